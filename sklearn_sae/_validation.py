@@ -1,0 +1,153 @@
+"""What every stage asks of texts and targets."""
+
+from numbers import Number
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import assert_all_finite, column_or_1d
+
+
+def check_texts(X, *, name="X"):
+    """Return `X` as a list of str, or say which row is not a text.
+
+    Parameters
+    ----------
+    X : sequence of str, 1-D array, Series, or one-column array or frame
+    name : str, default="X"
+        What to call the argument in an error.
+
+    Returns
+    -------
+    texts : list of str
+
+    Raises
+    ------
+    TypeError
+        If `X` is one string, or an entry is not a string.
+    ValueError
+        If `X` is empty, has several columns, or an entry is missing or blank.
+    """
+    if isinstance(X, (str, bytes)):
+        raise TypeError(f"{name} is a single string; pass a list of texts, [text], instead.")
+    if np.ndim(X) == 0:
+        raise TypeError(f"{name} must be a sequence of texts; got {type(X).__name__}.")
+    if hasattr(X, "to_numpy") or hasattr(X, "dtype"):  # a Series, a frame or an array
+        values = np.asarray(X, dtype=object)
+    else:
+        values = np.empty(len(X), dtype=object)
+        values[:] = list(X)
+        if len(values) and all(isinstance(row, (list, tuple)) for row in values):
+            values = np.array([list(row) for row in values], dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be one column of texts; got an array of shape {values.shape}.")
+    if len(values) == 0:
+        raise ValueError(f"{name} is empty: found 0 texts while at least 1 is required.")
+    for row, text in enumerate(values):
+        _check_text(text, row, name)
+    return [str(text) for text in values]
+
+
+def _check_text(text, row, name):
+    if isinstance(text, str):
+        if not text.strip():
+            raise ValueError(f"{name} has an empty text in row {row}; drop it or fill it in.")
+    elif text is None or type(text).__name__ in ("NAType", "NaTType") or text != text:
+        raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
+    else:
+        raise TypeError(f"{name} has a {type(text).__name__} in row {row} where a text (str) is needed.")
+
+
+class Target(NamedTuple):
+    """A target, ready for arithmetic."""
+
+    task: str  # "regression", "binary" or "multiclass"
+    values: np.ndarray  # (n_samples,) float64 for a regression, else int64 codes into classes
+    classes: np.ndarray | None  # (n_classes,) sorted; None for a regression
+
+
+def infer_task(y):
+    """Return "binary", "multiclass" or "regression": the one rule for `task="auto"`.
+
+    Two distinct values, or bool, are binary; more than two of str, object or categorical dtype are
+    multiclass; all other numbers are a regression, star ratings among them.
+    """
+    values = np.asarray(y)
+    if values.dtype == bool or len(_distinct(values)) == 2:
+        return "binary"
+    is_category = str(getattr(y, "dtype", "")) == "category"
+    return "multiclass" if is_category or values.dtype.kind in "OUS" else "regression"
+
+
+def check_target(y, *, task="auto", n_samples=None, name="y"):
+    """Return `y` as a `Target`.
+
+    A constant target passes; `check_target_varies` refuses it, after the sizes have been checked.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    task : {"auto", "regression", "binary", "multiclass"}, default="auto"
+    n_samples : int or None, default=None
+        The length that `y` must have.
+    name : str, default="y"
+        What to call the argument in an error.
+
+    Raises
+    ------
+    ValueError
+        If `y` is missing, has another length, has missing or infinite values, has not two classes
+        for ``task="binary"``, or is not numeric for ``task="regression"``.
+    """
+    if y is None:
+        raise ValueError(f"{name} is required: pass the target, one value a row.")
+    if task == "auto":
+        task = infer_task(y)
+    values = column_or_1d(np.asarray(y), warn=True)
+    if n_samples is not None and len(values) != n_samples:
+        raise ValueError(
+            f"{name} has {len(values)} values for {n_samples} rows; "
+            "found input variables with inconsistent numbers of samples."
+        )
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name=name)
+    elif values.dtype == object:
+        for row, value in enumerate(values):
+            if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+                raise ValueError(f"Input {name} contains NaN: row {row} has no target; drop the row.")
+    if task == "regression":
+        try:
+            return Target(task, values.astype(np.float64), None)
+        except (TypeError, ValueError):
+            raise ValueError(f'{name} is not numeric, which task="regression" needs; found {values[0]!r}.') from None
+    classes = _distinct(values)
+    if task == "binary" and len(classes) > 2:
+        raise ValueError(
+            f"{name} has {len(classes)} classes where a binary statistic was asked for; "
+            'pass task="multiclass" for one class against the rest.'
+        )
+    # Class order by value where values compare, so that True, 1 and "yes" are the positive class.
+    codes = {value: code for code, value in enumerate(classes.tolist())}
+    return Target(task, np.array([codes[v] for v in values.tolist()], dtype=np.int64), classes)
+
+
+def check_target_varies(target, *, name="y"):
+    """Refuse a target with one distinct value."""
+    if np.ptp(target.values) == 0:
+        raise ValueError(
+            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it."
+        )
+
+
+def _distinct(values):
+    if values.dtype != object:
+        return np.unique(values)
+    distinct = set(values.tolist())
+    try:
+        ordered = sorted(distinct)
+    except TypeError:  # mixed types have no order of their own
+        ordered = sorted(distinct, key=lambda v: (not isinstance(v, Number), str(v)))
+    out = np.empty(len(ordered), dtype=object)
+    out[:] = ordered
+    return out
