@@ -1,0 +1,5 @@
+"""Texts whose truth is known."""
+
+from ._make_concept_texts import make_concept_texts
+
+__all__ = ["make_concept_texts"]
