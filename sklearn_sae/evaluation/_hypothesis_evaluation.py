@@ -1,0 +1,124 @@
+"""The result of an evaluation, and how it is shown."""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+_WIDTH = 120  # columns of a printed line
+_MAX_ROWS = 60
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HypothesisEvaluation:
+    """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
+
+    It prints as a table of at most 120 columns, and shows as HTML in a notebook.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a hypothesis, in the order given; for a multiclass target one block a class. Columns:
+
+        - `class`: the class against the rest; only for a multiclass target.
+        - `hypothesis`: its sentence or name.
+        - `separation_score`: mean target where it holds minus mean target where it does not; for classes a
+          difference of proportions.
+        - `separation_pvalue`: of Welch's t-test for that difference.
+        - `regression_coef`: in the joint regression on all hypotheses; for classes, log-odds.
+        - `regression_pvalue`: of that coefficient, before correction.
+        - `prevalence`: share of the answered rows where it holds.
+        - `significant`: bool; whether `regression_pvalue`, corrected, is below `alpha`.
+
+    metrics : dict
+        - `r2` for a regression, else `auc` and `auprc` (for a multiclass target their means over classes): how well the
+          joint regression fits the same rows.
+        - `n_significant`: number of rows of `table` that are significant.
+        - `n_hypotheses`: number of hypotheses.
+        - `threshold`: the uncorrected p-value below which a row is significant.
+        - `n_samples`: number of rows of the data with at least one answer.
+
+    task : str
+        "regression", "binary" or "multiclass".
+    correction : str
+        The correction for multiple tests.
+    alpha : float
+        The level that it keeps to.
+    notes : tuple of str
+        Why statistics are missing or come from another method, one sentence each.
+    """
+
+    table: pd.DataFrame
+    metrics: dict
+    task: str
+    correction: str
+    alpha: float
+    notes: tuple = ()
+
+    def summary(self):
+        """Return the counts and the fit in one sentence."""
+        m = self.metrics
+        unit = "hypotheses" if self.task != "multiclass" else "pairs of class and hypothesis"
+        names = {"r2": "R²", "auc": "AUC", "auprc": "AUPRC"}
+        fit = ", ".join(f"{name} {m[key]:.3f}" for key, name in names.items() if key in m)
+        return (
+            f"{m['n_significant']} of {len(self.table)} {unit} significant ({self.correction}, alpha={self.alpha:g}: "
+            f"p < {m['threshold']:.2g}); {fit} in-sample, {m['n_samples']} rows"
+        )
+
+    def __repr__(self):
+        shown = _formatted(self.table.head(_MAX_ROWS))
+        lengths = {column: max(len(column), *map(len, shown[column])) for column in shown}
+        room = _WIDTH - sum(lengths.values()) + lengths["hypothesis"] - 2 * (len(lengths) - 1)
+        lengths["hypothesis"] = min(lengths["hypothesis"], max(room, 20))
+        lines = [self.summary()]
+        for row in [list(shown), *zip(*shown.values(), strict=True)]:
+            cells = [
+                _shortened(cell, lengths[column]).ljust(lengths[column])
+                if column in ("class", "hypothesis")
+                else cell.rjust(lengths[column])
+                for column, cell in zip(lengths, row, strict=True)
+            ]
+            lines.append("  ".join(cells).rstrip())
+        if len(self.table) > _MAX_ROWS:
+            lines.append(f"... and {len(self.table) - _MAX_ROWS} more rows in .table")
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+    def _repr_html_(self):
+        shown = pd.DataFrame(_formatted(self.table))
+        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
+        with pd.option_context("display.max_colwidth", None):
+            return f"<p>{escape(self.summary())}</p>{shown.to_html(index=False, escape=True)}{notes}"
+
+
+def _formatted(table):
+    """Return the table's columns as lists of str, under the short heads they are shown with."""
+    shown = {}
+    if "class" in table:
+        shown["class"] = [str(value) for value in table["class"]]
+    shown["hypothesis"] = [" ".join(value.split()) for value in table["hypothesis"]]
+    shown["separation"] = _numbers(table["separation_score"])
+    shown["p (sep.)"] = [_pvalue(value) for value in table["separation_pvalue"]]
+    shown["coef"] = _numbers(table["regression_coef"])
+    shown["p (coef)"] = [_pvalue(value) for value in table["regression_pvalue"]]
+    shown["prevalence"] = ["-" if np.isnan(value) else f"{value:.1%}" for value in table["prevalence"]]
+    shown["significant"] = ["yes" if value else "" for value in table["significant"]]
+    return shown
+
+
+def _numbers(values):
+    """Return a column of numbers as str, with three decimals unless they are very large or all small."""
+    largest = values.abs().max()
+    form = "+.3f" if 0.01 <= largest < 1e6 or largest == 0 else "+.1e"
+    return ["-" if np.isnan(value) else format(value, form) for value in values]
+
+
+def _pvalue(value):
+    if np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if value >= 1e-3 or value == 0 else f"{value:.0e}"
+
+
+def _shortened(text, length):
+    return text if len(text) <= length else text[: length - 1] + "…"
