@@ -8,13 +8,16 @@ lets several processes read and write at once, and every `put` is on disk when i
 import hashlib
 import os
 import sqlite3
+import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 _KEYS_PER_QUERY = 500  # below SQLite's oldest limit of 999 parameters
+_TIMEOUT = 60  # seconds, for another process to end its write
+_POLL = 0.005
 
 
 def digest(*parts):
@@ -128,15 +131,49 @@ class Store:
                 )
         self._unsaved.update(items)
 
+    @contextmanager
+    def turn(self, name):
+        """Hold the only turn `name` among all that use this file, for the length of a `with` block.
+
+        Look up, compute and put what is missing within a turn, and nothing is computed twice at the
+        same time. Between two turns others get theirs. The turn of a killed process ends with it.
+        """
+        if self.path is None or not self._writable:
+            yield
+            return
+        # A database that is there for its lock alone, since SQLite's locks are the same on every system.
+        lock = sqlite3.connect(self.path.with_name(f"{self.path.stem}.{name}.lock"), timeout=0, isolation_level=None)
+        try:
+            with suppress(sqlite3.OperationalError):  # without a lock work may be done twice, never wrongly
+                _wait_for(lambda: lock.execute("BEGIN EXCLUSIVE"), seconds=None)
+            yield
+        finally:
+            lock.close()
+            time.sleep(2 * _POLL)  # so that one who waits sees it
+
     def close(self):
         self._connection.close()
 
 
+def _wait_for(action, *, seconds):
+    """Do `action` as soon as no other process has the lock that it needs."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or (deadline is not None and time.monotonic() > deadline):
+                raise
+        time.sleep(_POLL)
+
+
 def _connect(path):
     # One thread at a time uses a store, but not always the thread that opened it.
-    connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        # Two that switch a new file to the log at once: one is refused without the wait that `timeout` gives.
+        _wait_for(lambda: connection.execute("PRAGMA journal_mode=WAL"), seconds=_TIMEOUT)
         connection.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing; a power cut, the last moments
         connection.execute("CREATE TABLE IF NOT EXISTS store (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
     except BaseException:

@@ -5,8 +5,13 @@ Retries, `Retry-After` and timeouts are the official client's own.
 
 import asyncio
 import os
-import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+_OPENAI = "https://api.openai.com/v1"
+_CONNECT_TIMEOUT = 10  # seconds
 
 
 def check_base_url(base_url):
@@ -18,11 +23,27 @@ def check_base_url(base_url):
     """
     if base_url is None:
         return
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("base_url must look like 'http://host:port/v1'.")
+    try:
+        parts = urlsplit(base_url)
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bad port or address; its message would quote the whole
+        is_http = False
+    if not is_http:
+        raise ValueError("base_url must look like 'http://host:port/v1'.") from None
     if parts.username or parts.password:
         raise ValueError("base_url must not hold a user name or password; set OPENAI_API_KEY instead.")
+
+
+def resolve_base_url(base_url):
+    """Return the checked `base_url`; for None ``OPENAI_BASE_URL``, or OpenAI's.
+
+    Raises
+    ------
+    ValueError
+    """
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
+    check_base_url(base_url)
+    return base_url.rstrip("/")
 
 
 def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, model, on_answer=None):
@@ -36,7 +57,7 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     ask : coroutine function (AsyncOpenAI, request) -> answer
     requests : sequence
     base_url : str or None
-        None: the client's own, ``OPENAI_BASE_URL`` or OpenAI.
+        None: ``OPENAI_BASE_URL``, or OpenAI's.
     max_concurrency : int
     timeout : float
         Seconds, for one request.
@@ -57,11 +78,11 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     ValueError
         No API key, an unknown model, or a request the server calls bad, before any was answered.
     PermissionError
-        The key was rejected.
-    ConnectionError
-        The server could not be reached, before any request was answered.
+        The key was rejected, or its account has no credit left.
+    ConnectionError, TimeoutError
+        The server could not be reached or did not answer in time, before any request was answered.
     """
-    check_base_url(base_url)
+    base_url = resolve_base_url(base_url)
     answers = [None] * len(requests)
     if not answers:
         return answers
@@ -79,7 +100,7 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
                 try:
                     answers[index] = await ask(client, request)
                 except OpenAIError as error:
-                    fatal = _fatal(error, answered, str(client.base_url), model)
+                    fatal = _fatal(error, answered, base_url, model)
                     if fatal is not None:
                         raise fatal from None  # the original may quote the key or the text
                     answers[index] = error
@@ -88,9 +109,11 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
                     if on_answer is not None:
                         on_answer(index, answers[index])
 
-        async with AsyncOpenAI(
-            api_key=key, base_url=base_url, timeout=timeout, max_retries=max_retries
-        ) as client, asyncio.TaskGroup() as group:
+        await _check_reachable(base_url)
+        async with (
+            AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=max_retries) as client,
+            asyncio.TaskGroup() as group,
+        ):
             for _ in range(min(max_concurrency, len(requests))):
                 group.create_task(work(client))
 
@@ -102,14 +125,32 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
 
 
 def _api_key(base_url):
-    key = os.environ.get("OPENAI_API_KEY")
-    if key:
-        return key
-    if base_url is None and not os.environ.get("OPENAI_BASE_URL"):
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key and base_url == _OPENAI:
         raise ValueError(
             "No API key: set the environment variable OPENAI_API_KEY, or base_url to a server that needs none."
         )
-    return "none"  # local servers (vLLM, Ollama) want some key and ignore which
+    if not key.isascii() or not key.isprintable():
+        raise ValueError("OPENAI_API_KEY holds characters that no key has; set it again.")
+    return key or "none"  # local servers (vLLM, Ollama) want some key and ignore which
+
+
+async def _check_reachable(base_url):
+    """Connect once, since the client would retry for a long time before it says that nobody is there."""
+    if getproxies().keys() - {"no"}:  # then the way there is the client's own affair
+        return
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT):
+            _, writer = await asyncio.open_connection(parts.hostname, port)
+    except (OSError, UnicodeError):  # UnicodeError: a host name that DNS cannot hold
+        raise _unreachable(base_url) from None
+    writer.close()
+
+
+def _unreachable(url):
+    return ConnectionError(f"The server at {url} cannot be reached; check base_url and the network.")
 
 
 def _fatal(error, answered, url, model):
@@ -120,12 +161,14 @@ def _fatal(error, answered, url, model):
         return PermissionError(f"The server at {url} rejected the API key; check OPENAI_API_KEY.")
     if isinstance(error, openai.NotFoundError):
         return ValueError(f"The server at {url} has no model {model!r} or no such address; check model and base_url.")
+    if isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota":
+        return PermissionError(f"The server at {url} says that the account has no credit left.")
     if answered:
         return None
     if isinstance(error, openai.APITimeoutError):
         return TimeoutError(f"The server at {url} did not answer in time; raise timeout, or check base_url.")
     if isinstance(error, openai.APIConnectionError):
-        return ConnectionError(f"The server at {url} cannot be reached; check base_url and the network.")
+        return _unreachable(url)
     if isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError)):
         what = error.code or error.type or error.status_code
         return ValueError(f"The server at {url} refused a request to model {model!r} as bad ({what}).")
@@ -133,25 +176,19 @@ def _fatal(error, answered, url, model):
 
 
 def _run_in_thread(coroutine_function):
-    loop = asyncio.new_event_loop()
-    finished = threading.Event()
+    started = Future()
 
     async def run():
-        try:
-            return await coroutine_function()
-        finally:
-            finished.set()
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        await coroutine_function()
 
-    thread = threading.Thread(target=loop.run_forever, name="sklearn_sae-openai", daemon=True)
-    thread.start()
-    future = asyncio.run_coroutine_threadsafe(run(), loop)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
-    finally:
-        finished.wait()  # the client has closed its connections
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with ThreadPoolExecutor(1, thread_name_prefix="sklearn_sae-openai") as thread:
+        done = thread.submit(lambda: asyncio.run(run()))
+        try:
+            done.result()
+        except BaseException:
+            if not done.done():  # Ctrl-C: cancel, and wait until the client has closed its connections
+                loop, task = started.result()
+                with suppress(RuntimeError):  # the loop ended by itself meanwhile
+                    loop.call_soon_threadsafe(task.cancel)
+            raise

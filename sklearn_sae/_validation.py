@@ -1,5 +1,6 @@
 """What every stage asks of texts and targets."""
 
+from collections.abc import Sequence
 from numbers import Number
 from typing import NamedTuple
 
@@ -29,15 +30,13 @@ def check_texts(X, *, name="X"):
     """
     if isinstance(X, (str, bytes)):
         raise TypeError(f"{name} is a single string; pass a list of texts, [text], instead.")
-    if np.ndim(X) == 0:
-        raise TypeError(f"{name} must be a sequence of texts; got {type(X).__name__}.")
     if hasattr(X, "to_numpy") or hasattr(X, "dtype"):  # a Series, a frame or an array
         values = np.asarray(X, dtype=object)
+    elif isinstance(X, Sequence):
+        is_table = len(X) > 0 and all(isinstance(row, (list, tuple)) and len(row) == 1 for row in X)
+        values = np.fromiter((row[0] for row in X) if is_table else X, dtype=object, count=len(X))
     else:
-        values = np.empty(len(X), dtype=object)
-        values[:] = list(X)
-        if len(values) and all(isinstance(row, (list, tuple)) for row in values):
-            values = np.array([list(row) for row in values], dtype=object)
+        raise TypeError(f"{name} must be a sequence of texts; got {type(X).__name__}.")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -53,7 +52,13 @@ def _check_text(text, row, name):
     if isinstance(text, str):
         if not text.strip():
             raise ValueError(f"{name} has an empty text in row {row}; drop it or fill it in.")
-    elif text is None or type(text).__name__ in ("NAType", "NaTType") or text != text:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{name} has a text in row {row} that is not valid Unicode (half a surrogate pair)."
+            ) from None
+    elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, Number) and text != text):
         raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
     else:
         raise TypeError(f"{name} has a {type(text).__name__} in row {row} where a text (str) is needed.")

@@ -1,0 +1,242 @@
+"""Texts to embeddings, as a transformer."""
+
+import os
+from numbers import Integral
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.preprocessing import normalize
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._validation import check_texts
+from ._embed import embed_texts
+from ._local import callable_embedder, sentence_transformers_embedder
+from ._server import openai_embedder
+
+
+class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Turn texts into embeddings, each distinct text once.
+
+    Vectors are kept on disk under a hash of the model, its options and the whole text, and are
+    stored batch by batch as they arrive: the folds and candidates of a grid search embed nothing
+    twice, in one process or several, and a run that was killed goes on where it stopped. The cache
+    holds no text.
+
+    The transformer is stateless: `transform` works without `fit`.
+
+    Parameters
+    ----------
+    model : str, path-like or callable, default="sentence-transformers/all-MiniLM-L6-v2"
+        - the id of a sentence-transformers model on the Hugging Face Hub, which is downloaded when
+          it is first used, or the path of a folder that holds one;
+        - the name of an OpenAI embedding model, or of any that the server at `base_url` has;
+        - a callable that takes a list of n str and returns an array of shape (n, dim), such as
+          ``SentenceTransformer(...).encode``. It is cached on disk only if it has a str attribute
+          `cache_key`, which must change when its vectors do.
+    backend : {"auto", "sentence-transformers", "openai"}, default="auto"
+        What `model` names. "auto" is "openai" when `base_url` is given or the name starts with
+        ``text-embedding-``, else "sentence-transformers". A callable takes "auto".
+    prompt : str or None, default=None
+        Put before each text. None: what a sentence-transformers model has as its own default, else
+        nothing.
+    batch_size : int, default=64
+        Texts in one call of the model or one request to the server.
+    normalize : bool, default=False
+        Scale each vector to Euclidean length 1.
+    truncate_dim : int or None, default=None
+        Keep the first `truncate_dim` numbers of each vector, for models trained to allow it.
+    device : str, default="auto"
+        Where a sentence-transformers model runs: "cpu", "cuda", "cuda:1", "mps". "auto" leaves the
+        choice to sentence-transformers.
+    base_url : str or None, default=None
+        A server that speaks the OpenAI protocol, such as ``http://localhost:8000/v1``. None: the
+        environment variable OPENAI_BASE_URL, or OpenAI. The key is read from OPENAI_API_KEY.
+    max_concurrency : int, default=8
+        The most requests at one time.
+    cache_dir : "auto", path-like or None, default="auto"
+        Folder of the cache. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the
+        user's cache folder; None: nothing is stored.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        The length of a vector.
+
+    Notes
+    -----
+    A text longer than the model takes is cut at the end: silently by a sentence-transformers model
+    (its ``max_seq_length``, 256 tokens for the default), with a warning by a server.
+
+    A model on the hub is taken to stay what it is under its id. A model in a folder is embedded
+    anew when a file in the folder changes.
+
+    In one batch short texts are padded to the longest, so the last digits of a vector may depend on
+    the texts beside it; once cached, a vector stays the same.
+
+    References
+    ----------
+    Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", EMNLP 2019.
+
+    Examples
+    --------
+    >>> from sklearn_sae import EmbeddingTransformer
+    >>> def lengths(texts):
+    ...     return [[len(text), len(text.split())] for text in texts]
+    >>> EmbeddingTransformer(lengths).fit_transform(["Warm bread", "Cold soup again"])
+    array([[10.,  2.],
+           [15.,  3.]], dtype=float32)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "model": [str, os.PathLike, callable],
+        "backend": [StrOptions({"auto", "sentence-transformers", "openai"})],
+        "prompt": [str, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "normalize": ["boolean"],
+        "truncate_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "device": [str],
+        "base_url": [str, None],
+        "max_concurrency": [Interval(Integral, 1, None, closed="left")],
+        "cache_dir": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        backend="auto",
+        prompt=None,
+        batch_size=64,
+        normalize=False,
+        truncate_dim=None,
+        device="auto",
+        base_url=None,
+        max_concurrency=8,
+        cache_dir="auto",
+        verbose=False,
+    ):
+        self.model = model
+        self.backend = backend
+        self.prompt = prompt
+        self.batch_size = batch_size
+        self.normalize = normalize
+        self.truncate_dim = truncate_dim
+        self.device = device
+        self.base_url = base_url
+        self.max_concurrency = max_concurrency
+        self.cache_dir = cache_dir
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the texts, and learn the length of a vector from the first one.
+
+        Parameters
+        ----------
+        X : sequence of str, 1-D array, Series, or one-column frame
+            The texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : EmbeddingTransformer
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an entry of `X` is missing, empty or not a str; for a parameter that is wrong, an
+            unknown model, or no API key.
+        ConnectionError
+            If the hub or the server cannot be reached.
+        PermissionError
+            If the server rejects the key.
+        OSError
+            If the cache folder cannot be used.
+        """
+        self.n_features_out_ = self._embed(check_texts(X)[:1]).shape[1]
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None):
+        """Do `fit` and `transform`, embedding every text once.
+
+        Parameters
+        ----------
+        X : sequence of str, 1-D array, Series, or one-column frame
+            The texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, n_features_out_), float32
+        """
+        embeddings = self._embed(check_texts(X))
+        self.n_features_out_ = embeddings.shape[1]
+        return embeddings
+
+    def transform(self, X):
+        """Embed the texts.
+
+        Parameters
+        ----------
+        X : sequence of str, 1-D array, Series, or one-column frame
+            The texts.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, n_features_out_), float32
+
+        Raises
+        ------
+        TypeError, ValueError, ConnectionError, PermissionError, OSError
+            As `fit`.
+        """
+        self._validate_params()
+        embeddings = self._embed(check_texts(X))
+        expected = getattr(self, "n_features_out_", embeddings.shape[1])
+        if embeddings.shape[1] != expected:
+            raise ValueError(f"The model gives vectors of length {embeddings.shape[1]}; in fit it was {expected}.")
+        return embeddings
+
+    def _embed(self, texts):
+        vectors = embed_texts(
+            texts, self._embedder(), truncate_dim=self.truncate_dim, cache_dir=self.cache_dir, verbose=self.verbose
+        )
+        return normalize(vectors, copy=False) if self.normalize else vectors
+
+    def _embedder(self):
+        options = {"prompt": self.prompt, "batch_size": self.batch_size}
+        if callable(self.model):
+            if self.backend != "auto" or self.base_url is not None:
+                raise ValueError("A callable model takes backend='auto' and no base_url.")
+            return callable_embedder(self.model, **options)
+        model = os.fspath(self.model)
+        by_name = "openai" if self.base_url is not None or model.startswith("text-embedding-") else None
+        if (self.backend if self.backend != "auto" else by_name) == "openai":
+            return openai_embedder(
+                model,
+                truncate_dim=self.truncate_dim,
+                base_url=self.base_url,
+                max_concurrency=self.max_concurrency,
+                **options,
+            )
+        if self.base_url is not None:
+            raise ValueError("base_url is for a server; pass backend='openai' or leave base_url out.")
+        return sentence_transformers_embedder(model, device=self.device, verbose=self.verbose, **options)
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_out_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,261 @@
+"""A small deterministic HTTP server that speaks the OpenAI protocol, for tests through the real client.
+
+Chat Completions, Responses, Embeddings and the list of models, over HTTP/1.1 with keep-alive. The
+settable attributes of `OpenAIServer` shape the answers; its counters say what arrived.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import socket
+import socketserver
+import threading
+import time
+import zlib
+from contextlib import suppress
+from functools import lru_cache
+
+import numpy as np
+
+CUT = "cut"  # returned by `fail`: close the connection without an answer
+
+
+class OpenAIServer:
+    """Use as a context manager; it listens on a free port of 127.0.0.1.
+
+    Attributes
+    ----------
+    base_url : str
+    requests : list of dict
+        ``path``, ``headers`` (names in lower case) and ``body`` of each request, in order of arrival.
+    reply : callable (body) -> str
+        The assistant's text, for Chat Completions and Responses.
+    latency : float
+        Seconds that each request takes.
+    max_in_flight : int
+        The most requests that were in work at one moment. Set it to 0 to start again.
+    fail : callable (body, n_requests_so_far) -> None, (status, body, headers) or "cut"
+        What to answer in place of the real thing; "cut" closes the connection. The count leaves this request out.
+    embedding_dim : int
+    max_tokens : int
+        An embedding input of more whitespace words is refused, code "context_length_exceeded".
+    probability : float
+        Of each token of a reply, when `logprobs` are asked for.
+    """
+
+    def __init__(self):
+        self.requests = []
+        self.reply = default_reply
+        self.latency = 0.0
+        self.max_in_flight = 0
+        self.fail = None
+        self.embedding_dim = 8
+        self.max_tokens = 8192
+        self.probability = 0.9
+        self._in_flight = 0
+        self._lock = threading.Lock()
+        self._sockets = set()
+
+    def __enter__(self):
+        self._server = _TCPServer(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
+        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._server.shutdown()
+        self._server.server_close()
+        with self._lock:
+            for connection in self._sockets:  # ends the threads that wait for a next request
+                with suppress(OSError):  # the client has gone already
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def answer(self, method, path, headers, body):
+        """Return (status, body, headers), or "cut"."""
+        with self._lock:
+            so_far = len(self.requests)
+            self.requests.append({"path": path, "headers": headers, "body": body})
+            self._in_flight += 1
+            self.max_in_flight = max(self.max_in_flight, self._in_flight)
+        try:
+            if self.latency:
+                time.sleep(self.latency)
+            failure = self.fail(body, so_far) if self.fail else None
+            return failure or self._respond(method, path, body)
+        except Exception as error:  # a test's own callable went wrong: show it to the client
+            return _error(500, f"{type(error).__name__}: {error}", "test_server_error")
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def _respond(self, method, path, body):
+        route = {
+            ("POST", "/v1/chat/completions"): self._chat,
+            ("POST", "/v1/responses"): self._responses,
+            ("POST", "/v1/embeddings"): self._embeddings,
+            ("GET", "/v1/models"): self._models,
+        }.get((method, path))
+        if route is None:
+            return _error(404, f"no such address: {method} {path}", "not_found")
+        return route(body)
+
+    def _models(self, body):
+        return 200, {"object": "list", "data": [_model("test-model"), _model("text-embedding-3-small")]}, {}
+
+    def _chat(self, body):
+        choices, n_tokens = [], 0
+        for index in range(body.get("n") or 1):
+            text = self.reply(body)
+            tokens = _tokens(text)
+            n_tokens += len(tokens)
+            choice = {"index": index, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            if body.get("logprobs"):
+                content = [self._logprobs(token, body.get("top_logprobs") or 0) for token in tokens]
+                choice["logprobs"] = {"content": content, "refusal": None}
+            choices.append(choice)
+        prompt = sum(len(_words(message)) for message in body["messages"])
+        usage = {"prompt_tokens": prompt, "completion_tokens": n_tokens, "total_tokens": prompt + n_tokens}
+        return 200, {**_head("chat.completion", body), "choices": choices, "usage": usage}, {}
+
+    def _responses(self, body):
+        text = self.reply(body)
+        part = {"type": "output_text", "text": text, "annotations": []}
+        if "message.output_text.logprobs" in (body.get("include") or []):
+            part["logprobs"] = [self._logprobs(token, body.get("top_logprobs") or 0) for token in _tokens(text)]
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+        prompt, said = len(_words([body.get("instructions") or "", body["input"]])), len(_tokens(text))
+        usage = {
+            "input_tokens": prompt,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": said,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": prompt + said,
+        }
+        more = {"status": "completed", "output": [message], "usage": usage, "parallel_tool_calls": True}
+        return 200, {**_head("response", body), **more, "tool_choice": "auto", "tools": [], "error": None}, {}
+
+    def _logprobs(self, token, n_top):
+        first = {"token": token, "logprob": math.log(self.probability), "bytes": list(token.encode())}
+        other = {"yes": "no", "no": "yes", "Yes": "No", "No": "Yes", "1": "0", "0": "1"}.get(token, "the")
+        second = {"token": other, "logprob": math.log1p(-self.probability), "bytes": list(other.encode())}
+        return {**first, "top_logprobs": [first, second][:n_top]}
+
+    def _embeddings(self, body):
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        lengths = [len(text.split()) for text in texts]
+        if not texts or not all(texts):
+            return _error(400, "'input' is empty", "invalid_input")
+        if len(texts) > 2048:
+            return _error(400, "at most 2048 inputs a request", "array_above_max_length")
+        if max(lengths) > self.max_tokens:
+            message = f"This model's maximum context length is {self.max_tokens} tokens."
+            return _error(400, message, "context_length_exceeded")
+        if sum(lengths) > 300_000:
+            return _error(400, "at most 300000 tokens a request", "max_tokens_per_request")
+        dim = body.get("dimensions") or self.embedding_dim
+        if dim > self.embedding_dim:
+            return _error(400, f"'dimensions' is at most {self.embedding_dim}", "invalid_dimensions")
+        data = []
+        for index, text in enumerate(texts):
+            vector = embed(text, self.embedding_dim)[:dim]
+            as_bytes = body.get("encoding_format") == "base64"
+            value = base64.b64encode(vector.tobytes()).decode() if as_bytes else vector.tolist()
+            data.append({"object": "embedding", "index": index, "embedding": value})
+        usage = {"prompt_tokens": sum(lengths), "total_tokens": sum(lengths)}
+        return 200, {"object": "list", "data": data, "model": body["model"], "usage": usage}, {}
+
+
+def default_reply(body):
+    """Answer "yes" or "no" by a hash of all the prompt's words."""
+    said = json.dumps(body.get("messages") or [body.get("instructions"), body.get("input")], sort_keys=True)
+    return ("no", "yes")[hashlib.sha256(said.encode()).digest()[0] % 2]
+
+
+def embed(text, dim):
+    """Return a unit vector of shape (dim,): the sum of one fixed random vector a word."""
+    total = np.sum([_word_vector(word, dim) for word in text.split()] or [_word_vector("", dim)], axis=0)
+    return (total / np.linalg.norm(total)).astype("<f4")
+
+
+@lru_cache(maxsize=100_000)
+def _word_vector(word, dim):
+    return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(dim)
+
+
+def _tokens(text):
+    return text.split() or [""]
+
+
+def _words(value):
+    """Return all the words in a message, wherever its strings are."""
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, dict):
+        value = value.values()
+    return [word for part in value or [] for word in _words(part)] if not isinstance(value, (int, float)) else []
+
+
+def _head(kind, body):
+    stamp = "created_at" if kind == "response" else "created"
+    return {"id": f"{kind}-1", "object": kind, stamp: 1_700_000_000, "model": body["model"]}
+
+
+def _model(name):
+    return {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "test"}
+
+
+def _error(status, message, code):
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return status, {"error": {"message": message, "type": kind, "param": None, "code": code}}, {}
+
+
+class _TCPServer(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    """One connection. The HTTP is parsed by hand: the standard handler is too slow for hundreds a second."""
+
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        with self.server.owner._lock:
+            self.server.owner._sockets.add(self.request)
+
+    def finish(self):
+        with self.server.owner._lock:
+            self.server.owner._sockets.discard(self.request)
+        super().finish()
+
+    def handle(self):
+        try:
+            while self._one_request():
+                pass
+        except OSError:  # the client went away
+            pass
+
+    def _one_request(self):
+        first = self.rfile.readline().decode("latin-1").split()
+        if len(first) != 3:
+            return False
+        method, path, _ = first
+        headers = {}
+        while (line := self.rfile.readline().decode("latin-1").strip()) != "":
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        raw = self.rfile.read(int(headers.get("content-length", 0)))
+        answer = self.server.owner.answer(method, path, headers, json.loads(raw) if raw else {})
+        if answer == CUT:
+            return False
+        status, body, extra = answer
+        content = json.dumps(body).encode()
+        head = {"content-type": "application/json", "content-length": len(content), "x-request-id": "1", **extra}
+        lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+        self.wfile.write("\r\n".join(lines).encode("latin-1") + content)
+        return True
