@@ -1,0 +1,69 @@
+"""A training run on disk, so that one that was killed can go on."""
+
+import contextlib
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from .._cache import digest
+
+_ROWS = 4096
+
+
+def array_digest(array):
+    """Return 32 bytes that stand for an array, read in chunks; b"" for None."""
+    if array is None:
+        return b""
+    parts = (np.ascontiguousarray(array[start : start + _ROWS]).tobytes() for start in range(0, len(array), _ROWS))
+    return digest(str(array.dtype), str(array.shape), *(digest(part) for part in parts))
+
+
+class Checkpoint:
+    """One file of arrays under a name made of what determines the run.
+
+    The file is written whole under another name and then renamed, so a reader finds the old or the new one and never
+    a part. It holds arrays only and is read without pickle.
+    """
+
+    def __init__(self, folder, *parts):
+        self.path = Path(folder).expanduser() / f"sae-{digest(*parts).hex()[:32]}.npz"
+
+    def load(self):
+        """Return the stored dict of arrays, or None if there is none."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before the work
+            with np.load(self.path, allow_pickle=False) as stored:
+                return dict(stored)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unusable(error) from None
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise OSError(f"The checkpoint {self.path} is corrupt ({error}); delete it to start afresh.") from None
+
+    def save(self, arrays):
+        """Replace what is stored; where the disk refuses, warn, since the training is worth more than its copy."""
+        partial = self.path.with_name(f"{self.path.stem}.{os.getpid()}.part")
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, **arrays)
+            os.replace(partial, self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            message = (
+                f"Cannot write the checkpoint {self.path} ({error.strerror or error}); training goes on without it."
+            )
+            warnings.warn(message, RuntimeWarning, stacklevel=5)
+
+    def remove(self):
+        """Delete what is stored."""
+        self.path.unlink(missing_ok=True)
+
+    def _unusable(self, error):
+        return OSError(
+            f"Cannot use the checkpoint {self.path} ({error.strerror or error}); pass another checkpoint_dir, or None."
+        )

@@ -1,0 +1,89 @@
+"""How many neurons, and how many of them active."""
+
+import math
+from numbers import Integral
+from typing import NamedTuple
+
+
+class Sizes(NamedTuple):
+    """The sizes of an autoencoder, checked against each other."""
+
+    n_components: int
+    k: int
+    aux_k: int
+    multi_k: int
+    prefixes: tuple | None
+
+
+def suggest_size(n_samples):
+    """Return (M, K) for a number of rows, after the rule of thumb of HypotheSAEs.
+
+    M is the power of two nearest to ``n_samples ** 0.6``, at least 32: 64 for 1,000 rows, 256 for 10,000, 1024 for
+    100,000. K is 8. (HypotheSAEs advises 4 for M=64; on 2,000 reviews 20 neurons then explained less of the rating of
+    unseen ones, R2 0.37 against 0.40 unsupervised, and keywords for them 0.25 against 0.29 with a target weight.)
+
+    Parameters
+    ----------
+    n_samples : int
+
+    Returns
+    -------
+    n_components, k : int
+
+    Examples
+    --------
+    >>> [suggest_size(n) for n in (10, 1_000, 10_000, 100_000)]
+    [(32, 8), (64, 8), (256, 8), (1024, 8)]
+    """
+    n_components = max(32, 2 ** round(2 * math.log10(n_samples)))
+    return n_components, suggest_k(n_components)
+
+
+def suggest_k(n_components):
+    """Return K for a number of neurons: 8, or a quarter of them if they are few."""
+    return max(1, min(8, n_components // 4))
+
+
+def resolve_sizes(n_samples, *, n_components, k, aux_k, multi_k, matryoshka_prefixes):
+    """Return `Sizes` for the parameters of these names, or say which does not fit.
+
+    Raises
+    ------
+    ValueError
+        If `k`, `aux_k` or `multi_k` exceeds M, or the prefixes do not increase strictly or not end in M.
+    """
+    if n_components == "auto":
+        n_components = suggest_size(n_samples)[0]
+        if k != "auto":
+            n_components = max(n_components, k)
+    if k == "auto":
+        k = suggest_k(n_components)
+    if k > n_components:
+        raise ValueError(f"k={k} is larger than n_components={n_components}; a row has at most so many active neurons.")
+    for name, value in (("aux_k", aux_k), ("multi_k", multi_k)):
+        if value is not None and value > n_components:
+            raise ValueError(f"{name}={value} is larger than n_components={n_components}; choose it no larger.")
+    return Sizes(
+        int(n_components),
+        int(k),
+        int(min(2 * k, n_components) if aux_k is None else aux_k),
+        int(min(4 * k, n_components) if multi_k is None else multi_k),
+        _check_prefixes(matryoshka_prefixes, n_components),
+    )
+
+
+def _check_prefixes(prefixes, n_components):
+    if prefixes is None:
+        return None
+    steps = list(prefixes)
+    if (
+        not steps
+        or not all(isinstance(p, Integral) for p in steps)
+        or any(a >= b for a, b in zip([0, *steps], steps, strict=False))
+        or steps[-1] != n_components
+    ):
+        raise ValueError(
+            "matryoshka_prefixes must be positive integers that increase strictly and end in "
+            f"n_components={n_components}; got {steps}."
+        )
+    return tuple(int(p) for p in steps)

@@ -1,0 +1,617 @@
+"""The Top-K sparse autoencoder as a scikit-learn transformer."""
+
+import os
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .. import __version__
+from .._progress import progress
+from .._validation import check_target, check_target_varies
+from ._decoding import decode, reconstruction_r2
+from ._sizes import resolve_sizes
+from ._target import HeadTarget
+
+_DTYPES = [np.float64, np.float32, np.float16]
+
+
+class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Sparse autoencoder that writes each row as a sum of at most K of M learned directions.
+
+    The directions ("neurons") of text embeddings often stand for one concept each, so their activations can be
+    named, selected and tested. `transform` returns the activations as a sparse matrix.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default=256
+        The number of neurons, M. "auto" goes by the number of rows: 64 near 1,000, 256 near 10,000, 1024 near 100,000,
+        never less than 32.
+    k : int or "auto", default=8
+        The number of neurons that may be active in a row, K. "auto" is 8, or M / 4 if that is less.
+    sparsity : {"topk", "batch_topk"}, default="topk"
+        "topk" keeps the K largest positive pre-activations of each row. "batch_topk" keeps the K * B largest of a
+        batch of B rows in training, so that rows may differ in how many they need, and in `transform` all above
+        `threshold_`.
+    matryoshka_prefixes : sequence of int or None, default=None
+        Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
+        the first so many neurons each, which puts broad concepts first. None is the plain loss.
+    target_weight : float, default=0.0
+        Weight of the loss of a linear head from the activations to `y`, trained jointly, so that neurons align with
+        what predicts `y`, at some cost in reconstruction; 0.3 to 1 is a good start. Above 0, `fit` needs `y`; at 0, `y`
+        is ignored.
+    aux_k : int or None, default=None
+        How many dead neurons per row reconstruct the residual in the auxiliary loss. None is ``min(2 * k, M)``.
+    aux_weight : float, default=1/32
+        Weight of the auxiliary loss. It costs nothing while no neuron is dead.
+    multi_k : int or None, default=None
+        The number of active neurons per row in the multi-K loss. None is ``min(4 * k, M)``.
+    multi_weight : float, default=0.0
+        Weight of the multi-K loss.
+    dead_after : int, default=256
+        A neuron is dead when it was not active in so many training steps.
+    batch_size : int, default=128
+        Rows a training step. An epoch is cut into batches of nearly equal size, none larger.
+    learning_rate : float, default=5e-3
+        The highest rate of the Adam optimizer.
+    max_epochs : int, default=25
+        The most passes over the training rows; the rate falls to zero over them.
+    validation_fraction : float or None, default=0.1
+        Share of the rows held out to stop early, if it comes to at least one row. 0 or None holds out none and
+        trains all epochs. Unused when `X_val` is given.
+    patience : int or None, default=10
+        Stop when the validation loss did not fall for so many epochs. None never stops early. The weights of the
+        best epoch are kept in either case.
+    warm_start : bool, default=False
+        Start `fit` from the fitted weights instead of new ones.
+    sparse_output : bool, default=True
+        Whether `transform` returns a CSR matrix or a dense array.
+    checkpoint_dir : path-like or None, default=None
+        Folder in which the training state is kept after each epoch. A `fit` that was killed and is called again
+        with the same parameters and data goes on from there and ends in the same bits as one that was not; its file is
+        removed when `fit` ends. With ``random_state=None`` the interrupted run's seed is taken up.
+    device : str, default="auto"
+        Device of the computation, as PyTorch names it. "auto" is "cuda" where available, else "cpu".
+    random_state : int, RandomState instance or None, default=None
+        Determines the validation split, the starting weights and the order of the rows. On the CPU the result is the
+        same in all bits, whatever the number of threads.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (M, n_features), float32
+        The decoder; rows of unit norm.
+    encoder_weight_ : ndarray of shape (M, n_features), float32
+    encoder_bias_ : ndarray of shape (M,), float32
+    bias_ : ndarray of shape (n_features,), float32
+    threshold_ : float
+        A pre-activation is kept if it is larger: 0.0 for "topk", learned for "batch_topk".
+    n_components_, k_ : int
+        M and K, the resolved `n_components` and `k`.
+    density_ : ndarray of shape (M,), float32
+        Share of the rows of `X` in which each neuron is active.
+    history_ : list of dict
+        One an epoch, with "epoch" (from 1), "train_loss", "validation_loss" (NaN without validation) and
+        "dead_fraction"; ready for ``pandas.DataFrame(sae.history_)``. Losses are those of the reconstruction
+        and, if weighted, the target, without auxiliary and multi-K terms.
+    n_iter_ : int
+        The number of epochs run.
+    target_coef_ : ndarray of shape (n_outputs, M), float32
+        The head's coefficients on the activations: what each adds to the prediction of `y`, or to the logits of the
+        classes (one output for two). Only if ``target_weight > 0``; as are the next three.
+    target_intercept_ : ndarray of shape (n_outputs,), float32
+    task_ : {"regression", "binary", "multiclass"}
+        What `y` was taken for.
+    classes_ : ndarray of shape (n_classes,) or None
+        None for a regression.
+    n_features_in_ : int
+        The number of features of `X`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if `X` has string column names.
+
+    Notes
+    -----
+    With ``pre = (x - bias_) @ encoder_weight_.T + encoder_bias_``, the activations `z` are the kept positive entries of
+    `pre`, and the reconstruction is ``z @ components_ + bias_``. Training minimizes
+
+    .. math:: \frac1P \sum_p L(x, \hat x_p) + w_{multi} L(x, \hat x_{multi})
+              + w_{aux} L(x - \hat x, \hat e) + w_{target} L_{target}(y, z)
+
+    where :math:`\hat x_p` is the reconstruction from the active neurons among the first :math:`m_p` (all of them,
+    without Matryoshka), :math:`\hat x_{multi}` the one with `multi_k` active neurons, and :math:`\hat e` what the
+    `aux_k` largest positive pre-activations of dead neurons make of the residual. :math:`L(a, b)` is the mean
+    of :math:`\|a - b\|^2` over rows, divided by the total variance of the training rows about their mean, one
+    constant for all batches: the normalized mean squared error. :math:`L_{target}` is the mean squared error or the
+    cross-entropy of the head, divided by that of the best constant. Decoder rows have unit norm; the
+    gradient's component along each row is removed before the step of the optimizer.
+
+    The threshold of "batch_topk" is the exponential moving average (rate 0.01, corrected for its start at
+    zero) of the smallest kept activation of a batch.
+
+    Decoder rows start from distinct centered data rows, the encoder as the decoder's copy and `bias_` from the mean.
+    The learning rate warms up over 50 steps at most and falls to zero by half a cosine over `max_epochs`, early
+    stopping or not: it ends fits that overfit, and the others run to the end of the schedule.
+
+    The defaults were chosen on MiniLM embeddings of 10,605 movie snippets and of 2,000 reviews, with M=256 and K=8.
+    They reach a normalized error on unseen rows of 0.599 and 0.598 in a few seconds, with no dead neuron. Batches of 64
+    reach 0.595 and 0.594 in almost twice the time, batches of 256 give 0.600 and 0.613. A rate of 3e-3 gives
+    0.602 and 0.608; 1e-2 is as good as 5e-3 in most runs and clearly worse in some. 15 epochs give 0.601 and 0.611, 40
+    no less than 25. The patience outlasts the noise of a small held-out share: at 5, fits of 300 rows ended after a
+    third of the schedule and 0.02 worse.
+
+    References
+    ----------
+    .. [1] Gao et al. (2024). Scaling and evaluating sparse autoencoders. arXiv:2406.04093 (Top-K, AuxK, Multi-TopK).
+    .. [2] Bussmann et al. (2024). BatchTopK sparse autoencoders. arXiv:2412.06410.
+    .. [3] Bussmann et al. (2025). Learning multi-level features with Matryoshka sparse autoencoders. arXiv:2503.17547.
+    .. [4] O'Neill et al. (2024). Disentangling dense embeddings with sparse autoencoders. arXiv:2408.00657.
+    .. [5] Movva et al. (2025). Sparse autoencoders for hypothesis generation. arXiv:2502.04382.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_sae import TopKSAETransformer
+    >>> rng = np.random.default_rng(0)
+    >>> concepts = rng.normal(size=(8, 32))  # each row of X is the sum of two of eight directions
+    >>> present = np.array([rng.permutation(8)[:2] for _ in range(1000)])
+    >>> X = concepts[present].sum(axis=1)
+    >>> sae = TopKSAETransformer(n_components=16, k=2, random_state=0).fit(X)
+    >>> codes = sae.transform(X)
+    >>> codes.shape, codes.nnz <= 2 * len(X)
+    ((1000, 16), True)
+    >>> bool(sae.score(X) > 0.8)
+    True
+    >>> sae.get_feature_names_out()[:2]
+    array(['topksaetransformer0', 'topksaetransformer1'], dtype=object)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "sparsity": [StrOptions({"topk", "batch_topk"})],
+        "matryoshka_prefixes": ["array-like", None],
+        "target_weight": [Interval(Real, 0, None, closed="left")],
+        "aux_k": [Interval(Integral, 1, None, closed="left"), None],
+        "aux_weight": [Interval(Real, 0, None, closed="left")],
+        "multi_k": [Interval(Integral, 1, None, closed="left"), None],
+        "multi_weight": [Interval(Real, 0, None, closed="left")],
+        "dead_after": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "sparse_output": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        k=8,
+        *,
+        sparsity="topk",
+        matryoshka_prefixes=None,
+        target_weight=0.0,
+        aux_k=None,
+        aux_weight=1 / 32,
+        multi_k=None,
+        multi_weight=0.0,
+        dead_after=256,
+        batch_size=128,
+        learning_rate=5e-3,
+        max_epochs=25,
+        validation_fraction=0.1,
+        patience=10,
+        warm_start=False,
+        sparse_output=True,
+        checkpoint_dir=None,
+        device="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.n_components = n_components
+        self.k = k
+        self.sparsity = sparsity
+        self.matryoshka_prefixes = matryoshka_prefixes
+        self.target_weight = target_weight
+        self.aux_k = aux_k
+        self.aux_weight = aux_weight
+        self.multi_k = multi_k
+        self.multi_weight = multi_weight
+        self.dead_after = dead_after
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.max_epochs = max_epochs
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.sparse_output = sparse_output
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, X_val=None, y_val=None):
+        """Train the autoencoder.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32, float64 or float16; also memory-mapped. Read batch by batch, never copied whole.
+        y : array-like of shape (n_samples,) or None, default=None
+            The target, needed if ``target_weight > 0`` and else ignored.
+        X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
+            Held-out rows for early stopping, instead of a share of `X`.
+
+        Returns
+        -------
+        self : TopKSAETransformer
+
+        Raises
+        ------
+        ValueError
+            If `X` has NaN or infinite values or fewer than 2 rows; if K, `aux_k` or `multi_k` exceeds M; if
+            `matryoshka_prefixes` does not increase strictly or not end in M; if `y` is needed and missing or constant.
+        OSError
+            If the checkpoint's folder cannot be used or the checkpoint is corrupt. (A disk that fills up later only
+            costs the checkpoint, with a RuntimeWarning.)
+        """
+        warm = self.warm_start and hasattr(self, "components_")
+        X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2, reset=not warm)
+        if X_val is not None:
+            X_val = validate_data(self, X_val, dtype=_DTYPES, reset=False)
+        elif y_val is not None:
+            raise ValueError("y_val was passed without X_val; pass both or neither.")
+        target = self._check_target(y, len(X))
+        sizes = self._resolve_sizes(len(X), fitted=warm)
+        if target is not None:
+            check_target_varies(target)
+        head = None if target is None else HeadTarget.of(target)
+        values = None if head is None else head.encode(target)
+        target_val = None if X_val is None else self._check_target(y_val, len(X_val), name="y_val")
+        values_val = None if target_val is None else head.encode(target_val)
+
+        from ._training import Run, State
+
+        device = self._device()
+        seed = self._draw_seed()
+        checkpoint = self._checkpoint(device, seed, X, values, X_val, values_val, warm)
+        stored = None if checkpoint is None else checkpoint.load()
+        run = None if stored is None else Run.from_arrays(stored, device)
+        rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
+        rows, validation = self._split(X, values, X_val, values_val, rng, device)
+        if run is None:
+            run = Run(State.start(self._starting_arrays(rows, sizes, head, rng, fitted=warm), device), seed)
+
+        with progress(total=self.max_epochs, desc="TopKSAETransformer", verbose=self.verbose, unit="epoch") as bar:
+            bar.update(len(run.history))
+
+            def after_epoch(run):
+                if checkpoint is not None:
+                    checkpoint.save(run.to_arrays())
+                bar.set_postfix({name: f"{run.history[-1][name]:.3f}" for name in ("train_loss", "validation_loss")})
+                bar.update()
+
+            best = run.train(
+                rows,
+                validation,
+                self._settings(sizes, head),
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                max_epochs=self.max_epochs,
+                patience=self.patience,
+                dead_after=self.dead_after,
+                on_epoch=after_epoch,
+            )
+        self._store(best, rows.mean, rows.scale, sizes, head)
+        self._partial = None
+        self.history_ = run.history
+        self.n_iter_ = len(run.history)
+        self.density_ = self._density(X)
+        if checkpoint is not None:
+            checkpoint.remove()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, classes=None):
+        """Take one pass over `X` in batches.
+
+        The first call sets the starting weights from its rows, which should therefore be many times M, as well as the
+        mean and the scale that all calls work with; after `fit` it starts from the fitted weights. The learning
+        rate warms up and then falls with the root of the number of steps, for the end is not known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None, default=None
+            The target, needed if ``target_weight > 0`` and else ignored.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All classes of `y`, for the first call, where that call may not see each.
+
+        Returns
+        -------
+        self : TopKSAETransformer
+            `density_` is that of the rows of this call; `history_` has one more entry, without a validation loss.
+        """
+        fitted = hasattr(self, "components_")
+        X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=1 if fitted else 2, reset=not fitted)
+        target = self._check_target(y, len(X), task=self._task(classes))
+        sizes = self._resolve_sizes(len(X), fitted=fitted)
+        head = None
+        if target is not None:
+            head = getattr(self, "_head", None) or HeadTarget.of(target, classes)
+        values = None if head is None else head.encode(target)
+
+        from ._training import Rows, State, anytime_schedule, center_and_scale, one_epoch
+
+        device = self._device()
+        mean, scale = (self._mean, self._scale) if fitted else center_and_scale(X, np.arange(len(X)))
+        rows = Rows(X, values, mean, scale, device)
+        carried = getattr(self, "_partial", None)
+        if carried is not None and carried["head_bias"].shape == (0 if head is None else len(head.start),):
+            state, seed, history = State.from_arrays(carried, device), int(carried["seed"]), self.history_
+        else:
+            seed, history = self._draw_seed(), []
+            rng = np.random.default_rng(seed)
+            state = State.start(self._starting_arrays(rows, sizes, head, rng, fitted=fitted), device)
+        losses = one_epoch(
+            state,
+            rows,
+            self._settings(sizes, head),
+            order=np.random.default_rng([seed, state.step]).permutation(len(X)),
+            batch_size=self.batch_size,
+            rate=anytime_schedule(self.learning_rate),
+            dead_after=self.dead_after,
+        )
+        arrays = state.to_arrays()
+        self._store(arrays, mean, scale, sizes, head)
+        self._partial = arrays | {"seed": np.int64(seed)}
+        self.history_ = [*history, {"epoch": len(history) + 1, **losses, "validation_loss": float("nan")}]
+        self.n_iter_ = len(self.history_)
+        self.density_ = self._density(X)
+        return self
+
+    def transform(self, X):
+        """Return the activations of the neurons.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        codes : csr_matrix of shape (n_samples, M)
+            Positive; at most K a row for "topk"; float64 for float64 input, else float32, always computed in float32.
+            A `csr_array` where scikit-learn is set to sparse arrays, an ndarray if not `sparse_output`, a frame with
+            sparse columns under ``set_output(transform="pandas")``.
+        """
+        check_is_fitted(self)
+        checked = validate_data(self, X, dtype=_DTYPES, reset=False)
+        return self._output(self._encode(checked), X)
+
+    def inverse_transform(self, X):
+        """Return the rows that activations stand for: ``X @ components_ + bias_``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, M)
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        codes = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(f"X has {codes.shape[1]} columns, but there are {self.n_components_} neurons.")
+        return decode(codes, self.components_, self.bias_)
+
+    def score(self, X, y=None):
+        """Return 1 - the normalized mean squared error of the reconstruction of `X`.
+
+        That is its R2 over all features together: 1 is perfect, 0 as good as the mean of `X`. If the rows of
+        `X` are all equal it is 1.0 for a perfect reconstruction and else 0.0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+
+        Returns
+        -------
+        score : float
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_DTYPES, reset=False)
+        return reconstruction_r2(X, self._encode(X), self.components_, self.bias_)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.target_tags.required = bool(self.target_weight)
+        return tags
+
+    def _check_target(self, y, n_samples, *, task="auto", name="y"):
+        if not self.target_weight:
+            return None
+        if y is None:
+            raise ValueError(
+                f"target_weight={self.target_weight} requires y to be passed, but the target {name} is None."
+            )
+        return check_target(y, task=task, n_samples=n_samples, name=name)
+
+    def _task(self, classes):
+        """Return the task that the target of a `partial_fit` is read for."""
+        if getattr(self, "_head", None) is not None:
+            return self._head.task
+        if classes is None:
+            return "auto"
+        return "binary" if len(classes) == 2 else "multiclass"
+
+    def _resolve_sizes(self, n_samples, *, fitted):
+        """Return the sizes; those of the fitted weights where these are to be continued from."""
+        n_components = self.n_components
+        if fitted:
+            if n_components not in ("auto", self.n_components_):
+                raise ValueError(
+                    f"n_components={n_components}, but the fitted weights to continue from have {self.n_components_} "
+                    "neurons; keep the number, or start anew with warm_start=False."
+                )
+            n_components = self.n_components_
+        return resolve_sizes(
+            n_samples,
+            n_components=n_components,
+            k=self.k,
+            aux_k=self.aux_k,
+            multi_k=self.multi_k,
+            matryoshka_prefixes=self.matryoshka_prefixes,
+        )
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _checkpoint(self, device, seed, X, values, X_val, values_val, warm):
+        """Return the `Checkpoint` of this fit, or None without a `checkpoint_dir`."""
+        if self.checkpoint_dir is None:
+            return None
+        from ._checkpoint import Checkpoint, array_digest
+
+        elsewhere = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")
+        params = {name: value for name, value in self.get_params(deep=False).items() if name not in elsewhere}
+        params["matryoshka_prefixes"] = None if self.matryoshka_prefixes is None else list(self.matryoshka_prefixes)
+        params["seed"] = None if self.random_state is None else seed
+        names = ("components_", "encoder_weight_", "encoder_bias_", "bias_", "target_coef_", "target_intercept_")
+        start = [getattr(self, name, None) for name in names] if warm else []
+        data = [array_digest(array) for array in (X, values, X_val, values_val, *start)]
+        return Checkpoint(self.checkpoint_dir, __version__, repr(sorted(params.items())), str(device), *data)
+
+    def _split(self, X, values, X_val, values_val, rng, device):
+        """Return the `Rows` to train on and those to validate on, or None for the latter."""
+        from ._training import Rows, center_and_scale
+
+        index, held_out = np.arange(len(X)), None
+        if X_val is None:
+            n_val = int((self.validation_fraction or 0) * len(X))
+            if n_val:
+                held_out, index = (np.sort(part) for part in np.split(rng.permutation(index), [n_val]))
+        mean, scale = center_and_scale(X, index)
+        rows = Rows(X, values, mean, scale, device, index=index)
+        if X_val is not None:
+            return rows, Rows(X_val, values_val, mean, scale, device)
+        return rows, None if held_out is None else Rows(X, values, mean, scale, device, index=held_out)
+
+    def _settings(self, sizes, head):
+        from ._network import Settings
+
+        return Settings(
+            k=sizes.k,
+            batch_topk=self.sparsity == "batch_topk",
+            prefixes=sizes.prefixes,
+            aux_k=sizes.aux_k,
+            aux_weight=self.aux_weight,
+            multi_k=sizes.multi_k,
+            multi_weight=self.multi_weight,
+            target_weight=self.target_weight,
+            is_class=head is not None and head.classes is not None,
+            constant_loss=1.0 if head is None else head.constant_loss,
+        )
+
+    def _device(self):
+        import torch
+
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device={name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+        return device
+
+    # Training works on centered rows of total variance 1; the attributes are those for the rows as they are.
+
+    def _store(self, arrays, mean, scale, sizes, head):
+        """Set the fitted attributes from the arrays of training."""
+        self._mean, self._scale, self._head = mean, scale, head
+        self.n_components_, self.k_ = sizes.n_components, sizes.k
+        self.components_ = arrays["components"]
+        self.encoder_weight_ = arrays["encoder_weight"]
+        self.encoder_bias_ = arrays["encoder_bias"] * np.float32(scale)
+        self.bias_ = mean + arrays["bias"] * np.float32(scale)
+        self.threshold_ = 0.0
+        if self.sparsity == "batch_topk":
+            self.threshold_ = scale * float(arrays["threshold_sum"]) / (float(arrays["threshold_weight"]) or 1.0)
+        if head is not None:
+            self.task_, self.classes_ = head.task, head.classes
+            self.target_coef_ = (arrays["head_weight"].T * (head.scale / scale)).astype(np.float32)
+            self.target_intercept_ = (arrays["head_bias"] * head.scale + head.mean).astype(np.float32)
+        else:
+            for name in ("task_", "classes_", "target_coef_", "target_intercept_"):
+                vars(self).pop(name, None)
+
+    def _starting_arrays(self, rows, sizes, head, rng, *, fitted):
+        """Return new arrays to train from, or (the inverse of `_store`) those of the fitted attributes."""
+        from ._training import initial_arrays, initial_directions
+
+        if not fitted:
+            return initial_arrays(initial_directions(rows, sizes.n_components, rng), head)
+        scale = np.float32(rows.scale)
+        arrays = initial_arrays(self.components_, head)
+        arrays["encoder_weight"] = self.encoder_weight_
+        arrays["encoder_bias"] = self.encoder_bias_ / scale
+        arrays["bias"] = (self.bias_ - rows.mean) / scale
+        if head is not None and getattr(self, "target_coef_", np.empty((0, 0))).T.shape == arrays["head_weight"].shape:
+            arrays["head_weight"] = self.target_coef_.T * (scale / head.scale)
+            arrays["head_bias"] = (self.target_intercept_ - head.mean) / head.scale
+        return arrays
+
+    def _encode(self, X):
+        from ._encoding import encode
+
+        return encode(
+            X,
+            encoder_weight=self.encoder_weight_,
+            encoder_bias=self.encoder_bias_,
+            bias=self.bias_,
+            k=None if self.sparsity == "batch_topk" else self.k_,
+            threshold=self.threshold_,
+            device=self._device(),
+            dtype=np.float64 if X.dtype == np.float64 else np.float32,
+        )
+
+    def _density(self, X):
+        codes = self._encode(X)
+        return (np.bincount(codes.indices, minlength=self.n_components_) / len(X)).astype(np.float32)
+
+    def _output(self, codes, X):
+        """Return codes in the container that the user asked for."""
+        container = _get_output_config("transform", self)["dense"]
+        if not self.sparse_output or container == "polars":
+            return codes.toarray()
+        if container == "pandas":
+            import pandas as pd
+
+            index = X.index if isinstance(X, pd.DataFrame) else None
+            return pd.DataFrame.sparse.from_spmatrix(codes, index=index, columns=self.get_feature_names_out())
+        if get_config().get("sparse_interface") == "sparray":
+            return codes
+        return sparse.csr_matrix(codes)

@@ -1,0 +1,285 @@
+"""The training loop: batches in, parameters out, and the state in between as NumPy arrays.
+
+Everything that a later step depends on is in a `State`: parameters, the optimizer's two moments, how long each neuron
+has been silent, the running threshold and the count of steps. It goes to and from a flat dict of NumPy arrays, which
+is what `partial_fit` carries and a checkpoint stores.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ._kernels import adam_step
+from ._network import Parameters, Settings, compute_loss
+
+_THRESHOLD_RATE = 0.01  # of the exponential moving average
+_EVALUATION_ROWS = 1024
+_WARMUP_STEPS = 50
+
+
+class Rows:
+    """Some rows of `X` as centered and scaled float32 tensors, read batch by batch; with their targets."""
+
+    def __init__(self, X, y, mean, scale, device, *, index=None):
+        self.X, self.y = X, y
+        self.index = np.arange(len(X)) if index is None else index
+        self.mean, self.scale = mean, scale
+        self._mean = torch.tensor(mean, device=device)
+
+    def __len__(self):
+        return len(self.index)
+
+    def batch(self, positions):
+        """Return tensors (B, d) and (B,) or None."""
+        rows = self.index[positions]
+        x = torch.from_numpy(self.X[rows].astype(np.float32, copy=False)).to(self._mean.device)
+        y = None if self.y is None else torch.from_numpy(self.y[rows]).to(self._mean.device)
+        return (x - self._mean) / self.scale, y
+
+
+@dataclass
+class State:
+    """What training carries from one step to the next."""
+
+    params: Parameters
+    first: list  # Adam's first moments, as params
+    second: list
+    silent_steps: torch.Tensor  # (M,) int64: training steps since each neuron was last active
+    threshold_sum: torch.Tensor  # () moving average of the smallest kept activation, not yet debiased
+    threshold_weight: float = 0.0  # its total weight: the bias correction
+    step: int = 0
+
+    @classmethod
+    def start(cls, arrays, device):
+        """Return the state before the first step, from a dict of parameter arrays."""
+        params = Parameters(**{name: _tensor(arrays[name], device) for name in Parameters._fields})
+        return cls(
+            params=params,
+            first=[torch.zeros_like(p) for p in params],
+            second=[torch.zeros_like(p) for p in params],
+            silent_steps=torch.zeros(len(params.components), dtype=torch.int64, device=device),
+            threshold_sum=torch.zeros((), device=device),
+        )
+
+    @property
+    def threshold(self):
+        """The debiased moving average, a tensor."""
+        return self.threshold_sum / (self.threshold_weight or 1.0)
+
+    def to_arrays(self):
+        """Return the state as a flat dict of NumPy arrays."""
+        arrays = parameter_arrays(self.params)
+        for name, m, v in zip(Parameters._fields, self.first, self.second, strict=True):
+            arrays[f"first.{name}"], arrays[f"second.{name}"] = _array(m), _array(v)
+        return arrays | {
+            "silent_steps": _array(self.silent_steps),
+            "threshold_sum": _array(self.threshold_sum),
+            "threshold_weight": np.float64(self.threshold_weight),
+            "step": np.int64(self.step),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays, device):
+        """Return the state that `to_arrays` wrote."""
+        state = cls.start(arrays, device)
+        state.first = [_tensor(arrays[f"first.{name}"], device) for name in Parameters._fields]
+        state.second = [_tensor(arrays[f"second.{name}"], device) for name in Parameters._fields]
+        state.silent_steps = torch.from_numpy(np.array(arrays["silent_steps"])).to(device)
+        state.threshold_sum = _tensor(arrays["threshold_sum"], device)
+        state.threshold_weight = float(arrays["threshold_weight"])
+        state.step = int(arrays["step"])
+        return state
+
+
+def parameter_arrays(params):
+    """Return a copy of the parameters as a dict of NumPy arrays."""
+    return {name: _array(p) for name, p in zip(Parameters._fields, params, strict=True)}
+
+
+def training_step(state: State, x, y, settings: Settings, *, learning_rate, dead_after):
+    """Take one step on a batch, in place, and return its loss as a float."""
+    dead = None
+    if settings.aux_weight > 0 and state.step >= dead_after:
+        dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
+    params = Parameters(*(p.detach().requires_grad_() for p in state.params))
+    loss = compute_loss(params, x, y, settings, dead=dead)
+    gradients = torch.autograd.grad(loss.total, params, allow_unused=True, materialize_grads=True)
+
+    with torch.no_grad():
+        components, gradient = state.params.components, gradients[Parameters._fields.index("components")]
+        gradient -= (gradient * components).sum(1, keepdim=True) * components  # no step along a unit row
+        state.step += 1
+        adam_step(state.params, gradients, state.first, state.second, step=state.step, learning_rate=learning_rate)
+        components /= components.norm(dim=1, keepdim=True)
+
+        codes = loss.codes.detach()
+        on = codes > 0
+        state.silent_steps += 1
+        state.silent_steps[loss.active.neurons[on]] = 0
+        if settings.batch_topk:
+            smallest = torch.where(on, codes, torch.inf).min()
+            if smallest < torch.inf:
+                state.threshold_sum.lerp_(smallest, _THRESHOLD_RATE)
+                state.threshold_weight += _THRESHOLD_RATE * (1 - state.threshold_weight)
+    return float(loss.fit.detach())
+
+
+@torch.no_grad()
+def evaluate(state: State, rows: Rows, settings: Settings):
+    """Return the mean loss over all rows, encoded as `transform` does; counts as no step."""
+    threshold = state.threshold if settings.batch_topk else None
+    total = 0.0
+    for start in range(0, len(rows), _EVALUATION_ROWS):
+        x, y = rows.batch(slice(start, start + _EVALUATION_ROWS))
+        total += len(x) * float(compute_loss(state.params, x, y, settings, threshold=threshold).fit)
+    return total / len(rows)
+
+
+def one_epoch(state: State, rows: Rows, settings: Settings, *, order, batch_size, rate, dead_after):
+    """Pass over `rows` in the given order; `rate` maps a step to its learning rate.
+
+    Return the mean loss and the share of neurons that are dead at the end, as a dict.
+    """
+    total = 0.0
+    for chosen in np.array_split(order, math.ceil(len(order) / batch_size)):  # no small batch at the end
+        x, y = rows.batch(chosen)
+        loss = training_step(state, x, y, settings, learning_rate=rate(state.step), dead_after=dead_after)
+        total += len(chosen) * loss
+    dead_fraction = float((state.silent_steps >= dead_after).float().mean())
+    return {"train_loss": total / len(order), "dead_fraction": dead_fraction}
+
+
+class Run:
+    """A training run of several epochs: the state after the last one, the best one, and the history.
+
+    Parameters
+    ----------
+    state : State
+        Where to start.
+    seed : int
+        The order of the rows in an epoch is drawn from the seed and the epoch's number.
+    """
+
+    def __init__(self, state, seed):
+        self.state, self.seed = state, seed
+        self.best, self.best_loss, self.best_epoch = None, math.inf, 0
+        self.history = []  # one dict an epoch
+
+    def train(
+        self, rows, validation, settings, *, batch_size, learning_rate, max_epochs, patience, dead_after, on_epoch
+    ):
+        """Train until `max_epochs`, or until `validation` (Rows or None) was not improved for `patience` epochs.
+
+        `on_epoch` is called with the run after each epoch. Return the best state as arrays; the last one if there
+        is no validation.
+        """
+        n_steps = max_epochs * math.ceil(len(rows) / batch_size)
+        rate = cosine_schedule(learning_rate, n_steps, n_warmup=max(1, min(_WARMUP_STEPS, n_steps // 10)))
+        while len(self.history) < max_epochs and not self._stalled(patience):
+            epoch = len(self.history)
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(rows))
+            row = one_epoch(
+                self.state, rows, settings, order=order, batch_size=batch_size, rate=rate, dead_after=dead_after
+            )
+            validation_loss = math.nan if validation is None else evaluate(self.state, validation, settings)
+            self.history.append({"epoch": epoch + 1, **row, "validation_loss": validation_loss})
+            if validation_loss < self.best_loss:
+                self.best, self.best_loss, self.best_epoch = self.state.to_arrays(), validation_loss, epoch + 1
+            on_epoch(self)
+        return self.best or self.state.to_arrays()
+
+    def _stalled(self, patience):
+        return self.best is not None and patience is not None and len(self.history) - self.best_epoch >= patience
+
+    def to_arrays(self):
+        """Return the run as a flat dict of NumPy arrays."""
+        arrays = {f"state.{name}": value for name, value in self.state.to_arrays().items()}
+        arrays |= {f"best.{name}": value for name, value in (self.best or {}).items()}
+        history = np.array([list(row.values()) for row in self.history], dtype=np.float64)
+        return arrays | {"history": history, "best_epoch": np.int64(self.best_epoch), "seed": np.int64(self.seed)}
+
+    @classmethod
+    def from_arrays(cls, arrays, device):
+        """Return the run that `to_arrays` wrote."""
+
+        def part(prefix):
+            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+        run = cls(State.from_arrays(part("state."), device), int(arrays["seed"]))
+        names = ("epoch", "train_loss", "dead_fraction", "validation_loss")
+        run.history = [dict(zip(names, (int(row[0]), *row[1:].tolist()), strict=True)) for row in arrays["history"]]
+        run.best, run.best_epoch = part("best.") or None, int(arrays["best_epoch"])
+        if run.best is not None:
+            run.best_loss = run.history[run.best_epoch - 1]["validation_loss"]
+        return run
+
+
+def cosine_schedule(learning_rate, n_steps, n_warmup):
+    """Return the rate as a function of the step: linear warm-up, then half a cosine down to zero."""
+
+    def rate(step):
+        if step < n_warmup:
+            return learning_rate * (step + 1) / n_warmup
+        return learning_rate * 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(1, n_steps - n_warmup)))
+
+    return rate
+
+
+def anytime_schedule(learning_rate):
+    """Return the rate where the number of steps is not known: linear warm-up, then down with the square root."""
+    return lambda step: learning_rate * min((step + 1) / _WARMUP_STEPS, (_WARMUP_STEPS / (step + 1)) ** 0.5)
+
+
+def initial_arrays(directions, head):
+    """Return the starting parameters: decoder rows as given, the encoder their copy, the head at its best constant."""
+    n_components, n_features = directions.shape
+    start = np.zeros(0, np.float32) if head is None else head.start
+    return {
+        "encoder_weight": directions.copy(),
+        "encoder_bias": np.zeros(n_components, np.float32),
+        "components": directions,
+        "bias": np.zeros(n_features, np.float32),
+        "head_weight": np.zeros((n_components, len(start)), np.float32),
+        "head_bias": start,
+    }
+
+
+def initial_directions(rows, n_components, rng):
+    """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
+    chosen = np.sort(rng.permutation(rows.index)[: 2 * n_components])  # twice what is needed, for rows may repeat
+    points = np.asarray(rows.X[chosen], dtype=np.float32) - rows.mean
+    points = points[np.unique(points, axis=0, return_index=True)[1]]
+    norms = np.linalg.norm(points, axis=1)
+    points = rng.permutation(points[norms > 1e-3 * rows.scale])[:n_components]
+    others = rng.standard_normal((n_components - len(points), len(rows.mean))).astype(np.float32)
+    directions = np.concatenate([points, others])
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def center_and_scale(X, index):
+    """Return the mean of the rows (d,) and the root of their total variance about it, read in chunks in float64.
+
+    Raises
+    ------
+    ValueError
+        If they are beyond the range of float32.
+    """
+    chunks = [index[start : start + _EVALUATION_ROWS] for start in range(0, len(index), _EVALUATION_ROWS)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = sum(X[rows].sum(axis=0, dtype=np.float64) for rows in chunks) / len(index)
+        scale = math.sqrt(sum(np.square(X[rows] - mean).sum() for rows in chunks) / len(index))
+        mean = mean.astype(np.float32)
+        if not np.isfinite(np.float32(scale)):
+            raise ValueError("X has values too large for float32; scale it down.")
+    # A scale that is only rounding error means that all rows are equal.
+    return mean, scale if scale > 1e-6 * float(np.abs(mean).max()) else 1.0
+
+
+def _tensor(array, device):
+    return torch.tensor(np.asarray(array), dtype=torch.float32, device=device)
+
+
+def _array(tensor):
+    return tensor.detach().cpu().numpy().copy()

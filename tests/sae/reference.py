@@ -1,0 +1,64 @@
+"""The autoencoder and its losses, plain and dense: what the sparse form is tested against.
+
+Everything is a (B, M) or (B, d) tensor and all gradients are autograd's.
+"""
+
+import torch
+
+
+def pre_activations(p, x):
+    return (x - p["bias"]) @ p["encoder_weight"].T + p["encoder_bias"]
+
+
+def topk(pre, k):
+    values, indices = pre.topk(k, dim=1)
+    return torch.zeros_like(pre).scatter(1, indices, values.relu())
+
+
+def batch_topk(pre, k):
+    values, indices = pre.flatten().topk(k * len(pre))
+    return torch.zeros_like(pre).flatten().scatter(0, indices, values.relu()).view_as(pre)
+
+
+def above(pre, threshold):
+    return torch.where(pre > threshold, pre, 0.0).relu()
+
+
+def reconstruct(p, codes):
+    return codes @ p["components"] + p["bias"]
+
+
+def mse(x, reconstruction):
+    return ((x - reconstruction) ** 2).sum(1).mean()
+
+
+def matryoshka(p, x, codes, prefixes):
+    terms = []
+    for end in prefixes:
+        mask = torch.arange(codes.shape[1]) < end
+        terms.append(mse(x, reconstruct(p, codes * mask)))
+    return torch.stack(terms).mean()
+
+
+def multi(p, x, multi_k):
+    return mse(x, reconstruct(p, topk(pre_activations(p, x), multi_k)))
+
+
+def aux(p, x, codes, dead, aux_k):
+    """Let the dead neurons reconstruct what the others leave."""
+    residual = (x - reconstruct(p, codes)).detach()
+    is_dead = torch.zeros(codes.shape[1], dtype=torch.bool)
+    is_dead[dead] = True
+    pre = torch.where(is_dead, pre_activations(p, x), -torch.inf)
+    return mse(residual, topk(pre, min(aux_k, len(dead))) @ p["components"])
+
+
+def target(p, codes, y, task):
+    outputs = codes @ p["head_weight"] + p["head_bias"]
+    if task == "regression":
+        return ((outputs[:, 0] - y) ** 2).mean()
+    if task == "binary":
+        p1 = outputs[:, 0].sigmoid()
+        return -(y * p1.log() + (1 - y) * (1 - p1).log()).mean()
+    log_share = outputs - outputs.logsumexp(1, keepdim=True)
+    return -log_share[torch.arange(len(y)), y.long()].mean()

@@ -1,0 +1,192 @@
+"""The sparse forward pass, losses and gradients equal the plain dense ones, in float64."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sklearn_sae.sae._kernels import Active, adam_step, decode, linear, transposed_product
+from sklearn_sae.sae._network import Parameters, Settings, compute_loss
+
+B, D, M, K = 30, 7, 20, 3
+DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
+
+
+def parameters(n_outputs=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    components = normal(M, D)
+    components /= components.norm(dim=1, keepdim=True)
+    params = Parameters(
+        normal(M, D), 0.3 * normal(M), components, 0.3 * normal(D), normal(M, n_outputs), normal(n_outputs)
+    )
+    return params, normal(B, D), normal(B)
+
+
+def gradients(loss, params):
+    return torch.autograd.grad(loss, params, allow_unused=True, materialize_grads=True)
+
+
+def assert_same_loss_and_gradients(ours, plain, params):
+    torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-12)
+    for name, a, b in zip(
+        Parameters._fields, gradients(ours, tuple(params)), gradients(plain, tuple(params)), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11, msg=lambda m, name=name: f"{name}: {m}")
+
+
+CASES = {
+    "topk": Settings(k=K),
+    "all active": Settings(k=M),
+    "batch topk": Settings(k=K, batch_topk=True),
+    "matryoshka": Settings(k=K, prefixes=(2, 9, M)),
+    "batch matryoshka": Settings(k=K, prefixes=(5, M), batch_topk=True),
+    "multi": Settings(k=K, multi_k=9, multi_weight=0.3),
+    "aux": Settings(k=K, aux_k=4, aux_weight=0.5),
+    "aux, more than dead": Settings(k=K, aux_k=11, aux_weight=0.5),
+    "regression": Settings(k=K, target_weight=0.7),
+    "binary": Settings(k=K, target_weight=0.7, is_class=True, constant_loss=0.6),
+    "multiclass": Settings(k=K, target_weight=0.7, is_class=True, constant_loss=0.9),
+    "all": Settings(
+        k=K,
+        prefixes=(2, 9, M),
+        multi_k=9,
+        multi_weight=0.3,
+        aux_k=4,
+        aux_weight=0.5,
+        target_weight=0.7,
+        batch_topk=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_loss_and_gradients_equal_the_plain_ones(case, reference):
+    s = CASES[case]
+    task = {"binary": "binary", "multiclass": "multiclass"}.get(case, "regression")
+    params, x, y = parameters(n_outputs=3 if task == "multiclass" else 1)
+    if task == "binary":
+        y = (y > 0).double()
+    elif task == "multiclass":
+        y = (y > 0).double() + (y > 1)
+    params = Parameters(*(p.requires_grad_() for p in params))
+    dead = DEAD if s.aux_weight else None
+    ours = compute_loss(params, x, y, s, dead=dead)
+
+    p = params._asdict()
+    pre = reference.pre_activations(p, x)
+    codes = reference.batch_topk(pre, K) if s.batch_topk else reference.topk(pre, s.k)
+    plain = reference.matryoshka(p, x, codes, s.prefixes or (M,))
+    if s.target_weight:
+        plain = plain + s.target_weight * reference.target(p, codes, y, task) / s.constant_loss
+    torch.testing.assert_close(ours.fit, plain)
+    if s.multi_weight:
+        plain = plain + s.multi_weight * reference.multi(p, x, s.multi_k)
+    if s.aux_weight:
+        plain = plain + s.aux_weight * reference.aux(p, x, codes, DEAD, s.aux_k)
+    assert_same_loss_and_gradients(ours.total, plain, params)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.8, 1e9])
+def test_loss_above_a_threshold_equals_the_plain_one(threshold, reference):
+    params, x, _ = parameters()
+    ours = compute_loss(params, x, None, Settings(k=K, batch_topk=True), threshold=torch.tensor(threshold))
+    p = params._asdict()
+    plain = reference.mse(x, reference.reconstruct(p, reference.above(reference.pre_activations(p, x), threshold)))
+    torch.testing.assert_close(ours.total, plain)
+
+
+def test_a_prefix_without_active_neurons_reconstructs_nothing():
+    params, x, _ = parameters()
+    params.encoder_bias[:9] = -100.0
+    loss = compute_loss(params, x, None, Settings(k=K, prefixes=(9, M))).total
+    whole = compute_loss(params, x, None, Settings(k=K)).total
+    nothing = (x - params.bias).square().sum(1).mean()
+    torch.testing.assert_close(loss, (whole + nothing) / 2)
+
+
+def test_no_dead_neuron_means_no_auxiliary_work(monkeypatch):
+    params, x, _ = parameters()
+    count = []
+    monkeypatch.setattr("sklearn_sae.sae._network.decode", lambda *a: count.append(1) or decode(*a))
+    settings = Settings(k=K, aux_k=4, aux_weight=0.5)
+    for dead, expected in ((None, 1), (DEAD[:0], 1), (DEAD, 2)):
+        count.clear()
+        compute_loss(params, x, None, settings, dead=dead)
+        assert len(count) == expected
+
+
+class _Sizes(TorchDispatchMode):
+    """Records the number of entries of everything that is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        tensors = out if isinstance(out, (tuple, list)) else (out,)
+        self.largest = max([self.largest, *(t.numel() for t in tensors if isinstance(t, torch.Tensor))])
+        return out
+
+
+@pytest.mark.parametrize("case", ["topk", "batch topk", "matryoshka", "regression"])
+def test_no_dense_gradient_over_batch_and_neurons(case):
+    n_rows, n_neurons, n_features = 64, 500, 4
+    params = Parameters(
+        torch.randn(n_neurons, n_features),
+        torch.zeros(n_neurons),
+        torch.randn(n_neurons, n_features),
+        torch.zeros(n_features),
+        torch.randn(n_neurons, 1),
+        torch.zeros(1),
+    )
+    params = Parameters(*(p.requires_grad_() for p in params))
+    settings = CASES[case]
+    if settings.prefixes:
+        settings = settings._replace(prefixes=(10, n_neurons))
+    loss = compute_loss(params, torch.randn(n_rows, n_features), torch.randn(n_rows), settings).total
+    with _Sizes() as sizes:
+        gradients(loss, tuple(params))
+    assert 0 < sizes.largest <= n_neurons * n_features < n_rows * n_neurons
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 32, 384), (30, 100, 20), (256, 100, 384), (128, 256, 384)])
+def test_products_do_not_depend_on_the_number_of_threads(shape):
+    n_rows, n_outputs, n_features = shape
+    x, weight = torch.randn(n_rows, n_features), torch.randn(n_outputs, n_features)
+    offset, threads = torch.randn(n_outputs), torch.get_num_threads()
+    torch.testing.assert_close(linear(x, weight, offset), x @ weight.T + offset, rtol=1e-4, atol=1e-4)
+    try:
+        results = []
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            results.append(linear(x, weight, offset))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_sparse_products_equal_dense_ones():
+    dense = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 0.0, 0.0]])
+    rows, neurons = dense.nonzero(as_tuple=True)
+    active = Active(rows, neurons, len(dense))
+    weight, other = torch.randn(3, 5), torch.randn(4, 5)
+    torch.testing.assert_close(decode(dense[rows, neurons], active, weight), dense @ weight)
+    torch.testing.assert_close(transposed_product(dense[rows, neurons], active, other, 3), dense.T @ other)
+
+
+def test_adam_step_equals_torch():
+    param = torch.randn(5, 3)
+    theirs = param.clone().requires_grad_()
+    optimizer = torch.optim.Adam([theirs], lr=0.01)
+    first, second = torch.zeros_like(param), torch.zeros_like(param)
+    for step in range(1, 6):
+        gradient = torch.randn(5, 3)
+        theirs.grad = gradient.clone()
+        optimizer.step()
+        adam_step([param], [gradient], [first], [second], step=step, learning_rate=0.01)
+    torch.testing.assert_close(param, theirs.detach())

@@ -1,0 +1,453 @@
+"""TopKSAETransformer as its users meet it."""
+
+import pickle
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae import _encoding
+from sklearn_sae.sae._sizes import suggest_size
+
+
+def small(**params):
+    defaults = {"n_components": 32, "k": 4, "max_epochs": 5, "random_state": 0}
+    return TopKSAETransformer(**defaults | params)
+
+
+@parametrize_with_checks(
+    [
+        TopKSAETransformer(n_components=4, k=1),
+        TopKSAETransformer(n_components=4, k=1, sparsity="batch_topk"),
+        TopKSAETransformer(n_components=4, k=1, target_weight=0.5),
+    ]
+)
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+# What comes out
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(2, 70),
+    d=st.integers(1, 9),
+    m=st.integers(1, 40),
+    k=st.integers(1, 40),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+    seed=st.integers(0, 10),
+)
+def test_codes_are_the_k_largest_positive_pre_activations(n, d, m, k, dtype, seed):
+    k = min(k, m)
+    rng = np.random.default_rng(seed)
+    X = rng.normal(loc=2, size=(n, d)).astype(dtype)
+    sae = TopKSAETransformer(n_components=m, k=k, max_epochs=2, random_state=0).fit(X)
+    codes = sae.transform(X)
+
+    assert sparse.issparse(codes)
+    assert codes.shape == (n, m)
+    assert codes.dtype == (np.float64 if dtype == np.float64 else np.float32)
+    assert codes.indices.dtype == codes.indptr.dtype == np.int32
+    assert (codes.data > 0).all()
+    assert np.diff(codes.indptr).max(initial=0) <= k
+    for row in codes:
+        assert (np.diff(row.indices) > 0).all()
+
+    pre = (X.astype(np.float64) - sae.bias_) @ sae.encoder_weight_.T.astype(np.float64) + sae.encoder_bias_
+    largest = np.sort(pre, axis=1)[:, -k:].clip(0)  # as values, for equal ones have no order
+    dense = codes.toarray()
+    np.testing.assert_allclose(np.sort(dense, axis=1)[:, -k:], largest, atol=1e-5)
+    np.testing.assert_allclose(dense[dense > 0], pre[dense > 0], atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(sae.components_, axis=1), 1, rtol=1e-5)
+    assert all(a.dtype == np.float32 for a in (sae.components_, sae.encoder_weight_, sae.encoder_bias_, sae.bias_))
+    np.testing.assert_allclose(sae.density_, (dense > 0).mean(axis=0), rtol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), a=st.floats(-3, 3), b=st.floats(-3, 3))
+def test_inverse_transform_is_affine(seed, a, b):
+    rng = np.random.default_rng(seed)
+    sae = _FITTED
+    u, v = rng.random((2, 5, 32))
+    left = sae.inverse_transform(a * u + b * v) - sae.bias_
+    right = a * (sae.inverse_transform(u) - sae.bias_) + b * (sae.inverse_transform(v) - sae.bias_)
+    np.testing.assert_allclose(left, right, atol=1e-5)
+    np.testing.assert_allclose(sae.inverse_transform(sparse.csr_array(u)), sae.inverse_transform(u), atol=1e-5)
+
+
+_FITTED = small().fit(np.random.default_rng(1).normal(size=(100, 6)))
+
+
+def test_score_is_the_r2_of_the_reconstruction(X):
+    sae = small().fit(X)
+    reconstruction = sae.inverse_transform(sae.transform(X))
+    assert sae.score(X) == pytest.approx(r2_score(X, reconstruction, multioutput="variance_weighted"), abs=1e-6)
+
+
+def test_history_is_the_normalized_error(X):
+    sae = small().fit(X[:400], X_val=X[400:])
+    frame = pd.DataFrame(sae.history_)
+    assert list(frame.epoch) == list(range(1, sae.n_iter_ + 1))
+    assert {"train_loss", "validation_loss", "dead_fraction"} <= set(frame)
+    residual = X[400:] - sae.inverse_transform(sae.transform(X[400:]))
+    normalized = np.square(residual).sum(axis=1).mean() / X[:400].var(axis=0).sum()
+    assert frame.validation_loss.min() == pytest.approx(normalized, rel=1e-4)
+
+
+def test_scale_and_shift_of_the_data_do_not_matter(X):
+    a, b = small().fit(X), small().fit(1000 * X - 5000)
+    np.testing.assert_allclose(a.components_, b.components_, atol=2e-2)
+    assert a.score(X) == pytest.approx(b.score(1000 * X - 5000), abs=2e-2)
+
+
+def test_transform_output_containers(X):
+    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])], index=np.arange(len(X)) + 7)
+    sae = small().fit(frame)
+    codes = sae.transform(frame)
+    assert sparse.isspmatrix_csr(codes)
+    dense = clone(sae).set_params(sparse_output=False).fit(frame).transform(frame)
+    np.testing.assert_array_equal(codes.toarray(), dense)
+
+    out = sae.set_output(transform="pandas").transform(frame)
+    assert all(isinstance(dtype, pd.SparseDtype) for dtype in out.dtypes)
+    assert list(out.columns) == [f"topksaetransformer{i}" for i in range(32)]
+    assert (out.index == frame.index).all()
+    np.testing.assert_array_equal(out.to_numpy(), dense)
+    np.testing.assert_allclose(sae.inverse_transform(out), sae.inverse_transform(dense), atol=1e-6)
+    sae.set_output(transform="default")
+    try:
+        with config_context(sparse_interface="sparray"):
+            assert isinstance(sae.transform(frame), sparse.csr_array)
+    except TypeError:
+        pass  # scikit-learn has no such setting yet
+
+
+def test_transform_holds_no_dense_matrix(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    sae = TopKSAETransformer(n_components=2048, k=2, max_epochs=1, random_state=0).fit(X)
+    dense_bytes = 3000 * 2048 * 4
+    monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**17)
+    largest, linear = [], _encoding.linear
+    monkeypatch.setattr(_encoding, "linear", lambda *a: largest.append(linear(*a)) or largest[-1])
+    tracemalloc.start()
+    codes = sae.transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert codes.shape == (3000, 2048)
+    assert max(pre.numel() for pre in largest) <= 2**17
+    assert peak < dense_bytes / 50
+
+
+# How it trains
+
+
+def test_same_seed_same_bits_whatever_the_number_of_threads(X):
+    threads, results = torch.get_num_threads(), []
+    random_before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            results.append(small(sparsity="batch_topk", matryoshka_prefixes=[5, 32], dead_after=2).fit(X))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        _assert_same_bits(results[0], other)
+    assert torch.equal(random_before[0], torch.random.get_rng_state())
+    assert (random_before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
+
+
+def _assert_same_bits(a, b):
+    for name in ("components_", "encoder_weight_", "encoder_bias_", "bias_", "density_"):
+        assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
+    assert a.threshold_ == b.threshold_
+    assert pd.DataFrame(a.history_).equals(pd.DataFrame(b.history_))
+
+
+def test_batch_topk_threshold_keeps_k_on_average(X):
+    sae = small(sparsity="batch_topk", max_epochs=40, patience=None).fit(X)
+    counts = np.diff(sae.transform(X).indptr)
+    assert sae.threshold_ > 0
+    assert counts.mean() == pytest.approx(4, rel=0.12)
+    assert counts.max() > 4
+    assert small().fit(X).threshold_ == 0.0
+
+
+def test_auxiliary_loss_revives_dead_neurons(X):
+    sae = small(warm_start=True, dead_after=10, max_epochs=20, patience=None).fit(X)
+    sae.encoder_weight_[:16] *= 0.05  # still positive on some rows,
+    sae.encoder_bias_[:16] = 0.0
+    sae.encoder_bias_[16:] += 4.0  # and never among the largest
+    state, unused, score = pickle.dumps(sae), {}, {}
+    for weight in (0.0, 1 / 32):
+        continued = pickle.loads(state).set_params(aux_weight=weight).fit(X)
+        unused[weight], score[weight] = int((continued.density_ == 0).sum()), continued.score(X)
+        assert continued.history_[-1]["dead_fraction"] == pytest.approx(unused[weight] / 32, abs=0.1)
+    assert unused[0.0] >= 12
+    assert unused[1 / 32] <= 6
+    assert score[1 / 32] > score[0.0] + 0.05
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    rng = np.random.default_rng(0)
+    X, X_val = rng.normal(size=(2, 60, 10))  # nothing to learn that generalizes
+    sae = small(max_epochs=200, patience=3).fit(X, X_val=X_val)
+    losses = [row["validation_loss"] for row in sae.history_]
+    best = int(np.argmin(losses))
+    assert sae.n_iter_ < 200
+    assert sae.n_iter_ == best + 1 + 3
+    left = np.square(X_val - sae.inverse_transform(sae.transform(X_val))).sum(axis=1).mean()
+    assert losses[best] == pytest.approx(left / X.var(axis=0).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("params", [{"validation_fraction": None}, {"validation_fraction": 0}, {"patience": None}])
+def test_without_early_stopping_all_epochs_run(X, params):
+    sae = small(max_epochs=9, **params).fit(X)
+    assert sae.n_iter_ == len(sae.history_) == 9
+    assert np.isnan(sae.history_[0]["validation_loss"]) == ("validation_fraction" in params)
+
+
+def test_warm_start_continues(X):
+    sae = small(max_epochs=10, warm_start=True).fit(X)
+    before, first = sae.score(X), sae.history_[0]["train_loss"]
+    sae.set_params(learning_rate=1e-3).fit(X)
+    assert sae.score(X) > before
+    assert sae.history_[0]["train_loss"] < first / 1.5
+    with pytest.raises(ValueError, match="n_components=16, but the fitted weights"):
+        sae.set_params(n_components=16).fit(X)
+
+
+def test_partial_fit_over_chunks_comes_close_to_fit(X):
+    whole = small(max_epochs=20, validation_fraction=None).fit(X)
+    chunks = small()
+    for _ in range(20):
+        for start in range(0, len(X), 200):
+            chunks.partial_fit(X[start : start + 200])
+    assert chunks.n_iter_ == len(chunks.history_) == 60
+    assert chunks.score(X) > whole.score(X) - 0.05
+    again = pickle.loads(pickle.dumps(chunks))
+    _assert_same_bits(chunks.partial_fit(X[:100]), again.partial_fit(X[:100]))
+    assert chunks.partial_fit(X[:1]).n_iter_ == 62
+
+
+def test_partial_fit_after_fit_goes_on_from_it(X):
+    sae = small(max_epochs=20).fit(X)
+    before = sae.score(X)
+    sae.set_params(learning_rate=1e-4).partial_fit(X)
+    assert sae.n_iter_ == 1
+    assert sae.score(X) > before - 0.01
+
+
+# The target
+
+
+def _rows_with_a_faint_signal(task):
+    """Sums of a few of 40 directions; the target is how much there is of the two faintest."""
+    rng = np.random.default_rng(0)
+    present = rng.random((1000, 40)) < 0.08
+    present[:, -2:] = rng.random((1000, 2)) < 0.3
+    strength = np.r_[np.linspace(3, 1, 38), 0.6, 0.6]
+    X = present * strength @ np.linalg.qr(rng.normal(size=(40, 40)))[0] + 0.05 * rng.normal(size=(1000, 40))
+    signal = present[:, -2:].sum(axis=1)
+    y = {"regression": 10.0 * signal + 100, "binary": signal > 0, "multiclass": signal}[task]
+    return X, np.array(["low", "mid", "high"])[y] if task == "multiclass" else y
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_target_weight_aligns_neurons_with_the_target(task):
+    X, y = _rows_with_a_faint_signal(task)
+    reached = {}
+    for weight in (0.0, 1.0):
+        sae = small(target_weight=weight, max_epochs=60).fit(X[:700], y[:700])
+        codes, test = sae.transform(X[:700]), sae.transform(X[700:])
+        if task == "regression":
+            coef = np.linalg.lstsq(np.c_[codes.toarray(), np.ones(700)], y[:700], rcond=None)[0]
+            reached[weight] = r2_score(y[700:], np.c_[test.toarray(), np.ones(300)] @ coef)
+        else:
+            reached[weight] = LogisticRegression(C=10, max_iter=1000).fit(codes, y[:700]).score(test, y[700:])
+    assert reached[1.0] > reached[0.0] + 0.15
+
+    assert sae.task_ == task
+    outputs = test @ sae.target_coef_.T + sae.target_intercept_
+    if task == "regression":
+        assert r2_score(y[700:], outputs[:, 0]) > 0.5
+    else:
+        codes = outputs.argmax(axis=1) if task == "multiclass" else (outputs[:, 0] > 0).astype(int)
+        assert (sae.classes_[codes] == y[700:]).mean() > 0.6
+    assert get_tags(sae).target_tags.required
+    assert not get_tags(small()).target_tags.required
+
+
+def test_target_in_validation_warm_start_and_partial_fit():
+    X, y = _rows_with_a_faint_signal("multiclass")
+    sae = small(target_weight=0.5, warm_start=True).fit(X, y, X_val=X[:50], y_val=y[:50])
+    loss = sae.history_[-1]["train_loss"]
+    sae.fit(X, y)
+    assert sae.history_[-1]["train_loss"] < loss
+    with pytest.raises(ValueError, match="y_val"):
+        sae.fit(X, y, X_val=X[:50])
+
+    online, order = small(target_weight=0.5), np.argsort(y, kind="stable")
+    for chunk in np.array_split(order, 4):  # the first has one class only
+        online.partial_fit(X[chunk], y[chunk], classes=["low", "mid", "high"])
+    assert online.target_coef_.shape == (3, 32)
+    with pytest.raises(ValueError, match="was not there at the first fit: 'new'"):
+        online.partial_fit(X[:2], ["new", "low"])
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"k": 33}, "k=33 is larger than n_components=32"),
+        ({"k": 0}, "'k' parameter"),
+        ({"n_components": 0}, "'n_components' parameter"),
+        ({"aux_k": 33}, "aux_k=33 is larger than n_components=32"),
+        ({"multi_k": 33}, "multi_k=33 is larger than n_components=32"),
+        ({"matryoshka_prefixes": [8, 4, 32]}, "increase strictly"),
+        ({"matryoshka_prefixes": [8, 8, 32]}, "increase strictly"),
+        ({"matryoshka_prefixes": [8, 16]}, "end in n_components=32"),
+        ({"matryoshka_prefixes": [0, 32]}, "positive integers"),
+        ({"matryoshka_prefixes": []}, "positive integers"),
+        ({"matryoshka_prefixes": ["a", 32]}, "positive integers"),
+        ({"sparsity": "l1"}, "'sparsity' parameter"),
+        ({"device": "abacus"}, "device='abacus' cannot be used here"),
+        ({"target_weight": 1.0}, "requires y to be passed"),
+    ],
+)
+def test_wrong_parameters_are_named(X, params, message):
+    with pytest.raises(ValueError, match=message):
+        small(**params).fit(X)
+
+
+def test_wrong_data_are_named(X):
+    bad = X.copy()
+    bad[3, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        small().fit(bad)
+    bad[3, 2] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        small().fit(bad)
+    with pytest.raises(ValueError, match=r"1 sample.*minimum of 2"):
+        small().fit(X[:1])
+    with pytest.raises(ValueError, match="too large for float32"):
+        small().fit(X.astype(np.float64) * 1e300)
+    with pytest.raises(ValueError, match="without X_val"):
+        small(target_weight=1.0).fit(X, X[:, 0], y_val=X[:, 0])
+    with pytest.raises(ValueError, match="y is constant"):
+        small(target_weight=1.0).fit(X, np.ones(len(X)))
+    sae = small().fit(X, np.ones(len(X)))  # not looked at
+    with pytest.raises(ValueError, match="expecting 20 features"):
+        sae.transform(X[:, :5])
+    with pytest.raises(ValueError, match="X has 5 columns, but there are 32 neurons"):
+        sae.inverse_transform(np.ones((2, 5)))
+
+
+@pytest.mark.parametrize("sparsity", ["topk", "batch_topk"])
+@pytest.mark.parametrize("value", [0.0, 3.3, 1e20])
+def test_equal_rows_give_no_nan(sparsity, value):
+    X = np.full((20, 5), value)
+    sae = small(sparsity=sparsity, dead_after=1).fit(X)
+    for array in (sae.components_, sae.encoder_weight_, sae.bias_, sae.transform(X).toarray(), sae.score(X)):
+        assert np.isfinite(array).all()
+
+
+def test_repeated_rows_and_more_neurons_than_rows():
+    X = np.repeat(np.random.default_rng(0).normal(size=(5, 8)), 10, axis=0)
+    sae = small(n_components=64).fit(X)
+    assert np.isfinite(sae.components_).all()
+    assert len(np.unique(sae.components_.round(4), axis=0)) == 64
+
+
+# In company
+
+
+def test_auto_sizes(X):
+    assert suggest_size(1_000) == (64, 8)
+    assert suggest_size(10_000) == (256, 8)
+    assert suggest_size(100_000) == (1024, 8)
+    sae = TopKSAETransformer(n_components="auto", k="auto", max_epochs=1).fit(X)
+    assert (sae.n_components_, sae.k_) == suggest_size(len(X)) == (64, 8)
+    sae = TopKSAETransformer(n_components="auto", k=9, max_epochs=1).fit(X[:2])
+    assert (sae.n_components_, sae.k_) == (32, 9)
+    sae = TopKSAETransformer(n_components=200, k="auto", max_epochs=1).fit(X)
+    assert (sae.n_components_, sae.k_) == (200, 8)
+
+
+def test_pickles_hold_no_torch(X):
+    for sae in (small().fit(X), small(sparsity="batch_topk").partial_fit(X)):
+        stored = pickle.dumps(sae)
+        assert b"torch" not in stored
+        np.testing.assert_array_equal(pickle.loads(stored).transform(X).toarray(), sae.transform(X).toarray())
+
+
+def test_importing_the_class_loads_no_torch():
+    code = "import sys; from sklearn_sae import TopKSAETransformer; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_grid_search_in_two_processes_gives_the_same_as_in_one():
+    X, y = make_classification(200, 12, random_state=0)
+    X = X.astype(np.float32)
+    pipeline = make_pipeline(small(max_epochs=2), LogisticRegression())
+    grid = {"topksaetransformer__n_components": [8, 16], "topksaetransformer__k": [2, 4]}
+    scores = [
+        GridSearchCV(pipeline, grid, scoring="roc_auc", cv=2, n_jobs=n_jobs).fit(X, y).cv_results_["mean_test_score"]
+        for n_jobs in (1, 2)
+    ]
+    assert np.array_equal(*scores)
+
+
+def test_feature_union_of_two_sizes(X):
+    union = FeatureUnion([("coarse", small(n_components=8, k=2)), ("fine", small())])
+    codes = union.fit_transform(X)
+    assert sparse.issparse(codes)
+    names = union.get_feature_names_out()
+    assert codes.shape[1] == len(names) == 40
+    assert (names[0], names[8]) == ("coarse__topksaetransformer0", "fine__topksaetransformer0")
+
+
+def test_memory_mapped_half_precision(X, tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float16))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    a, b = small().fit(mapped), small().fit(X.astype(np.float16).astype(np.float32))
+    np.testing.assert_allclose(a.components_, b.components_, atol=1e-5)
+    assert (a.transform(mapped) != b.transform(mapped)).nnz < 50
+
+
+def test_reconstruction_error_on_reviews(yelp):
+    _, _, X = yelp
+    train, test = next(KFold(5, shuffle=True, random_state=0).split(X))
+    sae = TopKSAETransformer(256, 8, random_state=0).fit(X[train])
+    assert 1 - sae.score(X[test]) < 0.61
+    assert (sae.density_ == 0).mean() < 0.02
+
+
+def test_progress_bar_only_when_asked_for(X, capfd):
+    small().fit(X)
+    assert capfd.readouterr() == ("", "")
+    small(verbose=True).fit(X)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "TopKSAETransformer" in err
+    assert "validation_loss" in err
