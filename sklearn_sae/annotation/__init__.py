@@ -1,0 +1,6 @@
+"""Neurons and texts to hypotheses in plain language, and to annotations of any text."""
+
+from sklearn_sae.annotation._keyword_hypothesis_annotator import KeywordHypothesisAnnotator
+from sklearn_sae.annotation._llm_hypothesis_annotator import LLMHypothesisAnnotator
+
+__all__ = ["KeywordHypothesisAnnotator", "LLMHypothesisAnnotator"]

@@ -1,0 +1,360 @@
+"""The flow that the annotators share: encode, choose examples, name, score, keep the best, judge."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections import Counter
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from sklearn_sae._validation import check_texts
+from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+
+_NO_TEXTS = (
+    "texts is missing. With encoder=None, X holds activations and texts=... the text of each row (in a Pipeline: "
+    "sklearn.set_config(enable_metadata_routing=True), and texts=... at fit and again at predict or transform). "
+    "To pass the texts as X, give the annotator an encoder=, a pipeline from texts to activations."
+)
+
+
+class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
+    """Everything about an annotator but how it names a neuron and how it judges a text.
+
+    A subclass gives `_choose_examples`, `_name`, `_judge` and the sentence `_unnamed`.
+    """
+
+    __metadata_request__fit = {"texts": True}
+    __metadata_request__transform = {"texts": True}
+
+    _parameter_constraints: dict = {
+        "encoder": [HasMethods(["fit", "transform"]), None],
+        "neurons": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left"), "array-like"],
+        "random_state": ["random_state"],
+        "verbose": ["boolean"],
+    }
+
+    # What a subclass gives
+
+    @abstractmethod
+    def _choose_examples(self, activation, rng):
+        """Return the `Examples` for one neuron, given its activation on each text."""
+
+    @abstractmethod
+    def _name(self, texts, activations, examples):
+        """Return, for each column of `activations` (csc_array), its candidate sentences, or []."""
+
+    @abstractmethod
+    def _judge(self, texts, hypotheses, rows, columns):
+        """Return whether hypothesis ``columns[i]`` holds for text ``rows[i]``: 1, 0 or NaN for each i."""
+
+    def _given_hypotheses(self):
+        """Return the hypotheses that a person wrote, or None."""
+        return None
+
+    def _start(self):
+        """Check parameters against each other, before anything else in `fit`."""
+
+    # The contract
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, texts=None):
+        """Name the neurons.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
+            The texts; with ``encoder=None``, the activations.
+        y : array-like of shape (n_samples,), default=None
+            The target. Only the encoder uses it.
+        texts : sequence of str of shape (n_samples,), default=None
+            The texts, with ``encoder=None`` only.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a text is missing, empty or no str; lengths differ; there is one sample only; `neurons` is
+            not among the encoder's outputs; or no neuron activates or can be named.
+        """
+        self._start()
+        if self._given_hypotheses() is not None:
+            self._check_texts(X, texts)
+            self.hypotheses_ = _hypothesis_table(interpretation=self._interpretations())
+            self.examples_ = []
+            return self
+        texts, activations, features, selection_scores = self._read(X, y, texts)
+        neurons = _check_neurons(self.neurons, activations)
+        density = _density(activations)
+
+        # One row for each distinct text, so that no text is both shown and scored on.
+        first = _first_rows(texts)
+        texts = [texts[row] for row in first]
+        activations = activations[:, neurons][first]
+        alive = np.flatnonzero(_density(activations))
+        if not len(alive):
+            raise ValueError("No neuron to name: none activates (is above 0) on any of the texts.")
+        _warn_left_out(neurons, alive, "activate on no text")
+        neurons, activations = neurons[alive], activations[:, alive]
+
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(neurons))
+        examples = [
+            self._choose_examples(column(activations, i), np.random.RandomState(seed)) for i, seed in enumerate(seeds)
+        ]
+        candidates = self._name(texts, activations, examples)
+        named = np.flatnonzero([bool(some) for some in candidates])
+        if not len(named):
+            raise ValueError(f"No neuron could be named: {self._unnamed}")
+        _warn_left_out(neurons, named, f"could not be named ({self._unnamed})")
+        neurons, activations = neurons[named], activations[:, named]
+        examples, candidates = [examples[i] for i in named], [candidates[i] for i in named]
+
+        best = self._best_candidates(texts, activations, examples, candidates)
+        scores = pd.DataFrame([score for _, score in best], columns=Fidelity._fields)
+        self.hypotheses_ = _hypothesis_table(
+            neuron=neurons,
+            feature=features[neurons],
+            interpretation=[sentence for sentence, _ in best],
+            selection_score=selection_scores[neurons],
+            density=density[neurons],
+            **scores.add_prefix("fidelity_"),
+        )
+        self.examples_ = [{kind: first[rows] for kind, rows in chosen._asdict().items()} for chosen in examples]
+        return self
+
+    def fit_transform(self, X, y=None, *, texts=None):
+        """Name the neurons, then annotate the same texts.
+
+        Parameters
+        ----------
+        X, y, texts
+            As for `fit`.
+
+        Returns
+        -------
+        annotations : ndarray of shape (n_samples, n_hypotheses), float64
+        """
+        return self.fit(X, y, texts=texts).transform(X, texts=texts)
+
+    def transform(self, X, *, texts=None):
+        """Judge each text against each hypothesis.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
+            The texts; with ``encoder=None``, the activations, which are only checked.
+        texts : sequence of str of shape (n_samples,), default=None
+            The texts, with ``encoder=None`` only.
+
+        Returns
+        -------
+        annotations : ndarray of shape (n_samples, n_hypotheses), float64
+            1 where the hypothesis holds, 0 where not (or a probability of 1), NaN where no answer came.
+        """
+        check_is_fitted(self)
+        if self._reads_texts():
+            texts = self._check_texts(X, texts)
+        else:
+            texts = self._check_texts_beside(texts)
+            check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
+        hypotheses = self._interpretations()
+        rows, columns = np.divmod(np.arange(len(texts) * len(hypotheses)), len(hypotheses))
+        return self._judge(texts, hypotheses, rows, columns).reshape(len(texts), len(hypotheses))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the hypotheses, each once.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_hypotheses,)
+            Spaces collapsed; a hypothesis that comes again ends in " (2)".
+        """
+        check_is_fitted(self)
+        return _unique_names(self._interpretations())
+
+    def __sklearn_is_fitted__(self):
+        return self._given_hypotheses() is not None or hasattr(self, "hypotheses_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        reads_texts = self._reads_texts()
+        tags.input_tags.string = tags.input_tags.one_d_array = reads_texts
+        tags.input_tags.two_d_array = tags.input_tags.sparse = not reads_texts
+        tags.requires_fit = self._given_hypotheses() is None
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    # Steps of fit
+
+    def _reads_texts(self):
+        return self.encoder is not None or self._given_hypotheses() is not None
+
+    def _check_texts(self, X, texts):
+        if texts is not None:
+            raise ValueError("texts is only for encoder=None; with encoder= or hypotheses=, X holds the texts.")
+        return check_texts(X)
+
+    def _check_texts_beside(self, texts):
+        if texts is None:
+            raise ValueError(_NO_TEXTS)
+        return check_texts(texts, name="texts")
+
+    def _interpretations(self):
+        given = self._given_hypotheses()
+        return self.hypotheses_["interpretation"].tolist() if given is None else check_texts(given, name="hypotheses")
+
+    def _read(self, X, y, texts):
+        """Return the texts, the activations (csc_array), their names and the scores they were selected by."""
+        if self.encoder is not None:
+            texts = self._check_texts(X, texts)
+            check_consistent_length(texts, y)
+            _check_several(texts)
+            return texts, *self._encode(texts, y)
+        texts = self._check_texts_beside(texts)
+        X = validate_data(self, X, accept_sparse=("csr", "csc"))
+        check_consistent_length(X, texts)
+        _check_several(texts)
+        return texts, sparse.csc_array(X), _check_feature_names_in(self), np.full(X.shape[1], np.nan)
+
+    def _encode(self, texts, y):
+        """Fit the encoder; return its activations, their names and their scores."""
+        self.encoder_ = clone(self.encoder)
+        with config_context(transform_output="default"):
+            self.encoder_.fit(texts, y)
+            output = self.encoder_.transform(texts)
+        shape = np.shape(output)
+        if len(shape) != 2 or shape[0] != len(texts) or not shape[1]:
+            raise ValueError(
+                f"encoder must turn {len(texts)} texts into an array with as many rows and one column for each "
+                f"neuron; its output has shape {shape}."
+            )
+        output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
+        return sparse.csc_array(output), _output_names(self.encoder_, shape[1]), _scores_of(self.encoder_, shape[1])
+
+    def _best_candidates(self, texts, activations, examples, candidates):
+        """Return the best (sentence, Fidelity) of each neuron; all candidates are judged in one go."""
+        sentences = [sentence for some in candidates for sentence in some]
+        owner = np.repeat(np.arange(len(candidates)), [len(some) for some in candidates])
+        rows = [examples[i].scoring for i in owner]
+        columns = np.repeat(np.arange(len(sentences)), [len(some) for some in rows])
+        annotations = np.array([])
+        if len(columns):
+            annotations = self._judge(texts, sentences, np.concatenate(rows), columns)
+        best = [None] * len(candidates)
+        ends = np.cumsum([len(some) for some in rows])
+        for sentence, i, mine, end in zip(sentences, owner, rows, ends, strict=True):
+            score = fidelity(annotations[end - len(mine) : end], column(activations, i)[mine])
+            if best[i] is None or self._rank(score) > self._rank(best[i][1]):
+                best[i] = sentence, score
+        return best
+
+    def _rank(self, score):
+        value = getattr(score, getattr(self, "scoring", "f1"))
+        return -np.inf if np.isnan(value) else value
+
+
+def _check_several(texts):
+    if len(texts) < 2:
+        raise ValueError("Found 1 sample; at least 2 texts are needed to tell what sets some of them apart.")
+
+
+def _check_neurons(neurons, activations):
+    """Return the columns of `activations` to name, in order."""
+    n_neurons = activations.shape[1]
+    if isinstance(neurons, str) and neurons == "all":
+        return np.arange(n_neurons)
+    if isinstance(neurons, Integral):
+        if neurons > n_neurons:
+            raise ValueError(f"neurons={neurons} is more than the {n_neurons} neurons that there are.")
+        return np.sort(np.argsort(-_density(activations), kind="stable")[:neurons])
+    indices = np.asarray(neurons)
+    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
+        raise ValueError('neurons must be "all", an int, or a 1-D array of at least one integer index.')
+    outside = indices[(indices < 0) | (indices >= n_neurons)]
+    if len(outside):
+        raise ValueError(f"neurons has the index {outside[0]}, which is outside 0 to {n_neurons - 1}.")
+    if len(np.unique(indices)) < len(indices):
+        raise ValueError("neurons has an index twice.")
+    return indices.astype(np.intp)
+
+
+def _warn_left_out(neurons, kept, why):
+    left_out = np.delete(neurons, kept).tolist()
+    if left_out:
+        some = ", ".join(map(str, left_out[:5])) + (", ..." if len(left_out) > 5 else "")
+        warnings.warn(
+            f"{len(left_out)} of {len(neurons)} neurons {why} and are left out: {some}.", UserWarning, stacklevel=4
+        )
+
+
+def _density(activations):
+    """Return the share of rows on which each column is above 0."""
+    of_column = np.repeat(np.arange(activations.shape[1]), np.diff(activations.indptr))
+    return np.bincount(of_column, weights=activations.data > 0, minlength=activations.shape[1]) / activations.shape[0]
+
+
+def column(activations, i):
+    """Return column `i` of a csc_array as a 1-D array."""
+    return activations[:, [i]].toarray().ravel()
+
+
+def _first_rows(texts):
+    """Return the row of the first of each group of texts that differ in case and spaces at most."""
+    first = {}
+    for row, text in enumerate(texts):
+        first.setdefault(" ".join(text.split()).casefold(), row)
+    return np.fromiter(first.values(), dtype=np.intp)
+
+
+def _output_names(encoder, n_outputs):
+    try:
+        names = np.asarray(encoder.get_feature_names_out(), dtype=object)
+    except (AttributeError, TypeError, ValueError):  # a step without names, or that needs the names before it
+        names = np.array([], dtype=object)
+    return names if len(names) == n_outputs else np.array([f"x{i}" for i in range(n_outputs)], dtype=object)
+
+
+def _scores_of(encoder, n_outputs):
+    """Return the scores by which the encoder's last step selected its outputs; NaN if it is no selector."""
+    last = encoder
+    while hasattr(last, "steps") or type(last).__name__ == "FrozenEstimator":
+        last = last.steps[-1][1] if hasattr(last, "steps") else last.estimator
+    if hasattr(last, "scores_") and hasattr(last, "get_support"):
+        scores = np.asarray(last.scores_, dtype=np.float64)
+        support = last.get_support()
+        if scores.shape == support.shape and support.sum() == n_outputs:
+            return scores[support]
+    return np.full(n_outputs, np.nan)
+
+
+def _hypothesis_table(*, interpretation, **columns):
+    names = ["neuron", "feature", "interpretation", "selection_score"]
+    names += [f"fidelity_{name}" for name in Fidelity._fields] + ["density"]
+    columns["interpretation"] = list(interpretation)
+    return pd.DataFrame({name: columns.get(name, np.nan) for name in names})
+
+
+def _unique_names(sentences):
+    names, seen = [], Counter()
+    for sentence in sentences:
+        name = base = " ".join(sentence.split())
+        while name in seen:
+            seen[base] += 1
+            name = f"{base} ({seen[base]})"
+        seen[name] += 1
+        names.append(name)
+    return np.array(names, dtype=object)

@@ -1,0 +1,171 @@
+"""Hypotheses made of words and phrases: no language model, no network, no key."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_sae._progress import progress
+from sklearn_sae.annotation._base import BaseHypothesisAnnotator, column
+from sklearn_sae.annotation._keywords import (
+    ENGLISH_STOP_WORDS,
+    check_token_pattern,
+    choose_terms,
+    drop_contained,
+    find_terms,
+    match_sentences,
+    write_sentence,
+)
+from sklearn_sae.annotation._sampling import score_then_name
+
+_HELD_BACK = 0.25  # at most this share of a neuron's texts is kept from its naming, to score the name on
+_N_EXAMPLES = 20  # row numbers kept in examples_ for a person to read, half of them activating
+
+
+class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
+    """Name neurons by the words that set their texts apart, and annotate texts by those words.
+
+    A neuron's candidates are the words and phrases with the highest log-odds of standing in the texts
+    that activate it [1]_. Of them a few are kept, so that "the text has one of them" agrees best with the
+    activation. The name reads ``mentions "rude", "never again" or "slow"``, and a text is annotated 1 if
+    it has one of the quoted terms; "minutes" also finds "minute", and the other way round.
+    The target takes no part in the naming.
+
+    Parameters
+    ----------
+    encoder : estimator or None, default=None
+        From texts to activations, such as a pipeline of embedder, autoencoder and selector; a clone of it
+        is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
+    neurons : "all", int or array-like of int, default="all"
+        Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
+    n_keywords : int, default=8
+        The most terms in a name.
+    ngram_range : tuple of (int, int), default=(1, 2)
+        The least and largest number of words in a term.
+    min_df : int or float, default=2
+        Leave out terms found in fewer texts; a float is a share of the texts.
+    stop_words : {"english"}, array-like of str or None, default="english"
+        No term starts or ends with one of these, in lower case. "english" is a list of function words that
+        keeps negations.
+    token_pattern : str or None, default=None
+        Regular expression of a word. None: runs of letters and digits; each character of Chinese and
+        Japanese. For other scripts without spaces, such as Thai, give your own or split the words first.
+    n_scoring_examples : int, default=100
+        Texts held back to score a name on, half of them activating. At most a quarter of a neuron's
+        activating texts is held back. 0 names from all texts and leaves fidelity NaN.
+    random_state : int, RandomState instance or None, default=None
+        Draws the texts held back.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    hypotheses_ : DataFrame
+        One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
+        ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
+        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement
+        of annotation and activation on the texts held back), ``density`` (share of texts that activate it).
+    examples_ : list of dict
+        For each hypothesis, row numbers of texts: ``activating`` (the ten strongest that it was named from),
+        ``non_activating`` (ten others) and ``scoring`` (those held back).
+    encoder_ : estimator
+        The fitted encoder; not there with ``encoder=None``.
+    n_features_in_ : int
+        Number of neurons seen in `fit`; with ``encoder=None`` only.
+
+    References
+    ----------
+    .. [1] B. L. Monroe, M. P. Colaresi and K. M. Quinn (2008). Fightin' Words: Lexical Feature Selection
+       and Evaluation for Identifying the Content of Political Conflict. Political Analysis 16(4), 372-403.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import NMF
+    >>> from sklearn.feature_extraction.text import TfidfVectorizer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_sae import KeywordHypothesisAnnotator
+    >>> texts = ["The soup was cold.", "Rude staff!", "A rude waiter.", "Great soup.", "Cold soup again.", "So rude."]
+    >>> encoder = make_pipeline(TfidfVectorizer(stop_words="english"), NMF(2, random_state=0))
+    >>> annotator = KeywordHypothesisAnnotator(encoder, n_keywords=2).fit(texts)
+    >>> for name in annotator.get_feature_names_out():
+    ...     print(name)
+    mentions "soup"
+    mentions "rude"
+    >>> annotator.transform(["I had rude soup.", "Lovely!"])
+    array([[1., 1.],
+           [0., 0.]])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseHypothesisAnnotator._parameter_constraints,
+        "n_keywords": [Interval(Integral, 1, None, closed="left")],
+        "ngram_range": [tuple],
+        "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
+        "stop_words": [StrOptions({"english"}), "array-like", None],
+        "token_pattern": [str, None],
+        "n_scoring_examples": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    _unnamed = (
+        "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another token_pattern"
+    )
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        neurons="all",
+        n_keywords=8,
+        ngram_range=(1, 2),
+        min_df=2,
+        stop_words="english",
+        token_pattern=None,
+        n_scoring_examples=100,
+        random_state=None,
+        verbose=False,
+    ):
+        self.encoder = encoder
+        self.neurons = neurons
+        self.n_keywords = n_keywords
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.stop_words = stop_words
+        self.token_pattern = token_pattern
+        self.n_scoring_examples = n_scoring_examples
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _start(self):
+        least, largest = self.ngram_range if len(self.ngram_range) == 2 else (0, 0)
+        if not 1 <= least <= largest:
+            raise ValueError(f"ngram_range must be two integers, 1 <= least <= largest; got {self.ngram_range}.")
+        if isinstance(self.stop_words, str) and self.stop_words != "english":
+            raise ValueError(f'stop_words must be "english", a list of words or None; got {self.stop_words!r}.')
+        check_token_pattern(self.token_pattern)
+
+    def _choose_examples(self, activation, rng):
+        return score_then_name(
+            activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
+        )
+
+    def _name(self, texts, activations, examples):
+        english = isinstance(self.stop_words, str)
+        presence, terms = find_terms(
+            texts,
+            token=check_token_pattern(self.token_pattern),
+            ngram_range=self.ngram_range,
+            stop_words=ENGLISH_STOP_WORDS if english else frozenset(word.lower() for word in self.stop_words or ()),
+            min_df=self.min_df,
+        )
+        candidates = []
+        for i, chosen in enumerate(progress(examples, desc="naming", verbose=self.verbose, unit="neuron")):
+            use = np.ones(len(texts), dtype=bool)
+            use[chosen.scoring] = False
+            keywords = terms[choose_terms(presence, column(activations, i), self.n_keywords, use=use)]
+            candidates.append([write_sentence(drop_contained(keywords))] if len(keywords) else [])
+        return candidates
+
+    def _judge(self, texts, hypotheses, rows, columns):
+        used, rows = np.unique(rows, return_inverse=True)
+        found = match_sentences([texts[row] for row in used], hypotheses, token=check_token_pattern(self.token_pattern))
+        return found[rows, columns].astype(np.float64)

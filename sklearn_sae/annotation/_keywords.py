@@ -1,0 +1,250 @@
+"""Name neurons by the words and phrases of the texts that activate them, and find those words in texts.
+
+The sentence is the whole model: `mentions "rude" or "never again"` holds for a text that contains one of
+the quoted terms, so what is read is exactly what is judged.
+"""
+
+import re
+from collections import defaultdict
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+
+# A character of a script without spaces is a word of its own; elsewhere a word is a run of letters, digits and
+# the marks that \w leaves out (Indic vowel signs, accents), with apostrophes inside.
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff"
+TOKEN_PATTERN = (
+    rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w\u0300-\u036f\u0900-\u0963\u0966-\u0dff])+"
+    rf"(?:'(?:(?![{_UNSPACED}])\w)+)*"
+)
+
+# Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
+_ENGLISH_STOP_WORDS = """
+    a an the this that these those i me my mine myself we us our ours you your yours he him his she her hers it its they
+    them their theirs who whom whose which what where when why how am is are was were be been being have has had having
+    do does did doing will would shall should can could may might must i'm i've i'd i'll you're you've you'd you'll he's
+    she's it's we're we've we'd we'll they're they've they'd they'll that's there's here's what's let's im ive and or
+    but if because as until while although though since so than then of at by for with about between into through during
+    before after above below to from up down in out on off over under upon within along around here there all any both
+    each either every few more most much many other another some such only own same too very also just even still yet
+    ever once one two get gets got getting go goes going went really quite rather else per via etc th
+"""
+ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
+
+_N_CANDIDATES = 300  # terms of a neuron that are tried in a set
+_SURE_Z = 4.0  # log-odds above which a term may be tried; half of the largest, where few texts allow so much
+_PRIOR_SHARE = 0.01  # weight of the prior, as a share of the corpus
+_RARITY = 0.05  # added to a set's share of texts in the denominator of its correlation: rare sets must earn it
+_LEAST_GAIN = 0.02  # a further term must raise the score by this share
+_STEM_LENGTH = 4  # a last word of at least so many letters is the same word with an "s" at its end
+
+
+def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
+    """Return the distinct words and phrases of `text`, in lower case, one space between words.
+
+    Parameters
+    ----------
+    text : str
+    token : re.Pattern
+    ngram_range : tuple of (int, int)
+        The least and the largest number of words of a phrase.
+    stop_words : frozenset of str, default=frozenset()
+        No phrase starts or ends with one.
+
+    Returns
+    -------
+    terms : list of str
+        Without those that start and end with a number, or that start or end with a single ASCII letter.
+    """
+    tokens = token.findall(_fold(text))
+    number = [t.isnumeric() for t in tokens]
+    edge = [t not in stop_words and not (len(t) == 1 and t.isascii() and t.isalpha()) for t in tokens]
+    least, largest = ngram_range
+    terms = {}  # in order, so that nothing depends on the hashes of strings
+    for n in range(least, largest + 1):
+        for i in range(len(tokens) - n + 1):
+            j = i + n - 1
+            if edge[i] and edge[j] and not (number[i] and number[j]):
+                terms[" ".join(tokens[i : i + n])] = None
+    return list(terms)
+
+
+def find_terms(texts, *, token, ngram_range, stop_words, min_df):
+    """Return which text has which term.
+
+    Parameters
+    ----------
+    texts : list of str
+    token, ngram_range, stop_words
+        As in `terms_of`.
+    min_df : int or float
+        Terms in fewer texts (a float: a smaller share of them) are left out.
+
+    Returns
+    -------
+    presence : csc_array of shape (n_texts, n_terms), float64
+        1 where the text has the term in one of its `_forms`.
+    terms : ndarray of str of shape (n_terms,)
+        Of "minute" and "minutes", which are one term, the one in more texts.
+    """
+    analyze = partial(terms_of, token=token, ngram_range=ngram_range, stop_words=stop_words)
+    vectorizer = CountVectorizer(analyzer=analyze, dtype=np.float64)
+    try:
+        presence = sparse.csc_array(vectorizer.fit_transform(texts))
+    except ValueError:  # an empty vocabulary
+        return sparse.csc_array((len(texts), 0)), np.array([], dtype=object)
+    terms = vectorizer.get_feature_names_out()
+    column = {term: i for i, term in enumerate(terms)}
+    n_texts = np.diff(presence.indptr)
+    shown = np.arange(len(terms))
+    for i, term in enumerate(terms):
+        j = column.get(term[:-1], i) if term in _forms(term[:-1]) else i
+        shown[[i, j]] = i if n_texts[i] > n_texts[j] else j
+    merge = sparse.csc_array((np.ones(len(terms)), (np.arange(len(terms)), shown)), shape=(len(terms),) * 2)
+    presence = sparse.csc_array(presence @ merge)
+    presence.data[:] = 1
+    least = min_df if isinstance(min_df, (int, np.integer)) else np.ceil(min_df * len(texts))
+    frequent = np.flatnonzero(np.diff(presence.indptr) >= max(least, 1))
+    return presence[:, frequent], terms[frequent]
+
+
+def log_odds(inside, outside, prior):
+    """Return the z-score of each term's log-odds ratio, with an informative Dirichlet prior.
+
+    Equations 15 to 22 of Monroe, Colaresi and Quinn (2008), "Fightin' Words", Political Analysis 16(4).
+
+    Parameters
+    ----------
+    inside, outside : ndarray of shape (n_terms,)
+        The (weighted) counts of each term in the texts that activate the neuron, and in the others.
+    prior : ndarray of shape (n_terms,)
+        Pseudo-counts, all above 0.
+
+    Returns
+    -------
+    z : ndarray of shape (n_terms,)
+        Above 0 for terms that are more usual inside.
+    """
+    a, b = inside + prior, outside + prior
+    rest_a, rest_b = (np.maximum(counts.sum() - counts, 1e-12) for counts in (a, b))
+    return (np.log(a / rest_a) - np.log(b / rest_b)) / np.sqrt(1 / a + 1 / b)
+
+
+def choose_terms(presence, activation, n_keywords, *, use):
+    """Choose a small set of terms, any of which in a text says that the neuron activates.
+
+    Candidates are ranked by their log-odds of standing in the activating texts, each text weighted by its
+    activation. From the best of them a set grows, term by term, by the correlation of "contains one of
+    them" with the activation, until the next term adds too little.
+
+    Parameters
+    ----------
+    presence : csc_array of shape (n_texts, n_terms)
+    activation : ndarray of shape (n_texts,)
+        Above 0 where the neuron activates.
+    n_keywords : int
+    use : ndarray of bool of shape (n_texts,)
+        The texts to look at.
+
+    Returns
+    -------
+    chosen : list of int
+        Columns of `presence`, best first; [] if no term is more usual in the activating texts.
+    """
+    weight = np.where(use, np.maximum(activation, 0), 0).astype(np.float64)
+    if not weight.any() or not presence.shape[1]:
+        return []
+    weight /= weight[weight > 0].mean()
+    inside, outside = presence.T @ weight, presence.T @ (use & (weight == 0)).astype(np.float64)
+    z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
+    candidates = np.argsort(-z, kind="stable")[:_N_CANDIDATES]
+    candidates = candidates[z[candidates] > max(0, min(_SURE_Z, z.max() / 2))]
+    columns = presence[:, candidates]
+
+    n = use.sum()
+    mean = weight.sum() / n
+    uncovered = use.astype(np.float64)
+    covered_share = covered_weight = 0.0
+    chosen, best = [], 0.0
+    while len(chosen) < n_keywords and len(candidates):
+        share = covered_share + columns.T @ uncovered / n
+        gained = covered_weight + columns.T @ (uncovered * weight) / n
+        score = (gained - share * mean) / np.sqrt((share + _RARITY) * (1 - share) + 1e-12)
+        i = int(np.argmax(score))
+        if score[i] <= best * (1 + _LEAST_GAIN) + 1e-9:
+            break
+        best, covered_share, covered_weight = score[i], share[i], gained[i]
+        uncovered[columns.indices[columns.indptr[i] : columns.indptr[i + 1]]] = 0
+        chosen.append(int(candidates[i]))
+    return chosen
+
+
+def drop_contained(terms):
+    """Return `terms` without those that contain another of them, which add nothing: "great food" beside "great"."""
+    return [t for t in terms if not any(o != t and f" {o} " in f" {t} " for o in terms)]
+
+
+def write_sentence(terms):
+    """Return `mentions "a", "b" or "c"`."""
+    quoted = [f'"{_show(term)}"' for term in terms]
+    return "mentions " + (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
+
+
+def match_sentences(texts, sentences, *, token):
+    """Return which text has one of the quoted terms of which sentence.
+
+    Parameters
+    ----------
+    texts : list of str
+    sentences : list of str
+        As `write_sentence` writes them from terms found with the same `token`.
+    token : re.Pattern
+
+    Returns
+    -------
+    found : ndarray of bool of shape (n_texts, n_sentences)
+    """
+    found = np.zeros((len(texts), len(sentences)), dtype=bool)
+    phrases = defaultdict(list)  # first word -> (words, sentence) of each quoted term that starts with it
+    for i, sentence in enumerate(sentences):
+        for quoted in re.findall('"([^"]+)"', sentence):
+            *words, last = token.findall(_fold(quoted))
+            for form in _forms(last):
+                phrase = [*words, form]
+                phrases[phrase[0]].append((phrase, i))
+    for row, text in enumerate(texts):
+        words = token.findall(_fold(text))
+        for start, word in enumerate(words):
+            for phrase, i in phrases.get(word, ()):
+                if len(phrase) == 1 or words[start : start + len(phrase)] == phrase:
+                    found[row, i] = True
+    return found
+
+
+def check_token_pattern(pattern):
+    """Return `pattern` compiled; None is the default."""
+    try:
+        token = re.compile(TOKEN_PATTERN if pattern is None else pattern)
+    except re.error as error:
+        raise ValueError(f"token_pattern is not a regular expression: {error}.") from None
+    if token.groups or token.match(""):
+        raise ValueError("token_pattern must have no capturing group and must not match the empty string.")
+    return token
+
+
+def _fold(text):
+    return text.lower().replace("’", "'").replace('"', " ")  # a quoted term ends at the next quotation mark
+
+
+def _forms(term):
+    """Return the term, and what it is with an "s" more or less at the end, unless its last word is short."""
+    forms = {term, term + "s"}
+    if term.endswith("s") and not term.endswith("ss"):
+        forms.add(term[:-1])
+    return {form for form in forms if form == term or len(form.rpartition(" ")[2].removesuffix("s")) >= _STEM_LENGTH}
+
+
+def _show(term):
+    return re.sub(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])", "", term)

@@ -1,0 +1,333 @@
+"""Hypotheses that a language model writes, and annotations that one reads off."""
+
+import os
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from sklearn_sae._openai import check_base_url
+from sklearn_sae.annotation._base import BaseHypothesisAnnotator
+from sklearn_sae.annotation._llm_client import LLMClient
+from sklearn_sae.annotation._prompts import interpretation_prompt, truncate_words
+from sklearn_sae.annotation._sampling import show_then_score
+
+_TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
+
+
+class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
+    """Let a language model name neurons, and annotate texts by those names.
+
+    The interpreter reads texts that activate a neuron beside texts that do not and says what sets them
+    apart. Each candidate is scored on texts that the interpreter did not see, and the best is the neuron's
+    hypothesis [1]_. The annotator then reads any text and says whether each hypothesis holds. The key is
+    read from the environment variable OPENAI_API_KEY when it is needed, and never stored.
+
+    There are three forms. With `encoder`, X is texts and everything in `sklearn.model_selection` works.
+    With ``encoder=None``, X is activations, for the end of one straight pipeline, and `texts` is passed
+    beside it. With `hypotheses`, X is texts and nothing is fitted.
+
+    Parameters
+    ----------
+    encoder : estimator or None, default=None
+        From texts to activations, such as a pipeline of embedder, autoencoder and selector; a clone of it
+        is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
+    hypotheses : sequence of str or None, default=None
+        Sentences that a person wrote, to annotate texts by. Excludes `encoder`; nothing is asked until
+        `transform`, which needs no `fit`.
+    neurons : "all", int or array-like of int, default="all"
+        Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
+    interpreter : str, default="gpt-5.2"
+        Model that names.
+    annotator : str, default="gpt-5-mini"
+        Model that judges.
+    n_examples : int, default=20
+        Texts shown to the interpreter, half of them activating.
+    sampling : {"top", "percentile"}, default="top"
+        Show the most activating texts, or a random draw from their top tenth; beside them texts of zero
+        activation drawn at random.
+    n_candidates : int, default=1
+        Interpretations asked for, of which the best is kept.
+    n_scoring_examples : int, default=100
+        Texts to score a candidate on, half of them activating, over the whole range. 0: do not score.
+    scoring : {"f1", "precision", "recall", "correlation"}, default="f1"
+        What the best candidate is best in.
+    instructions : str or None, default=None
+        What the texts are and what to look for, added to the interpreter's prompt.
+    max_words : int or None, default=256
+        Words of a text that are sent. None: all.
+    concepts_per_call : int, default=1
+        Hypotheses about one text that are put into one request.
+    output : {"binary", "probability"}, default="binary"
+        1 and 0, or P(yes) from the log-probabilities of the annotator's tokens.
+    base_url : str or None, default=None
+        Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI.
+    api : {"auto", "chat", "responses"}, default="auto"
+        Protocol. "auto": Responses for OpenAI, Chat Completions for other servers.
+    max_concurrency : int, default=32
+        Requests in flight at once.
+    timeout : float, default=60
+        Seconds, for one request.
+    max_retries : int, default=5
+        How often a request is repeated after 429, 5xx or no connection.
+    on_error : {"nan", "raise"} or 0, default="nan"
+        An annotation without an answer becomes NaN (with one warning), an exception, or 0.
+    max_requests : int or None, default=None
+        Stop with a RuntimeError before this fitted object sends more requests; what was bought is kept.
+    cache_dir : "auto", path-like or None, default="auto"
+        Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
+        SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere.
+    random_state : int, RandomState instance or None, default=None
+        Draws the example texts.
+    verbose : bool, default=False
+        Show progress bars.
+
+    Attributes
+    ----------
+    hypotheses_ : DataFrame
+        One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
+        ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
+        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement
+        of annotation and activation on the texts held back), ``density`` (share of texts that activate it).
+    examples_ : list of dict
+        For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
+        interpreter saw, and ``scoring``, which it did not.
+    usage_ : dict
+        ``requests`` sent, answers ``cached`` and ``failed``, ``prompt_tokens`` and ``completion_tokens``, of
+        `fit` and every later `transform`.
+    encoder_ : estimator
+        The fitted encoder; only with `encoder`.
+    n_features_in_ : int
+        Number of neurons seen in `fit`; only when X is activations.
+
+    References
+    ----------
+    .. [1] R. Movva, K. Peng, N. Garg, J. Kleinberg and E. Pierson (2025). Sparse Autoencoders for
+       Hypothesis Generation. ICML. https://arxiv.org/abs/2502.04382
+
+    Examples
+    --------
+    >>> from sklearn_sae import LLMHypothesisAnnotator
+    >>> annotator = LLMHypothesisAnnotator(hypotheses=["mentions a long wait", "praises the staff"])
+    >>> annotator.estimate_cost(n_texts=1000, words_per_text=60)["requests"]
+    2000
+    >>> annotator.set_params(concepts_per_call=2).estimate_cost(n_texts=1000, words_per_text=60)["requests"]
+    1000
+    """
+
+    _parameter_constraints: dict = {
+        **BaseHypothesisAnnotator._parameter_constraints,
+        "hypotheses": ["array-like", None],
+        "interpreter": [str],
+        "annotator": [str],
+        "n_examples": [Interval(Integral, 2, None, closed="left")],
+        "sampling": [StrOptions({"top", "percentile"})],
+        "n_candidates": [Interval(Integral, 1, None, closed="left")],
+        "n_scoring_examples": [Interval(Integral, 0, None, closed="left")],
+        "scoring": [StrOptions({"f1", "precision", "recall", "correlation"})],
+        "instructions": [str, None],
+        "max_words": [Interval(Integral, 1, None, closed="left"), None],
+        "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
+        "output": [StrOptions({"binary", "probability"})],
+        "base_url": [str, None],
+        "api": [StrOptions({"auto", "chat", "responses"})],
+        "max_concurrency": [Interval(Integral, 1, None, closed="left")],
+        "timeout": [Interval(Real, 0, None, closed="neither")],
+        "max_retries": [Interval(Integral, 0, None, closed="left")],
+        "on_error": [StrOptions({"nan", "raise"}), Options(Integral, {0})],
+        "max_requests": [Interval(Integral, 0, None, closed="left"), None],
+        "cache_dir": [str, os.PathLike, None],
+    }
+
+    _unnamed = "the interpreter gave no readable answer"
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        hypotheses=None,
+        neurons="all",
+        interpreter="gpt-5.2",
+        annotator="gpt-5-mini",
+        n_examples=20,
+        sampling="top",
+        n_candidates=1,
+        n_scoring_examples=100,
+        scoring="f1",
+        instructions=None,
+        max_words=256,
+        concepts_per_call=1,
+        output="binary",
+        base_url=None,
+        api="auto",
+        max_concurrency=32,
+        timeout=60,
+        max_retries=5,
+        on_error="nan",
+        max_requests=None,
+        cache_dir="auto",
+        random_state=None,
+        verbose=False,
+    ):
+        self.encoder = encoder
+        self.hypotheses = hypotheses
+        self.neurons = neurons
+        self.interpreter = interpreter
+        self.annotator = annotator
+        self.n_examples = n_examples
+        self.sampling = sampling
+        self.n_candidates = n_candidates
+        self.n_scoring_examples = n_scoring_examples
+        self.scoring = scoring
+        self.instructions = instructions
+        self.max_words = max_words
+        self.concepts_per_call = concepts_per_call
+        self.output = output
+        self.base_url = base_url
+        self.api = api
+        self.max_concurrency = max_concurrency
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.on_error = on_error
+        self.max_requests = max_requests
+        self.cache_dir = cache_dir
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def estimate_cost(
+        self,
+        n_texts,
+        *,
+        n_neurons=None,
+        n_fits=1,
+        words_per_text=None,
+        interpreter_price=(0, 0),
+        annotator_price=(0, 0),
+    ):
+        """Count what a run will ask for, without asking.
+
+        An estimate from above: neither the cache nor repeated texts are taken into account. The hidden
+        thoughts of reasoning models, which are billed as completion tokens, are not counted.
+
+        Parameters
+        ----------
+        n_texts : int
+            Texts to annotate after each fit, those that a pipeline annotates while it is fitted included.
+        n_neurons : int or None, default=None
+            Neurons to name. None: as many as `hypotheses_` or the parameters say.
+        n_fits : int, default=1
+            How often the annotator is fitted, by a search say. 0: it is fitted already.
+        words_per_text : int or None, default=None
+            None: `max_words`, or 256.
+        interpreter_price, annotator_price : tuple of (float, float), default=(0, 0)
+            Price of a million prompt tokens and of a million completion tokens.
+
+        Returns
+        -------
+        cost : dict
+            ``requests``, ``prompt_tokens``, ``completion_tokens`` and ``price``.
+
+        Raises
+        ------
+        ValueError
+            If the number of neurons cannot be known yet and `n_neurons` is None.
+        """
+        words = words_per_text or self.max_words or 256
+        if self.max_words is not None:
+            words = min(words, self.max_words)
+        given = self._given_hypotheses()
+        concepts = self._interpretations() if given is not None or hasattr(self, "hypotheses_") else None
+        if n_neurons is not None or concepts is None:
+            concepts = [_TYPICAL_HYPOTHESIS] * (n_neurons or self._n_neurons())
+        n_named = len(concepts) * n_fits if given is None else 0
+        naming = LLMClient.count(
+            n_interpretations=n_named,
+            n_candidates=self.n_candidates,
+            n_examples=self.n_examples,
+            words_per_text=words,
+        )
+        scoring = LLMClient.count(
+            n_texts=n_named * 2 * (self.n_scoring_examples // 2),
+            concepts=[_TYPICAL_HYPOTHESIS] * self.n_candidates,
+            concepts_per_call=self.concepts_per_call,
+            words_per_text=words,
+        )
+        judging = LLMClient.count(
+            n_texts=n_texts * max(n_fits, 1),
+            concepts=concepts,
+            concepts_per_call=self.concepts_per_call,
+            words_per_text=words,
+        )
+        cost = {key: naming[key] + scoring[key] + judging[key] for key in naming}
+        cost["price"] = sum(
+            (count["prompt_tokens"] * price[0] + count["completion_tokens"] * price[1]) / 1e6
+            for count, price in [(naming, interpreter_price), (scoring, annotator_price), (judging, annotator_price)]
+        )
+        return cost
+
+    def _n_neurons(self):
+        if isinstance(self.neurons, str):
+            params = {} if self.encoder is None else self.encoder.get_params()
+            selected = [value for name, value in params.items() if name.endswith("n_neurons")]
+            if len(selected) != 1:
+                raise ValueError('n_neurons is needed: with neurons="all" the number is not known before fit.')
+            return selected[0]
+        return int(self.neurons) if isinstance(self.neurons, Integral) else len(self.neurons)
+
+    def _given_hypotheses(self):
+        return self.hypotheses
+
+    def _start(self):
+        if self.hypotheses is not None and self.encoder is not None:
+            raise ValueError("encoder and hypotheses exclude each other: hypotheses are judged without activations.")
+        check_base_url(self.base_url)
+        if self.output == "probability" and self.concepts_per_call > 1:
+            raise ValueError('output="probability" needs concepts_per_call=1.')
+        vars(self).pop("usage_", None)
+        self.usage_ = self._client().usage
+
+    def _client(self):
+        client = LLMClient(
+            base_url=self.base_url,
+            api=self.api,
+            max_concurrency=self.max_concurrency,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            on_error=self.on_error,
+            max_requests=self.max_requests,
+            cache_dir=self.cache_dir,
+            verbose=self.verbose,
+        )
+        client.usage = getattr(self, "usage_", client.usage)  # one count for fit and all later transforms
+        return client
+
+    def _choose_examples(self, activation, rng):
+        return show_then_score(
+            activation,
+            n_examples=self.n_examples,
+            n_scoring=self.n_scoring_examples,
+            sampling=self.sampling,
+            rng=rng,
+        )
+
+    def _name(self, texts, activations, examples):
+        def shown(rows):
+            return [truncate_words(texts[row], self.max_words) for row in rows]
+
+        prompts = [
+            interpretation_prompt(shown(some.activating), shown(some.non_activating), instructions=self.instructions)
+            for some in examples
+        ]
+        candidates = self._client().interpret(prompts, model=self.interpreter, n_candidates=self.n_candidates)
+        return [list(dict.fromkeys(some)) for some in candidates]
+
+    def _judge(self, texts, hypotheses, rows, columns):
+        if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
+            self._validate_params()
+            self._start()
+        return self._client().annotate(
+            [(texts[row], hypotheses[column]) for row, column in zip(rows, columns, strict=True)],
+            model=self.annotator,
+            concepts_per_call=self.concepts_per_call,
+            max_words=self.max_words,
+            output=self.output,
+        )

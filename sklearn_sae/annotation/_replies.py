@@ -1,0 +1,247 @@
+"""What a language model replied, read leniently, but refused where it could mean two things."""
+
+import json
+import re
+
+_MAX_WORDS = 40
+_MAX_CHARACTERS = 300
+_MAX_JSON_STARTS = 200  # a reply of brackets only must not take minutes
+
+_THINKING_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_THINKING_STARTS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+_CODE_FENCE = re.compile(r"```[a-zA-Z]*\n?(.*?)```", re.DOTALL)
+
+_YES = r"(?:yes|true)"
+_NO = r"(?:no|false)"
+_LABEL = re.compile(rf"({_YES}|{_NO})\b(?!-)", re.IGNORECASE)
+_DECORATION = " \t\r\n*_`\"'“”‘’([{#>-"
+# "yes or no", "no/yes", "yes and no": two answers at once. "Yes. No doubt about it" is one.
+_BETWEEN = r"[\s,;:/|&*_-]+(?:(?:and|or|but|maybe)\s+)?"
+_BOTH = re.compile(rf"(?:{_YES}{_BETWEEN}{_NO}|{_NO}{_BETWEEN}{_YES})\b", re.IGNORECASE)
+_NO_ANSWER = re.compile(r"no\s+(?:idea|answer|way\s+to)\b", re.IGNORECASE)
+_ANSWER = r"(?:answer|output|label|result|verdict|response|conclusion|judge?ment)"
+_ANNOUNCED = re.compile(rf"\b{_ANSWER}\b(?:\s+is\b)?[\s:=*_`\"'-]*(?=(?:{_YES}|{_NO})\b)", re.IGNORECASE)
+_NUMBERED = re.compile(r"^[ \t*_`#>(-]*(\d{1,4})[ \t*_`]*[.):=-][ \t*_`]*(.+)$", re.MULTILINE)
+_ANSWER_KEY = re.compile(_ANSWER, re.IGNORECASE)
+_OPENING = re.compile(r"[\[{]")
+_NUMBER_KEY = re.compile(r"\D{0,12}(\d{1,4})")  # "1", "property_1"
+
+_BULLET = re.compile(r"^(?:[-*•–—]\s+|\d{1,2}[.)]\s+|#+\s+|>\s+)")
+_EMPHASIS = re.compile(r"^(\*\*|__|\*|_|`)(.+)\1$", re.DOTALL)
+_NAMED = re.compile(
+    r"^[*_`]*(?:the\s+)?(?:feature|property|interpretation|hypothesis|concept|answer|output|response|phrase)\s*"
+    r"(?:\d+|A)?[*_`]*\s*(?:(?:is\s*)?[:=]|is(?=\s*[\"“']))[*_`]*\s*",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(r"^(?:this|the)\s+text\s*(?:\.\.\.|…)?\s+|^(?:\.\.\.|…)\s*", re.IGNORECASE)
+_QUOTED_FIRST = re.compile(r"^[\"“]([^\"“”]+)[\"”]\s*(?:$|[.,;:(–—-])")
+_REFUSAL = re.compile(
+    r"^(?:i(?:'|’)?m\s+sorry|sorry|i\s+(?:cannot|can(?:'|’)t|could\s+not|couldn(?:'|’)t|do\s+not|don(?:'|’)t|am\s+unable)"
+    r"|unable\s+to|as\s+an\s+ai|there\s+(?:is|are)\s+no\b|no\s+(?:clear|single|common|such)\b"
+    r"|(?:none|null|n/?a|nothing|unknown|unclear)\W*$)",
+    re.IGNORECASE,
+)
+
+
+def parse_interpretation(reply):
+    """Return the phrase in `reply` that names a property, or None if there is none.
+
+    Parameters
+    ----------
+    reply : str
+
+    Returns
+    -------
+    phrase : str or None
+        On one line, without quotes, bullets, "Feature:" and the like; None if the reply is empty, a
+        refusal, an unfinished thought, or longer than a phrase.
+    """
+    reply = _after_thinking(reply)
+    if reply is None:
+        return None
+    if fenced := _CODE_FENCE.search(reply):
+        reply = fenced.group(1)
+    data = _load_json(reply)
+    line = _only_string(data) if data is not None else _likely_line(reply)
+    phrase = _clean_phrase(line[: 10 * _MAX_CHARACTERS])  # far too long stays too long, and is cleaned quickly
+    too_long = len(phrase) > _MAX_CHARACTERS or len(phrase.split()) > _MAX_WORDS
+    if too_long or not any(c.isalpha() for c in phrase) or _REFUSAL.match(phrase):
+        return None
+    return phrase
+
+
+def parse_annotations(reply, n_concepts):
+    """Return the yes (1) or no (0) for each concept, None where `reply` has none.
+
+    Parameters
+    ----------
+    reply : str
+    n_concepts : int
+
+    Returns
+    -------
+    labels : list of (int or None), or None
+        None for a reply that cannot be read at all: no answer in it, an unfinished thought, or more
+        answers than concepts.
+    """
+    reply = _after_thinking(reply)
+    if reply is None:
+        return None
+    for body in [*_CODE_FENCE.findall(reply), reply]:
+        labels = _read_one(body) if n_concepts == 1 else _read_many(body, n_concepts)
+        if labels is not None and any(label is not None for label in labels):
+            return labels
+    return None
+
+
+def _after_thinking(reply):
+    """Return what follows the model's thoughts; None if it never stopped thinking."""
+    reply = _THINKING_ENDS.split(reply)[-1]
+    return None if _THINKING_STARTS.search(reply) else reply.strip()
+
+
+# Interpretations
+
+
+def _only_string(data):
+    """Return the one phrase in a JSON value, or ""."""
+    if isinstance(data, dict):
+        named = [value for key, value in data.items() if _NAMED.match(f"{key}:")]
+        data = (named or list(data.values()))[:1]
+    if isinstance(data, list):
+        data = data[0] if data else ""
+    return data if isinstance(data, str) else ""
+
+
+def _likely_line(reply):
+    lines = [" ".join(line.split()) for line in reply.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    named = [line for line in lines if _NAMED.sub("", _BULLET.sub("", line)) not in ("", _BULLET.sub("", line))]
+    if named:
+        return named[0]
+    announced = lines[0].rstrip("*_` ").endswith(":") and len(lines) > 1  # "Here is the property:"
+    return lines[1] if announced else lines[0]
+
+
+def _clean_phrase(phrase):
+    phrase = " ".join(phrase.split())
+    before = None
+    while phrase != before:
+        before = phrase
+        phrase = _BULLET.sub("", phrase)
+        phrase = _EMPHASIS.sub(r"\2", phrase)
+        phrase = _NAMED.sub("", phrase)
+        if quoted := _QUOTED_FIRST.match(phrase):
+            phrase = quoted.group(1)
+        if len(phrase) > 2 and phrase[0] in "'‘`" and phrase[-1] in "'’`" and not re.search(r"['’]\s", phrase[1:-1]):
+            phrase = phrase[1:-1]
+        phrase = _SUBJECT.sub("", phrase).strip()
+        if phrase.endswith(".") and not phrase.endswith(("..", "etc.")):
+            phrase = phrase[:-1]
+    return phrase
+
+
+# Annotations
+
+
+def _read_one(body):
+    data = _load_json(body)
+    return _labels_of_json(data, 1) if data is not None else [_label_of_prose(body)]
+
+
+def _read_many(body, n_concepts):
+    for data in reversed(_json_values(body)):  # what comes last is the answer, what came before a draft
+        if (labels := _labels_of_json(data, n_concepts)) is not None:
+            return labels
+    return _labels_of_json(dict(_NUMBERED.findall(body)), n_concepts)  # "1. yes", "2: No, because"
+
+
+def _json_values(body):
+    """Return the JSON objects and arrays in `body`, in order."""
+    values, start, tries = [], 0, 0
+    decoder = json.JSONDecoder()
+    while (opening := _OPENING.search(body, start)) and tries < _MAX_JSON_STARTS:
+        tries += 1
+        try:
+            value, start = decoder.raw_decode(body, opening.start())
+            values.append(value)
+        except (ValueError, RecursionError):
+            start = opening.end()
+    return values
+
+
+def _load_json(reply):
+    try:
+        return json.loads(reply)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _labels_of_json(data, n_concepts):
+    """Return one label for each concept, or None where `data` does not say which answer is whose."""
+    if isinstance(data, dict):
+        numbered = {}
+        for key, value in data.items():
+            if number := _NUMBER_KEY.fullmatch(key):
+                numbered[int(number.group(1))] = _label_of_value(value)
+        if numbered:
+            # Numbers that were not asked for: counted from 0, say, so that no number can be trusted.
+            in_range = all(1 <= number <= n_concepts for number in numbered)
+            return [numbered.get(i + 1) for i in range(n_concepts)] if in_range else None
+        if n_concepts == 1:
+            labels = [_label_of_value(v) for k, v in data.items() if len(data) == 1 or _ANSWER_KEY.search(k)]
+            return labels if len(labels) == 1 else None
+        inner = [value for value in data.values() if isinstance(value, (dict, list))]  # {"answers": ...}
+        return _labels_of_json(inner[0], n_concepts) if len(inner) == 1 else None
+    if isinstance(data, list):
+        if data and all(isinstance(row, dict) for row in data):  # [{"number": 1, "answer": "yes"}, ...]
+            return _labels_of_rows(data, n_concepts)
+        return [_label_of_value(value) for value in data] if len(data) == n_concepts else None
+    return [_label_of_value(data)] if n_concepts == 1 and data is not None else None
+
+
+def _labels_of_rows(rows, n_concepts):
+    merged = {}
+    for row in rows:
+        numbers = [value for value in row.values() if type(value) is int]
+        answers = [
+            value for value in row.values() if isinstance(value, (str, bool)) and _label_of_value(value) is not None
+        ]
+        if len(numbers) == 1 and len(answers) == 1:
+            merged[str(numbers[0])] = answers[0]
+        else:
+            merged.update(row)  # [{"1": "yes"}, {"2": "no"}]
+    return _labels_of_json(merged, n_concepts) if any(map(_NUMBER_KEY.fullmatch, merged)) else None
+
+
+def _label_of_value(value):
+    if isinstance(value, dict):  # {"answer": "yes", "why": "..."}
+        labels = {_label_of_value(v) for v in value.values() if isinstance(v, (str, bool, int))} - {None}
+        return labels.pop() if len(labels) == 1 else None
+    if isinstance(value, (bool, int)):
+        return int(value) if value in (0, 1) else None
+    return _label_of_start(value) if isinstance(value, str) else None
+
+
+def _label_of_start(text):
+    """Return the label that `text` starts with, or None."""
+    text = text.lstrip(_DECORATION)
+    if text.rstrip(_DECORATION + ".") in ("0", "1"):
+        return int(text[0])
+    label = _LABEL.match(text)
+    if label is None or _BOTH.match(text) or _NO_ANSWER.match(text):
+        return None
+    return int(re.fullmatch(_YES, label.group(1), re.IGNORECASE) is not None)
+
+
+def _label_of_prose(reply):
+    """Return the label that `reply` starts with, else the one that it announces, else that of its last line."""
+    start = re.sub(r"^1[.):]\s+", "", reply.lstrip(_DECORATION))
+    if _LABEL.match(start) or start.rstrip(_DECORATION + ".") in ("0", "1"):
+        return _label_of_start(start)
+    announced = {_label_of_start(reply[match.end() :]) for match in _ANNOUNCED.finditer(reply)}
+    if announced:
+        return announced.pop() if len(announced) == 1 else None
+    last = reply.splitlines()[-1].strip(_DECORATION + ".!") if reply else ""
+    return _label_of_start(last) if _LABEL.fullmatch(last) else None

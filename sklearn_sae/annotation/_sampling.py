@@ -1,0 +1,91 @@
+"""Which texts show what a neuron is about, and which are held back to check its name."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_TOP_SHARE = 0.1  # "percentile" draws from the top tenth of the activating texts
+
+
+class Examples(NamedTuple):
+    """Row numbers of the texts chosen for one neuron."""
+
+    activating: np.ndarray  # strongest first
+    non_activating: np.ndarray
+    scoring: np.ndarray  # half activating, half not; none of them among the two above
+
+
+def show_then_score(activation, *, n_examples, n_scoring, sampling, rng):
+    """Choose the texts to show first, then score on what is left.
+
+    Where a neuron activates on few texts, at most half of them (rounded up) are shown.
+
+    Parameters
+    ----------
+    activation : ndarray of shape (n_texts,)
+        Above 0 where the neuron activates.
+    n_examples : int
+        How many texts to show, half of them activating.
+    n_scoring : int
+        How many to score on, half of them activating, drawn over their whole range.
+    sampling : {"top", "percentile"}
+        Show the most activating texts, or a random draw from their top tenth.
+    rng : RandomState
+
+    Returns
+    -------
+    examples : Examples
+    """
+    active, silent = _split(activation, rng)
+    n_active = min(n_examples - n_examples // 2, _larger_half(len(active), n_scoring))
+    n_silent = min(n_examples // 2, _larger_half(len(silent), n_scoring))
+    shown = np.arange(n_active)
+    if sampling == "percentile":
+        pool = max(n_active, int(np.ceil(_TOP_SHARE * len(active))))
+        shown = np.sort(rng.choice(pool, size=n_active, replace=False))
+    rest = np.delete(active, shown)
+    n_each = min(n_scoring // 2, len(rest), len(silent) - n_silent)
+    scoring = np.concatenate([rest[_evenly(len(rest), n_each)], silent[n_silent : n_silent + n_each]])
+    return Examples(active[shown], silent[:n_silent], np.sort(scoring))
+
+
+def score_then_name(activation, *, n_scoring, max_share, n_examples, rng):
+    """Hold back texts to score on, at most `max_share` of either kind; all others may be named from.
+
+    Parameters
+    ----------
+    activation : ndarray of shape (n_texts,)
+        Above 0 where the neuron activates.
+    n_scoring : int
+        How many to score on, half of them activating, drawn over their whole range.
+    max_share : float
+    n_examples : int
+        How many of the others to return, half of them activating, the strongest.
+    rng : RandomState
+
+    Returns
+    -------
+    examples : Examples
+    """
+    active, silent = _split(activation, rng)
+    n_each = min(n_scoring // 2, int(max_share * len(active)), int(max_share * len(silent)))
+    held = _evenly(len(active), n_each)
+    scoring = np.concatenate([active[held], silent[:n_each]])
+    shown = np.delete(active, held)[: n_examples - n_examples // 2]
+    return Examples(shown, silent[n_each:][: n_examples // 2], np.sort(scoring))
+
+
+def _split(activation, rng):
+    """Return the activating rows, strongest first, and the others, shuffled."""
+    active = np.flatnonzero(activation > 0)
+    active = active[np.argsort(-activation[active], kind="stable")]
+    return active, rng.permutation(np.flatnonzero(activation <= 0))
+
+
+def _larger_half(n, n_scoring):
+    return n - n // 2 if n_scoring else n
+
+
+def _evenly(n, n_drawn):
+    """Return `n_drawn` of the positions 0 to n - 1, evenly spread."""
+    return ((np.arange(n_drawn) + 0.5) * n / max(n_drawn, 1)).astype(np.intp)

@@ -1,0 +1,145 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from sklearn_sae.annotation._keywords import (
+    ENGLISH_STOP_WORDS,
+    TOKEN_PATTERN,
+    check_token_pattern,
+    choose_terms,
+    drop_contained,
+    find_terms,
+    log_odds,
+    match_sentences,
+    terms_of,
+    write_sentence,
+)
+
+TOKEN = re.compile(TOKEN_PATTERN)
+
+
+def terms(text, ngram_range=(1, 2), stop_words=ENGLISH_STOP_WORDS):
+    return terms_of(text, token=TOKEN, ngram_range=ngram_range, stop_words=stop_words)
+
+
+def match(texts, sentences):
+    return match_sentences(texts, sentences, token=TOKEN).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The food was NOT good", ["food", "not", "good", "not good"]),
+        ("I don’t eat here", ["don't", "eat", "don't eat"]),
+        ("5 stars, 10 20", ["stars", "5 stars", "stars 10"]),
+        ("a b c", []),
+        ("Zürich café", ["zürich", "café", "zürich café"]),
+        ("很好吃", ["很", "好", "吃", "很 好", "好 吃"]),
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा", "हिन्दी भाषा"]),
+        ("Ужасный сервис", ["ужасный", "сервис", "ужасный сервис"]),
+    ],
+)
+def test_words_and_phrases(text, expected):
+    assert terms(text) == expected
+
+
+def test_a_stop_word_may_stand_inside_a_phrase():
+    assert "waste of time" in terms("a waste of time", ngram_range=(1, 3))
+
+
+def test_singular_and_plural_are_one_term():
+    texts = ["one burger", "two burgers", "a burger and burgers", "news", "new", "always"]
+    presence, names = find_terms(texts, token=TOKEN, ngram_range=(1, 1), stop_words=ENGLISH_STOP_WORDS, min_df=1)
+    assert names.tolist() == ["always", "burger", "new", "news"]
+    assert presence.toarray()[:, 1].tolist() == [1, 1, 1, 0, 0, 0]
+    assert match(texts, ['mentions "burger"']) == [[1], [1], [1], [0], [0], [0]]
+
+
+@pytest.mark.parametrize(("min_df", "n_terms"), [(1, 4), (2, 2), (3, 1), (0.5, 2), (0.6, 1), (1.0, 0)])
+def test_rare_terms_are_left_out(min_df, n_terms):
+    texts = ["soup tea", "soup tea", "soup wine", "beer"]
+    _, names = find_terms(texts, token=TOKEN, ngram_range=(1, 1), stop_words=frozenset(), min_df=min_df)
+    assert len(names) == n_terms
+
+
+def test_log_odds_against_the_formula_of_the_paper():
+    y_i, y_j, alpha = np.array([8.0, 1.0, 5.0]), np.array([2.0, 9.0, 5.0]), np.array([1.0, 1.0, 2.0])
+    n_i, n_j, alpha_0 = y_i.sum(), y_j.sum(), alpha.sum()
+    expected = []
+    for w in range(3):
+        delta = np.log((y_i[w] + alpha[w]) / (n_i + alpha_0 - y_i[w] - alpha[w]))
+        delta -= np.log((y_j[w] + alpha[w]) / (n_j + alpha_0 - y_j[w] - alpha[w]))
+        expected.append(delta / np.sqrt(1 / (y_i[w] + alpha[w]) + 1 / (y_j[w] + alpha[w])))
+    np.testing.assert_allclose(log_odds(y_i, y_j, alpha), expected)
+
+
+def presence_of(columns):
+    return sparse.csc_array(np.array(columns, dtype=float).T)
+
+
+def test_terms_are_chosen_that_cover_the_activation():
+    activation = np.r_[np.ones(40), np.zeros(60)]
+    half, other_half = activation.copy(), activation.copy()
+    half[20:40], other_half[:20] = 0, 0
+    everywhere = np.ones(100)
+    once = np.zeros(100)
+    once[0] = 1
+    chosen = choose_terms(presence_of([everywhere, half, once, other_half]), activation, 5, use=np.ones(100, bool))
+    assert sorted(chosen) == [1, 3]
+
+
+def test_texts_held_back_are_not_looked_at():
+    rng = np.random.RandomState(0)
+    presence = presence_of((rng.rand(8, 60) < 0.4).tolist())
+    activation = np.maximum(rng.randn(60), 0)
+    use = np.arange(60) < 40
+    chosen = choose_terms(presence, activation, 4, use=use)
+    assert chosen
+    assert choose_terms(presence, np.where(use, activation, 100 * rng.rand(60)), 4, use=use) == chosen
+
+
+def test_no_term_where_none_is_more_usual():
+    use = np.ones(4, bool)
+    assert choose_terms(presence_of([[0, 0, 1, 1]]), np.array([1.0, 1, 0, 0]), 3, use=use) == []
+    assert choose_terms(sparse.csc_array((4, 0)), np.array([1.0, 1, 0, 0]), 3, use=use) == []
+    assert choose_terms(presence_of([[1, 1, 0, 0]]), np.zeros(4), 3, use=use) == []
+
+
+def test_contained_terms_are_dropped():
+    assert drop_contained(["great food", "great", "greatly", "food"]) == ["great", "greatly", "food"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["rude"], 'mentions "rude"'),
+        (["rude", "never again"], 'mentions "rude" or "never again"'),
+        (["a1", "b2", "c3"], 'mentions "a1", "b2" or "c3"'),
+        (["好 吃", "ab cd"], 'mentions "好吃" or "ab cd"'),
+    ],
+)
+def test_sentences(words, sentence):
+    assert write_sentence(words) == sentence
+
+
+def test_sentences_mean_what_they_say():
+    texts = ["Never again!", "never ever", "RUDE, rude.", "the rudest", "很好吃!", "吃好"]
+    sentences = ['mentions "rude" or "never again"', 'mentions "好吃"', "mentions nothing"]
+    assert match(texts, sentences) == [[1, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@given(st.text(max_size=40), st.integers(1, 3), st.sampled_from([TOKEN_PATTERN, r"\S+", r"\w"]))
+def test_every_term_of_a_text_is_found_in_it(text, n, pattern):
+    token = check_token_pattern(pattern)
+    for term in terms_of(text, token=token, ngram_range=(n, n)):
+        assert match_sentences([text], [write_sentence([term])], token=token) == [[True]]
+
+
+@pytest.mark.parametrize("pattern", ["(", r"(\w)+", r"\w*"])
+def test_bad_token_patterns(pattern):
+    with pytest.raises(ValueError, match="token_pattern"):
+        check_token_pattern(pattern)
