@@ -110,6 +110,8 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
     if task == "auto":
         task = infer_task(y)
     values = column_or_1d(np.asarray(y), warn=True)
+    if len(values) == 0:
+        raise ValueError(f"{name} is empty: pass the target, one value a row.")
     if n_samples is not None and len(values) != n_samples:
         raise ValueError(
             f"{name} has {len(values)} values for {n_samples} rows; "

@@ -1,5 +1,5 @@
 """Texts whose truth is known."""
 
-from ._make_concept_texts import make_concept_texts
+from sklearn_sae.datasets._make_concept_texts import make_concept_texts
 
 __all__ = ["make_concept_texts"]

@@ -9,8 +9,8 @@ from scipy.special import ndtri
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._phrases import CONCEPTS, FILLERS, OPENERS, SLOTS
-from ._templates import parse, spell
+from sklearn_sae.datasets._phrases import CONCEPTS, FILLERS, OPENERS, SLOTS
+from sklearn_sae.datasets._templates import parse, spell
 
 _CLASSES = np.array(["app", "email", "website"])
 _MOOD = 0.3  # share of a concept's latent normal that is the mood of the text; the square of a loading

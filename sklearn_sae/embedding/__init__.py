@@ -1,5 +1,5 @@
 """Texts to embeddings."""
 
-from ._embedding_transformer import EmbeddingTransformer
+from sklearn_sae.embedding._embedding_transformer import EmbeddingTransformer
 
 __all__ = ["EmbeddingTransformer"]

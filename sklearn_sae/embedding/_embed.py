@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._cache import digest, open_store
-from .._progress import progress
+from sklearn_sae._cache import digest, open_store
+from sklearn_sae._progress import progress
 
 _LOOK_UP = 4096  # vectors read at once: the cache is never in memory as a whole
 

@@ -7,10 +7,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._validation import check_texts
-from ._embed import embed_texts
-from ._local import callable_embedder, sentence_transformers_embedder
-from ._server import openai_embedder
+from sklearn_sae._validation import check_texts
+from sklearn_sae.embedding._embed import embed_texts
+from sklearn_sae.embedding._local import callable_embedder, sentence_transformers_embedder
+from sklearn_sae.embedding._server import openai_embedder
 
 
 class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -88,7 +88,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
            [15.,  3.]], dtype=float32)
     """
 
-    _parameter_constraints = {  # noqa: RUF012
+    _parameter_constraints: dict = {
         "model": [str, os.PathLike, callable],
         "backend": [StrOptions({"auto", "sentence-transformers", "openai"})],
         "prompt": [str, None],

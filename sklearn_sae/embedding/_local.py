@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from ._embed import Embedder
+from sklearn_sae.embedding._embed import Embedder
 
 _in_use = threading.Lock()  # tokenizers refuse to be used by two threads at once
 

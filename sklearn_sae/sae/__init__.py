@@ -1,5 +1,5 @@
 """Embeddings to sparse neuron activations."""
 
-from ._top_k_sae_transformer import TopKSAETransformer
+from sklearn_sae.sae._top_k_sae_transformer import TopKSAETransformer
 
 __all__ = ["TopKSAETransformer"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._cache import digest
+from sklearn_sae._cache import digest
 
 _ROWS = 4096
 

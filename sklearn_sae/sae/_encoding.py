@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from ._kernels import linear
-from ._network import select_above, select_topk
+from sklearn_sae.sae._kernels import linear
+from sklearn_sae.sae._network import select_above, select_topk
 
 _CHUNK_ENTRIES = 2**21  # pre-activations held at once, 8 MB
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._kernels import Active, decode, encode_at, linear
+from sklearn_sae.sae._kernels import Active, decode, encode_at, linear
 
 
 class Parameters(NamedTuple):

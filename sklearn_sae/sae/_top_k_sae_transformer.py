@@ -2,7 +2,6 @@
 
 import os
 from numbers import Integral, Real
-from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -13,12 +12,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import __version__
-from .._progress import progress
-from .._validation import check_target, check_target_varies
-from ._decoding import decode, reconstruction_r2
-from ._sizes import resolve_sizes
-from ._target import HeadTarget
+from sklearn_sae import __version__
+from sklearn_sae._progress import progress
+from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae.sae._decoding import decode, reconstruction_r2
+from sklearn_sae.sae._sizes import resolve_sizes
+from sklearn_sae.sae._target import HeadTarget
 
 _DTYPES = [np.float64, np.float32, np.float16]
 
@@ -173,7 +172,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     array(['topksaetransformer0', 'topksaetransformer1'], dtype=object)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "sparsity": [StrOptions({"topk", "batch_topk"})],
@@ -285,7 +284,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         target_val = None if X_val is None else self._check_target(y_val, len(X_val), name="y_val")
         values_val = None if target_val is None else head.encode(target_val)
 
-        from ._training import Run, State
+        from sklearn_sae.sae._training import Run, State
 
         device = self._device()
         seed = self._draw_seed()
@@ -356,7 +355,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             head = getattr(self, "_head", None) or HeadTarget.of(target, classes)
         values = None if head is None else head.encode(target)
 
-        from ._training import Rows, State, anytime_schedule, center_and_scale, one_epoch
+        from sklearn_sae.sae._training import Rows, State, anytime_schedule, center_and_scale, one_epoch
 
         device = self._device()
         mean, scale = (self._mean, self._scale) if fitted else center_and_scale(X, np.arange(len(X)))
@@ -492,7 +491,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return the `Checkpoint` of this fit, or None without a `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
-        from ._checkpoint import Checkpoint, array_digest
+        from sklearn_sae.sae._checkpoint import Checkpoint, array_digest
 
         elsewhere = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in elsewhere}
@@ -505,7 +504,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _split(self, X, values, X_val, values_val, rng, device):
         """Return the `Rows` to train on and those to validate on, or None for the latter."""
-        from ._training import Rows, center_and_scale
+        from sklearn_sae.sae._training import Rows, center_and_scale
 
         index, held_out = np.arange(len(X)), None
         if X_val is None:
@@ -519,7 +518,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return rows, None if held_out is None else Rows(X, values, mean, scale, device, index=held_out)
 
     def _settings(self, sizes, head):
-        from ._network import Settings
+        from sklearn_sae.sae._network import Settings
 
         return Settings(
             k=sizes.k,
@@ -570,7 +569,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _starting_arrays(self, rows, sizes, head, rng, *, fitted):
         """Return new arrays to train from, or (the inverse of `_store`) those of the fitted attributes."""
-        from ._training import initial_arrays, initial_directions
+        from sklearn_sae.sae._training import initial_arrays, initial_directions
 
         if not fitted:
             return initial_arrays(initial_directions(rows, sizes.n_components, rng), head)
@@ -585,7 +584,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return arrays
 
     def _encode(self, X):
-        from ._encoding import encode
+        from sklearn_sae.sae._encoding import encode
 
         return encode(
             X,

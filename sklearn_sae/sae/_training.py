@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ._kernels import adam_step
-from ._network import Parameters, Settings, compute_loss
+from sklearn_sae.sae._kernels import adam_step
+from sklearn_sae.sae._network import Parameters, Settings, compute_loss
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
 _EVALUATION_ROWS = 1024

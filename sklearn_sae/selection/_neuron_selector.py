@@ -2,7 +2,6 @@
 
 import warnings
 from numbers import Integral
-from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -122,7 +121,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     (500, 2)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: dict = {
         "n_neurons": [Interval(Integral, 1, None, closed="left")],
         "method": [StrOptions({"lasso", "correlation", "separation"}), callable],
         "task": [StrOptions({"auto", "regression", "binary", "multiclass"})],

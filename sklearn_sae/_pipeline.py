@@ -1,0 +1,119 @@
+"""make_hypothesis_pipeline: the one place that knows every stage."""
+
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+from sklearn_sae.embedding import EmbeddingTransformer
+from sklearn_sae.sae import TopKSAETransformer
+from sklearn_sae.selection import NeuronSelector
+
+
+def make_hypothesis_pipeline(
+    embedder=None,
+    *,
+    n_components="auto",
+    k="auto",
+    n_hypotheses=20,
+    target_weight=0.5,
+    naming="keywords",
+    model="auto",
+    random_state=None,
+):
+    """Build the standard pipeline from texts to predictions through named hypotheses.
+
+    The steps are ``hypotheses`` (an annotator whose ``encoder`` is a pipeline of ``embed``, ``sae``
+    and ``select``), ``impute`` (an annotation that got no answer counts as absent) and ``model``. Any
+    parameter of a stage can be set or searched: ``hypotheses__encoder__sae__k``, say.
+
+    Parameters
+    ----------
+    embedder : estimator, str or None, default=None
+        What turns texts into vectors. A str is the model of an `EmbeddingTransformer`; None is
+        TF-IDF followed by truncated SVD, which needs no download.
+    n_components : int or "auto", default="auto"
+        M, the number of neurons; "auto" goes by the number of texts.
+    k : int or "auto", default="auto"
+        K, the neurons active per text; "auto" goes by the number of texts.
+    n_hypotheses : int, default=20
+        How many neurons to select and name.
+    target_weight : float, default=0.5
+        How much the training of the autoencoder heeds the target: neurons then predict better and are
+        somewhat harder to name. 0 trains without it. See `TopKSAETransformer`.
+    naming : {"keywords", "llm"} or annotator, default="keywords"
+        What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
+        of them with parameters of your own (its ``encoder`` is set here).
+    model : estimator or "auto", default="auto"
+        What predicts the target from the annotations; "auto" is least squares for a regression and
+        logistic regression for classes.
+    random_state : int, RandomState instance or None, default=None
+        Seeds every stage that draws random numbers.
+
+    Returns
+    -------
+    pipeline : Pipeline
+
+    Examples
+    --------
+    >>> from sklearn_sae import make_hypothesis_pipeline
+    >>> from sklearn_sae.datasets import make_concept_texts
+    >>> reviews = make_concept_texts(600, random_state=0)
+    >>> pipeline = make_hypothesis_pipeline(n_hypotheses=5, random_state=0)
+    >>> pipeline.fit(reviews.data[:500], reviews.target[:500]).predict(reviews.data[500:]).shape
+    (100,)
+    """
+    encoder = Pipeline(
+        [
+            ("embed", _embedder(embedder, random_state)),
+            (
+                "sae",
+                TopKSAETransformer(n_components, k, target_weight=target_weight, random_state=random_state),
+            ),
+            ("select", NeuronSelector(n_hypotheses, random_state=random_state)),
+        ]
+    )
+    return Pipeline(
+        [
+            ("hypotheses", _annotator(naming, random_state).set_params(encoder=encoder)),
+            ("impute", SimpleImputer(strategy="constant", fill_value=0, keep_empty_features=True)),
+            ("model", AutoLinearModel() if isinstance(model, str) and model == "auto" else model),
+        ]
+    )
+
+
+def _embedder(embedder, random_state):
+    if embedder is None:
+        return make_pipeline(
+            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
+            CappedSVD(256, random_state=random_state),
+            Normalizer(),
+        )
+    return EmbeddingTransformer(embedder) if isinstance(embedder, str) else embedder
+
+
+def _annotator(naming, random_state):
+    if not isinstance(naming, str):
+        return clone(naming)
+    if naming == "keywords":
+        return KeywordHypothesisAnnotator(random_state=random_state)
+    if naming == "llm":
+        return LLMHypothesisAnnotator(random_state=random_state)
+    raise ValueError(f'naming must be "keywords", "llm" or an annotator; got {naming!r}.')
+
+
+class CappedSVD(TruncatedSVD):
+    """Truncated SVD of at most as many components as there are features: a few short texts have few words."""
+
+    def fit_transform(self, X, y=None):
+        """Fit and reduce `X`."""
+        wanted = self.n_components
+        self.n_components = min(wanted, X.shape[1])
+        try:
+            return super().fit_transform(X, y)
+        finally:
+            self.n_components = wanted

@@ -1,0 +1,193 @@
+"""The standard pipeline, as a user of scikit-learn would use it."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+
+from sklearn_sae import (
+    EmbeddingTransformer,
+    KeywordHypothesisAnnotator,
+    LLMHypothesisAnnotator,
+    NeuronSelector,
+    TopKSAETransformer,
+    make_hypothesis_pipeline,
+)
+from sklearn_sae.datasets import make_concept_texts
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    return make_concept_texts(400, n_concepts=5, random_state=0)
+
+
+def embed():
+    return make_pipeline(TfidfVectorizer(min_df=2), TruncatedSVD(32, random_state=0))
+
+
+def small(**params):
+    return make_hypothesis_pipeline(
+        embed(), **{"n_components": 16, "k": 4, "n_hypotheses": 4, "random_state": 0} | params
+    )
+
+
+def test_the_defaults_fit_and_predict(reviews):
+    pipeline = make_hypothesis_pipeline(random_state=0).fit(reviews.data[:300], reviews.target[:300])
+    assert pipeline.score(reviews.data[300:], reviews.target[300:]) > 0
+    sae = pipeline["hypotheses"].encoder_["sae"]
+    assert (sae.n_components_, sae.k_) == (32, 8)
+    assert len(pipeline["hypotheses"].hypotheses_) == 20
+
+
+@pytest.mark.parametrize("n_samples", [12, 30])
+def test_a_handful_of_texts_is_enough_to_run(n_samples):
+    reviews = make_concept_texts(n_samples, random_state=1)
+    pipeline = make_hypothesis_pipeline(n_hypotheses=3, random_state=0)
+    assert pipeline.fit(reviews.data, reviews.target).predict(reviews.data).shape == (n_samples,)
+
+
+def test_same_seed_same_predictions(reviews):
+    first, second = (small().fit(reviews.data, reviews.target).predict(reviews.data) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("task", "scoring"), [("regression", "r2"), ("binary", "roc_auc"), ("multiclass", "roc_auc_ovr")]
+)
+def test_cross_validation_of_each_kind_of_target(task, scoring):
+    reviews = make_concept_texts(300, n_concepts=5, task=task, random_state=0)
+    result = cross_validate(small(), reviews.data, reviews.target, cv=3, scoring=scoring, error_score="raise")
+    assert np.isfinite(result["test_score"]).all()
+
+
+def test_cross_validation_is_the_same_in_one_process_and_in_two(reviews):
+    scores = [
+        cross_validate(small(), reviews.data, reviews.target, cv=2, n_jobs=n_jobs)["test_score"] for n_jobs in (1, 2)
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(("scoring", "task"), [("r2", "regression"), ("roc_auc", "binary")])
+def test_a_search_over_m_and_k_embeds_each_text_once(scoring, task, tmp_path):
+    reviews = make_concept_texts(200, n_concepts=5, task=task, random_state=0)
+    model = LinearRegression() if task == "regression" else LogisticRegression()
+    search = GridSearchCV(
+        Pipeline(
+            [
+                ("embed", EmbeddingTransformer(CountingEmbedder(tmp_path / "calls"), cache_dir=tmp_path)),
+                ("sae", TopKSAETransformer(random_state=0, max_epochs=3)),
+                ("select", NeuronSelector(4)),
+                ("model", model),
+            ]
+        ),
+        {"sae__n_components": [8, 16], "sae__k": [2, 4]},
+        scoring=scoring,
+        cv=3,
+        n_jobs=2,
+        error_score="raise",
+    ).fit(reviews.data, reviews.target)
+    assert np.isfinite(search.best_score_)
+    embedded = (tmp_path / "calls").read_text("utf-8").split()
+    assert len(embedded) == len(set(embedded)) == len(set(reviews.data))
+
+
+class CountingEmbedder:
+    """Hashed words, with a note of each text embedded."""
+
+    cache_key = "hashed-words"
+
+    def __init__(self, log):
+        self.log = log
+
+    def __call__(self, texts):
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        with self.log.open("a", encoding="utf-8") as log:
+            log.writelines(f"{hash_of(text)}\n" for text in texts)
+        return HashingVectorizer(n_features=64).transform(texts).toarray()
+
+
+def hash_of(text):
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_search_reaches_into_the_encoder(reviews):
+    search = GridSearchCV(small(), {"hypotheses__encoder__sae__k": [2, 4]}, cv=2, error_score="raise")
+    search.fit(reviews.data, reviews.target)
+    assert search.best_estimator_["hypotheses"].encoder_["sae"].k_ == search.best_params_["hypotheses__encoder__sae__k"]
+
+
+def test_a_frozen_encoder_is_used_as_it_is(reviews):
+    encoder = small()["hypotheses"].encoder.fit(reviews.data, reviews.target)
+    annotator = KeywordHypothesisAnnotator(FrozenEstimator(encoder)).fit(reviews.data)
+    np.testing.assert_array_equal(annotator.encoder_["sae"].components_, encoder["sae"].components_)
+
+
+def test_two_autoencoders_side_by_side(reviews):
+    both = FeatureUnion([("small", TopKSAETransformer(4, 1)), ("large", TopKSAETransformer(8, 2))])
+    encoder = make_pipeline(embed(), both, NeuronSelector(6))
+    annotator = KeywordHypothesisAnnotator(encoder).fit(reviews.data, reviews.target)
+    features = set(annotator.hypotheses_["feature"])
+    assert features < {f"small__topksaetransformer{i}" for i in range(4)} | {
+        f"large__topksaetransformer{i}" for i in range(8)
+    }
+    assert {name.split("__")[0] for name in features} == {"small", "large"}
+
+
+def test_the_straight_form_predicts_what_the_nested_form_does(reviews):
+    texts, y = reviews.data, reviews.target
+    nested = small(naming=KeywordHypothesisAnnotator(random_state=0, n_scoring_examples=0)).fit(texts, y)
+    with config_context(enable_metadata_routing=True):
+        annotator = KeywordHypothesisAnnotator(random_state=0, n_scoring_examples=0)
+        straight = Pipeline(
+            [*clone(nested["hypotheses"].encoder).steps, ("name", annotator), ("model", LinearRegression())]
+        )
+        straight.fit(texts, y, texts=texts)
+        np.testing.assert_array_equal(
+            straight["name"].get_feature_names_out(), nested["hypotheses"].get_feature_names_out()
+        )
+        np.testing.assert_allclose(straight.predict(texts[:20], texts=texts[:20]), nested.predict(texts[:20]))
+        with pytest.raises(ValueError, match="encoder="):
+            straight.predict(texts[:20])
+
+
+def test_naming_by_an_annotator_of_ones_own(reviews):
+    own = KeywordHypothesisAnnotator(n_keywords=1)
+    pipeline = small(naming=own).fit(reviews.data, reviews.target)
+    assert own.encoder is None  # what the caller passed is left alone
+    names = pipeline["hypotheses"].get_feature_names_out()
+    assert all(name.count('"') == 2 for name in names)
+    assert isinstance(small(naming="llm")["hypotheses"], LLMHypothesisAnnotator)
+    with pytest.raises(ValueError, match='naming must be "keywords", "llm" or an annotator'):
+        small(naming="gpt")
+
+
+def test_an_embedder_by_name(reviews, tiny_sentence_transformer):
+    pipeline = make_hypothesis_pipeline(tiny_sentence_transformer, n_components=8, k=2, n_hypotheses=3, random_state=0)
+    assert isinstance(pipeline["hypotheses"].encoder["embed"], EmbeddingTransformer)
+    assert pipeline.fit(reviews.data, reviews.target).predict(reviews.data[:5]).shape == (5,)
+
+
+def test_a_fitted_pipeline_pickles_without_its_texts(reviews):
+    pipeline = small().fit(reviews.data, reviews.target)
+    stored = pickle.dumps(pipeline)
+    np.testing.assert_array_equal(pickle.loads(stored).predict(reviews.data), pipeline.predict(reviews.data))
+    assert not any(text.encode() in stored for text in reviews.data)
+
+
+def test_the_model_suits_the_target(reviews):
+    pipeline = small().fit(reviews.data, reviews.target)
+    assert not hasattr(pipeline, "predict_proba")
+    pipeline.fit(reviews.data, reviews.target > 3)
+    assert pipeline.predict_proba(reviews.data[:4]).shape == (4, 2)
+    assert pipeline.classes_.tolist() == [False, True]
