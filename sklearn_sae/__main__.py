@@ -25,8 +25,9 @@ from sklearn_sae import (
 )
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._optional import require
-from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae._validation import check_target, check_target_varies, check_texts
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.evaluation._hypothesis_evaluation import numbers, pvalue, table_lines
 
 
 def _read_parquet(path):
@@ -91,9 +92,9 @@ def _parser():
         command.add_argument(
             "--target-weight",
             type=float,
-            default=0.5,
+            default=1.0,
             metavar="W",
-            help="how much training heeds the target; 0 ignores it (default 0.5)",
+            help="how much training heeds the target; 0 ignores it (default 1)",
         )
         command.add_argument(
             "--held-out", type=_share, default=0.2, metavar="SHARE", help="share of texts kept to test on (default 0.2)"
@@ -147,6 +148,7 @@ def _output(value):
 
 def _discover(arguments):
     texts, y = _read(arguments.file, arguments.text, arguments.target)
+    texts = check_texts(texts, name=f"the column {arguments.text!r}")
     _run(texts, y.astype(str) if arguments.classes else y, arguments, name=arguments.target)
 
 
@@ -207,6 +209,8 @@ def _run(texts, y, arguments, *, name):
     check_target_varies(target, name=f"the target {name!r}")
     texts = np.array(texts, dtype=object)
     train, test = _split(texts, arguments.held_out, arguments.seed)
+    for rows, where in ((train, "found"), (test, "tested")):
+        check_target_varies(check_target(y[rows]), name=f"the target {name!r}, where hypotheses are {where},")
     print(_describe(target, name, len(train), len(test)))
 
     pipeline = _pipeline(arguments)
@@ -215,7 +219,9 @@ def _run(texts, y, arguments, *, name):
         print("To be asked, at most:", annotator.estimate_cost(len(test)))
     pipeline.fit(texts[train], y[train])
     annotations = annotator.transform(texts[test])
-    evaluation = evaluate_hypotheses(annotations, y[test], hypotheses=annotator.get_feature_names_out())
+    evaluation = evaluate_hypotheses(
+        annotations, y[test], hypotheses=annotator.get_feature_names_out(), task=target.task
+    )
     scores = {
         f"these {annotations.shape[1]} hypotheses": _held_out_score(pipeline[1:], annotations, y[test], target),
         f"{arguments.n_hypotheses} words chosen by lasso": _lasso_words_score(texts, y, train, test, target, arguments),
@@ -301,25 +307,19 @@ def _fidelities(annotator):
 
 
 def _print_table(table):
-    """Print a line of figures for each row, and its hypothesis after them, wrapped."""
-    heads = {
-        "effect": table["separation_score"].map("{:+.3g}".format),
-        "p": table["regression_pvalue"].map("{:.1g}".format) + np.where(table["significant"], " *", "  "),
-        "texts": table["prevalence"].map("{:.0%}".format),
-        "fidelity": table["fidelity_f1"].map("{:.2f}".format),
+    found = set(table.loc[table["significant"], "regression_pvalue"])
+    columns = {"class": table["class"].astype(str)} if "class" in table else {}
+    columns |= {
+        "effect": numbers(table["separation_score"]),
+        "p": [f"{pvalue(p)} {'*' if p in found else ' '}" for p in table["regression_pvalue"]],
+        "texts": [f"{share:.0%}" for share in table["prevalence"]],
+        "fidelity": [f"{f1:.2f}" for f1 in table["fidelity_f1"]],
     }
-    if "class" in table:
-        heads["class"] = table["class"].astype(str)
-    widths = [max(len(head), *map(len, column)) for head, column in heads.items()]
-    margin = " " * (sum(widths) + 2 * len(widths))
-    room = max(30, min(shutil.get_terminal_size().columns, 120) - len(margin))
-    for *cells, hypothesis in [(*heads, "hypothesis"), *zip(*heads.values(), table["hypothesis"], strict=True)]:
-        start = "".join(f"{cell:>{width}}  " for cell, width in zip(cells, widths, strict=True))
-        print("\n".join(wrap(hypothesis, len(margin) + room, initial_indent=start, subsequent_indent=margin)))
+    print(*table_lines(columns, table["hypothesis"], width=min(shutil.get_terminal_size().columns, 120)), sep="\n")
     print(
-        "effect: mean target where the hypothesis holds, minus where it does not. p: of its coefficient beside all "
-        "others;\n* significant. texts: share in which it holds. fidelity: F1 of the name against its neuron, on texts "
-        "kept back."
+        "effect: mean target where the hypothesis holds, minus where it does not. p: of its coefficient beside all\n"
+        "others; * significant. texts: share in which it holds. fidelity: F1 of the name against its neuron, on texts\n"
+        "held back from the naming."
     )
 
 
@@ -327,6 +327,7 @@ def _write(path, table, metrics, scores):
     if path.suffix.lower() == ".csv":
         table.to_csv(path, index=False)
     else:
+        metrics = json.loads(pd.Series(metrics, dtype=object).to_json())  # NaN to null, as in the table
         content = {"metrics": metrics, **scores, "hypotheses": json.loads(table.to_json(orient="records"))}
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -20,7 +20,7 @@ def make_hypothesis_pipeline(
     n_components="auto",
     k="auto",
     n_hypotheses=20,
-    target_weight=0.5,
+    target_weight=1.0,
     naming="keywords",
     model="auto",
     random_state=None,
@@ -42,7 +42,7 @@ def make_hypothesis_pipeline(
         K, the neurons active per text; "auto" goes by the number of texts.
     n_hypotheses : int, default=20
         How many neurons to select and name.
-    target_weight : float, default=0.5
+    target_weight : float, default=1.0
         How much the training of the autoencoder heeds the target: neurons then predict better and are
         somewhat harder to name. 0 trains without it. See `TopKSAETransformer`.
     naming : {"keywords", "llm"} or annotator, default="keywords"

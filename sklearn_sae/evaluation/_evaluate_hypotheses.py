@@ -111,9 +111,9 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     >>> stars = 3 + annotations[:, 0] + rng.normal(size=200)
     >>> evaluate_hypotheses(annotations, stars, hypotheses=["praises the food", "mentions parking"])
     1 of 2 hypotheses significant (bonferroni, alpha=0.1: p < 0.05); R² 0.116 in-sample, 200 rows
-    hypothesis        separation  p (sep.)    coef  p (coef)  prevalence  significant
-    praises the food      +0.737     1e-06  +0.740     8e-07       54.5%          yes
-    mentions parking      -0.001     0.995  -0.045     0.756       56.0%
+    separation  p (sep.)    coef  p (coef)  prevalence  significant  hypothesis
+        +0.737     1e-06  +0.740     8e-07       54.5%          yes  praises the food
+        -0.001     0.995  -0.045     0.756       56.0%               mentions parking
     """
     A, hypotheses = _check_annotations(annotations, hypotheses)
     target = check_target(y, task=task, n_samples=len(A))

@@ -1,5 +1,6 @@
 """The result of an evaluation, and how it is shown."""
 
+import textwrap
 from dataclasses import dataclass
 from html import escape
 
@@ -14,7 +15,7 @@ _MAX_ROWS = 60
 class HypothesisEvaluation:
     """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
 
-    It prints as a table of at most 120 columns, and shows as HTML in a notebook.
+    It prints as a table of 120 columns, and shows as HTML in a notebook.
 
     Attributes
     ----------
@@ -68,57 +69,75 @@ class HypothesisEvaluation:
         )
 
     def __repr__(self):
-        shown = _formatted(self.table.head(_MAX_ROWS))
-        lengths = {column: max(len(column), *map(len, shown[column])) for column in shown}
-        room = _WIDTH - sum(lengths.values()) + lengths["hypothesis"] - 2 * (len(lengths) - 1)
-        lengths["hypothesis"] = min(lengths["hypothesis"], max(room, 20))
-        lines = [self.summary()]
-        for row in [list(shown), *zip(*shown.values(), strict=True)]:
-            cells = [
-                _shortened(cell, lengths[column]).ljust(lengths[column])
-                if column in ("class", "hypothesis")
-                else cell.rjust(lengths[column])
-                for column, cell in zip(lengths, row, strict=True)
-            ]
-            lines.append("  ".join(cells).rstrip())
+        shown = self.table.head(_MAX_ROWS)
+        lines = [self.summary(), *table_lines(_figures(shown), shown["hypothesis"])]
         if len(self.table) > _MAX_ROWS:
             lines.append(f"... and {len(self.table) - _MAX_ROWS} more rows in .table")
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     def _repr_html_(self):
-        shown = pd.DataFrame(_formatted(self.table))
+        shown = pd.DataFrame(_figures(self.table)).assign(hypothesis=self.table["hypothesis"].tolist())
         notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
         with pd.option_context("display.max_colwidth", None):
             return f"<p>{escape(self.summary())}</p>{shown.to_html(index=False, escape=True)}{notes}"
 
 
-def _formatted(table):
-    """Return the table's columns as lists of str, under the short heads they are shown with."""
+def table_lines(columns, sentences, *, width=_WIDTH):
+    """Return the lines of a table whose last column, the hypotheses, is wrapped and never cut.
+
+    Parameters
+    ----------
+    columns : dict of str to list of str
+        The cells of the other columns, under their heads; set right, but for that of classes.
+    sentences : iterable of str
+    width : int, default=120
+        Of a line. A hypothesis has room for 30 characters in any case.
+
+    Returns
+    -------
+    lines : list of str
+    """
+    widths = [max(len(head), *map(len, cells)) for head, cells in columns.items()]
+    margin = " " * (sum(widths) + 2 * len(widths))
+    lines = []
+    for *cells, sentence in [(*columns, "hypothesis"), *zip(*columns.values(), sentences, strict=True)]:
+        set_cells = [
+            cell.ljust(size) if head == "class" else cell.rjust(size)
+            for head, cell, size in zip(columns, cells, widths, strict=True)
+        ]
+        start = "".join(f"{cell}  " for cell in set_cells)
+        room = max(width, len(margin) + 30)
+        lines += textwrap.wrap(
+            start + " ".join(sentence.split()),
+            room,
+            subsequent_indent=margin,
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def _figures(table):
+    """Return the table's columns but the hypotheses as lists of str, under the short heads they are shown with."""
     shown = {}
     if "class" in table:
         shown["class"] = [str(value) for value in table["class"]]
-    shown["hypothesis"] = [" ".join(value.split()) for value in table["hypothesis"]]
-    shown["separation"] = _numbers(table["separation_score"])
-    shown["p (sep.)"] = [_pvalue(value) for value in table["separation_pvalue"]]
-    shown["coef"] = _numbers(table["regression_coef"])
-    shown["p (coef)"] = [_pvalue(value) for value in table["regression_pvalue"]]
+    shown["separation"] = numbers(table["separation_score"])
+    shown["p (sep.)"] = [pvalue(value) for value in table["separation_pvalue"]]
+    shown["coef"] = numbers(table["regression_coef"])
+    shown["p (coef)"] = [pvalue(value) for value in table["regression_pvalue"]]
     shown["prevalence"] = ["-" if np.isnan(value) else f"{value:.1%}" for value in table["prevalence"]]
     shown["significant"] = ["yes" if value else "" for value in table["significant"]]
     return shown
 
 
-def _numbers(values):
+def numbers(values):
     """Return a column of numbers as str, with three decimals unless they are very large or all small."""
     largest = values.abs().max()
     form = "+.3f" if 0.01 <= largest < 1e6 or largest == 0 else "+.1e"
     return ["-" if np.isnan(value) else format(value, form) for value in values]
 
 
-def _pvalue(value):
+def pvalue(value):
     if np.isnan(value):
         return "-"
     return f"{value:.3f}" if value >= 1e-3 or value == 0 else f"{value:.0e}"
-
-
-def _shortened(text, length):
-    return text if len(text) <= length else text[: length - 1] + "…"
