@@ -2,16 +2,19 @@
 
 import argparse
 import json
+import math
+import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
-from textwrap import wrap
+from textwrap import fill, wrap
 
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.model_selection import GroupShuffleSplit
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import (
@@ -24,51 +27,42 @@ from sklearn_sae import (
     make_hypothesis_pipeline,
 )
 from sklearn_sae._auto_linear_model import AutoLinearModel
-from sklearn_sae._optional import require
-from sklearn_sae._validation import check_target, check_target_varies, check_texts
+from sklearn_sae._openai import api_key, resolve_base_url
+from sklearn_sae._read import read_columns
+from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.evaluation._hypothesis_evaluation import numbers, pvalue, table_lines
+from sklearn_sae.sae._sizes import suggest_size
 
-
-def _read_parquet(path):
-    require("pyarrow", extra="parquet", purpose="Reading a parquet file")
-    return pd.read_parquet(path)
-
-
-def _read_jsonl(path):
-    with path.open(encoding="utf-8") as lines:
-        return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
-
-
-def _read_tsv(path):
-    return pd.read_csv(path, sep="\t")
-
-
-_READERS = {
-    ".csv": pd.read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+_LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "max_requests")
+_FEW_TEXTS = 200
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"sklearn-sae: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("sklearn-sae: interrupted; answers already paid for are in the cache", file=sys.stderr)
-        return 130
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to stop
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
+        try:
+            arguments.run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read along, `head` say, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+            print(f"sklearn-sae: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("sklearn-sae: interrupted; answers already paid for are in the cache", file=sys.stderr)
+            return 130
     return 0
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="sklearn-sae", description=__import__("sklearn_sae").__doc__)
+    parser = argparse.ArgumentParser(
+        prog="sklearn-sae", description="Find out, in plain language, what in a text predicts an outcome."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -91,7 +85,7 @@ def _parser():
         )
         command.add_argument(
             "--target-weight",
-            type=float,
+            type=_weight,
             default=1.0,
             metavar="W",
             help="how much training heeds the target; 0 ignores it (default 1)",
@@ -108,8 +102,9 @@ def _parser():
         metavar="MODEL",
         help="tfidf (default, offline), a sentence-transformers id or path, or an OpenAI embedding model",
     )
+    discover.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
     discover.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default keywords)")
-    llm = discover.add_argument_group("naming by an LLM", "the key is read from OPENAI_API_KEY")
+    llm = discover.add_argument_group("with --naming llm", "the key is read from OPENAI_API_KEY")
     llm.add_argument("--interpreter", metavar="MODEL", help="names the neurons")
     llm.add_argument("--annotator", metavar="MODEL", help="says which texts a name fits")
     llm.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
@@ -119,21 +114,34 @@ def _parser():
 
 
 def _positive(value):
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive whole number")
-    return number
+    if not value.isdecimal() or int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a positive whole number")
+    return int(value)
 
 
 def _size(value):
     return value if value == "auto" else _positive(value)
 
 
-def _share(value):
-    number = float(value)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+def _weight(value):
+    number = _number(value)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number from 0 on")
     return number
+
+
+def _share(value):
+    number = _number(value)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is not between 0 and 1")
+    return number
+
+
+def _number(value):
+    try:
+        return float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
 
 
 def _output(value):
@@ -143,13 +151,18 @@ def _output(value):
         raise argparse.ArgumentTypeError(f"{value} ends neither in .csv nor in .json")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{value} cannot be written")
     return path
 
 
 def _discover(arguments):
-    texts, y = _read(arguments.file, arguments.text, arguments.target)
-    texts = check_texts(texts, name=f"the column {arguments.text!r}")
-    _run(texts, y.astype(str) if arguments.classes else y, arguments, name=arguments.target)
+    if arguments.naming != "llm":
+        for name in _LLM_OPTIONS:
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is for --naming llm.")
+    texts, y = read_columns(arguments.file, arguments.text, arguments.target, classes=arguments.classes)
+    _run(texts, y, arguments, name=arguments.target)
 
 
 def _demo(arguments):
@@ -166,69 +179,34 @@ def _demo(arguments):
     _run(reviews.data, reviews.target, settings, name="score")
 
 
-def _read(path, text, target):
-    """Return the texts and the targets of a file, without the rows that lack either."""
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path} is not one of {', '.join(_READERS)}; convert it, or rename it to what it is.")
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
-    try:
-        table = reader(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from None
-    for column in (text, target):
-        if column not in table.columns:
-            columns = ", ".join(map(repr, map(str, table.columns[:20])))
-            raise ValueError(f"{path} has no column {column!r}; it has {columns}.")
-    no_text = table[text].isna() | (table[text].astype(str).str.strip() == "")
-    no_target = table[target].isna()
-    if (no_text | no_target).any():
-        print(
-            f"Left out {(no_text | no_target).sum():,} of {len(table):,} rows: {no_text.sum():,} without a text, "
-            f"{(no_target & ~no_text).sum():,} without a target.",
-            file=sys.stderr,
-        )
-    table = table[~(no_text | no_target)]
-    if table.empty:
-        raise ValueError(f"{path} has no row with both a text and a target.")
-    return table[text].tolist(), table[target].to_numpy()
-
-
-def _split(texts, held_out, seed):
-    """Return the rows to find hypotheses on and the rows to test them on; equal texts stay together."""
-    if len(set(texts)) < 2:
-        raise ValueError(f"found {len(set(texts))} distinct texts; at least 2 are needed to hold some out.")
-    splitter = GroupShuffleSplit(1, test_size=held_out, random_state=seed)
-    return next(splitter.split(texts, groups=pd.factorize(np.array(texts, dtype=object))[0]))
-
-
 def _run(texts, y, arguments, *, name):
     """Find hypotheses on some rows, test them on the others, print and write what came out."""
-    target = check_target(y, name=f"the target {name!r}")
-    check_target_varies(target, name=f"the target {name!r}")
+    target = _check_target(y, name)
     texts = np.array(texts, dtype=object)
-    train, test = _split(texts, arguments.held_out, arguments.seed)
-    for rows, where in ((train, "found"), (test, "tested")):
-        check_target_varies(check_target(y[rows]), name=f"the target {name!r}, where hypotheses are {where},")
+    train, test = _split(texts, target, arguments.held_out, arguments.seed, name)
     print(_describe(target, name, len(train), len(test)))
 
-    pipeline = _pipeline(arguments)
+    words_score = _lasso_words_score(texts, y, train, test, target, arguments)
+    pipeline = _pipeline(arguments, len(train))
     annotator = pipeline["hypotheses"]
     if arguments.naming == "llm":
-        print("To be asked, at most:", annotator.estimate_cost(len(test)))
+        api_key(resolve_base_url(arguments.base_url))  # if it is missing, say so before the work
+        print(f"To be asked, at most: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
     pipeline.fit(texts[train], y[train])
     annotations = annotator.transform(texts[test])
-    evaluation = evaluate_hypotheses(
-        annotations, y[test], hypotheses=annotator.get_feature_names_out(), task=target.task
-    )
+    names = annotator.get_feature_names_out()
+    evaluation = evaluate_hypotheses(annotations, y[test], hypotheses=names, task=target.task)
     scores = {
         f"these {annotations.shape[1]} hypotheses": _held_out_score(pipeline[1:], annotations, y[test], target),
-        f"{arguments.n_hypotheses} words chosen by lasso": _lasso_words_score(texts, y, train, test, target, arguments),
+        f"{arguments.n_hypotheses} words chosen by lasso": words_score,
     }
     metric = "R2" if target.task == "regression" else "AUC"
-    table = evaluation.table.merge(_fidelities(annotator), on="hypothesis")
-    table = table.sort_values("separation_score", ascending=False, na_position="last", ignore_index=True)
+    table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
+    order = ["class", "separation_score"] if "class" in table else ["separation_score"]
+    table = table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True)
+    if arguments.output is not None:
+        _write(arguments.output, table, evaluation.metrics, {f"held_out_{metric.lower()}": scores})
+
     print()
     _print_table(table)
     for note in evaluation.notes:
@@ -241,10 +219,47 @@ def _run(texts, y, arguments, *, name):
     for what, score in scores.items():
         print(f"  {score:6.3f}  {what}")
     if arguments.naming == "llm":
-        print("Used:", ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in annotator.usage_.items()))
+        print(f"Used: {_counts(annotator.usage_)}")
     if arguments.output is not None:
-        _write(arguments.output, table, evaluation.metrics, {f"held_out_{metric.lower()}": scores})
         print(f"Written to {arguments.output}.")
+
+
+def _check_target(y, name):
+    target = check_target(y, name=f"the target {name!r}")
+    check_target_varies(target, name=f"the target {name!r}")
+    if target.classes is not None and len(target.classes) > max(2, len(y) / 5):
+        raise ValueError(
+            f"the target {name!r} has {len(target.classes):,} different values in {len(y):,} rows and they are not "
+            "numbers; it must be a number or one of a few classes."
+        )
+    return target
+
+
+def _split(texts, target, held_out, seed, name):
+    """Return the rows to find hypotheses on and the rows to test them on.
+
+    Texts that are the same but for case and spaces stay together; classes keep their shares.
+    """
+    alike = pd.factorize(np.array([" ".join(text.split()).casefold() for text in texts], dtype=object))[0]
+    first = np.unique(alike, return_index=True)[1]
+    labels = None if target.classes is None else target.values[first]
+    if labels is not None and np.bincount(labels).min() < 2:
+        rare = target.classes[np.bincount(labels, minlength=len(target.classes)).argmin()]
+        raise ValueError(f"the target {name!r} has fewer than 2 texts of class {rare!r}; leave such classes out.")
+    n_test = math.ceil(held_out * len(first))
+    least = 2 if labels is None else len(target.classes)
+    if min(n_test, len(first) - n_test) < least:
+        raise ValueError(
+            f"{len(first)} different texts are too few to hold out a share of {held_out:g}: "
+            f"both parts need at least {least}."
+        )
+    in_test = np.zeros(len(first), dtype=bool)
+    in_test[train_test_split(np.arange(len(first)), test_size=n_test, stratify=labels, random_state=seed)[1]] = True
+    train, test = np.flatnonzero(~in_test[alike]), np.flatnonzero(in_test[alike])
+    for rows, what in ((train, "found"), (test, "tested")):
+        part = target._replace(values=target.values[rows])
+        check_target_varies(part, name=f"the target {name!r}, where hypotheses are {what},")
+    return train, test
 
 
 def _describe(target, name, n_train, n_test):
@@ -255,24 +270,27 @@ def _describe(target, name, n_train, n_test):
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:
         what = f"{len(target.classes)} classes, each against the rest"
+    few = "\nThese are few: expect chance findings and an unsure score." if n_train + n_test < _FEW_TEXTS else ""
     return (
         f"{n_train + n_test:,} texts; the target {name!r} is {what}.\n"
-        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}."
+        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}.{few}"
     )
 
 
-def _pipeline(arguments):
+def _pipeline(arguments, n_texts):
     naming = KeywordHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose)
     if arguments.naming == "llm":
-        names = ("interpreter", "annotator", "base_url", "instructions", "max_requests")
-        given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+        given = {name: getattr(arguments, name) for name in _LLM_OPTIONS if getattr(arguments, name) is not None}
         naming = LLMHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose, **given)
     embedder = None
     if arguments.embedder != "tfidf":
-        embedder = EmbeddingTransformer(arguments.embedder, verbose=arguments.verbose)
+        embedder = EmbeddingTransformer(arguments.embedder, base_url=arguments.embedder_url, verbose=arguments.verbose)
+    n_components = arguments.n_components
+    if n_components == "auto" and arguments.n_hypotheses > suggest_size(n_texts)[0]:
+        n_components = arguments.n_hypotheses
     return make_hypothesis_pipeline(
         embedder,
-        n_components=arguments.n_components,
+        n_components=n_components,
         k=arguments.k,
         n_hypotheses=arguments.n_hypotheses,
         target_weight=arguments.target_weight,
@@ -284,42 +302,47 @@ def _pipeline(arguments):
 def _held_out_score(model, X, y, target):
     """Return R², or the AUC averaged over the classes (of the positive one, if there are two)."""
     if target.task == "regression":
-        return r2_score(y, model.predict(X))
+        return float(r2_score(y, model.predict(X)))
     probabilities = model.predict_proba(X)
     if target.task == "binary":
-        return roc_auc_score(y == target.classes[1], probabilities[:, 1])
-    held_out = [(y == label, column) for label, column in zip(target.classes, probabilities.T, strict=True)]
-    return np.mean([roc_auc_score(truth, column) for truth, column in held_out if 0 < truth.mean() < 1])
+        return float(roc_auc_score(y == target.classes[1], probabilities[:, 1]))
+    held_out = [(y == label, column) for label, column in zip(model.classes_, probabilities.T, strict=True)]
+    return float(np.mean([roc_auc_score(truth, column) for truth, column in held_out if 0 < truth.mean() < 1]))
 
 
 def _lasso_words_score(texts, y, train, test, target, arguments):
     """Score what is to be had without any of this: a few single words chosen by lasso."""
-    words = CountVectorizer(binary=True, min_df=2)
+    words = CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN)
     n_words = words.fit_transform(texts[train]).shape[1]
     model = make_pipeline(words, NeuronSelector(min(arguments.n_hypotheses, n_words)), AutoLinearModel())
     return _held_out_score(model.fit(texts[train], y[train]), texts[test], y[test], target)
 
 
-def _fidelities(annotator):
-    """Return what is known of each hypothesis from the texts it was found on."""
-    found = annotator.hypotheses_.drop(columns="interpretation")
-    return found.assign(hypothesis=annotator.get_feature_names_out())
+def _counts(counts):
+    return ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what != "price")
 
 
 def _print_table(table):
+    width = min(shutil.get_terminal_size().columns, 120)
     found = set(table.loc[table["significant"], "regression_pvalue"])
-    columns = {"class": table["class"].astype(str)} if "class" in table else {}
+    columns = {"class": table["class"].astype(str).tolist()} if "class" in table else {}
     columns |= {
         "effect": numbers(table["separation_score"]),
-        "p": [f"{pvalue(p)} {'*' if p in found else ' '}" for p in table["regression_pvalue"]],
+        "p": [pvalue(p) for p in table["separation_pvalue"]],
+        "adds": numbers(table["regression_coef"]),
+        "p ": [f"{pvalue(p)} {'*' if p in found else ' '}" for p in table["regression_pvalue"]],
         "texts": [f"{share:.0%}" for share in table["prevalence"]],
-        "fidelity": [f"{f1:.2f}" for f1 in table["fidelity_f1"]],
+        "fidelity": ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in table["fidelity_f1"]],
     }
-    print(*table_lines(columns, table["hypothesis"], width=min(shutil.get_terminal_size().columns, 120)), sep="\n")
+    print(*table_lines(columns, table["hypothesis"], width=width), sep="\n")
     print(
-        "effect: mean target where the hypothesis holds, minus where it does not. p: of its coefficient beside all\n"
-        "others; * significant. texts: share in which it holds. fidelity: F1 of the name against its neuron, on texts\n"
-        "held back from the naming."
+        fill(
+            "effect: mean target where the hypothesis holds, minus where it does not, and its p-value. adds: the same "
+            "beside all other hypotheses at once (those that go together share it), in log-odds for classes; "
+            "* significant. texts: share in which it holds. fidelity: F1 of the name against its neuron, on texts held "
+            "back from the naming.",
+            width,
+        )
     )
 
 
@@ -327,8 +350,11 @@ def _write(path, table, metrics, scores):
     if path.suffix.lower() == ".csv":
         table.to_csv(path, index=False)
     else:
-        metrics = json.loads(pd.Series(metrics, dtype=object).to_json())  # NaN to null, as in the table
-        content = {"metrics": metrics, **scores, "hypotheses": json.loads(table.to_json(orient="records"))}
+        content = {
+            **scores,
+            "joint_regression_in_sample": json.loads(pd.Series(metrics, dtype=object).to_json()),  # NaN to null
+            "hypotheses": json.loads(table.to_json(orient="records")),
+        }
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -1,16 +1,17 @@
 """The last step of the standard pipeline: a linear model that suits the target."""
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae._validation import infer_task
+from sklearn_sae._validation import check_target
 
 
 def _is_classification(estimator):
     check_is_fitted(estimator)
-    return hasattr(estimator.model_, "predict_proba")
+    return estimator.model_.__sklearn_tags__().estimator_type == "classifier"
 
 
 class AutoLinearModel(BaseEstimator):
@@ -19,18 +20,27 @@ class AutoLinearModel(BaseEstimator):
     Attributes
     ----------
     model_ : LinearRegression or LogisticRegression
+        The second is fitted to indices into `classes_`.
+    classes_ : ndarray of shape (n_classes,)
+        Only for classes.
     """
 
     def fit(self, X, y):
         """Fit the model that the target asks for."""
-        self.model_ = LinearRegression() if infer_task(y) == "regression" else LogisticRegression()
-        self.model_.fit(X, y)
+        target = check_target(y)
+        vars(self).pop("classes_", None)
+        if target.task == "regression":
+            self.model_ = LinearRegression().fit(X, target.values)
+        else:
+            self.model_ = LogisticRegression().fit(X, target.values)
+            self.classes_ = target.classes
         return self
 
     def predict(self, X):
         """Predict targets."""
         check_is_fitted(self)
-        return self.model_.predict(X)
+        predicted = self.model_.predict(X)
+        return self.classes_[predicted] if _is_classification(self) else predicted
 
     @available_if(_is_classification)
     def predict_proba(self, X):
@@ -44,12 +54,9 @@ class AutoLinearModel(BaseEstimator):
 
     def score(self, X, y):
         """R² for a regression, accuracy for classes."""
-        check_is_fitted(self)
+        if _is_classification(self):
+            return float(np.mean(self.predict(X) == np.asarray(y)))
         return self.model_.score(X, y)
-
-    @property
-    def classes_(self):
-        return self.model_.classes_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

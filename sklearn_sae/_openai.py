@@ -86,7 +86,7 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     answers = [None] * len(requests)
     if not answers:
         return answers
-    key = _api_key(base_url)
+    key = api_key(base_url)
 
     async def run():
         from openai import AsyncOpenAI, OpenAIError
@@ -124,7 +124,14 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     return answers
 
 
-def _api_key(base_url):
+def api_key(base_url):
+    """Return the key from OPENAI_API_KEY; "none" for a server other than OpenAI's where there is none.
+
+    Raises
+    ------
+    ValueError
+        If OpenAI's own server is to be asked without a key.
+    """
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key and base_url == _OPENAI:
         raise ValueError(
@@ -160,10 +167,12 @@ def _fatal(error, answered, url, model):
     if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
         return PermissionError(f"The server at {url} rejected the API key; check OPENAI_API_KEY.")
     if isinstance(error, openai.NotFoundError):
-        return ValueError(f"The server at {url} has no model {model!r} or no such address; check model and base_url.")
+        return ValueError(
+            f"The server at {url} has no model {model!r} or no such address; check the model's name and base_url."
+        )
     if isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota":
         return PermissionError(f"The server at {url} says that the account has no credit left.")
-    if answered:
+    if answered or getattr(error, "code", None) == "context_length_exceeded":  # the next text may be shorter
         return None
     if isinstance(error, openai.APITimeoutError):
         return TimeoutError(f"The server at {url} did not answer in time; raise timeout, or check base_url.")

@@ -9,9 +9,12 @@ from sklearn.preprocessing import Normalizer
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
+
+_MAX_TERMS = 100_000  # bounds memory; of the rarer terms the SVD would keep next to nothing
 
 
 def make_hypothesis_pipeline(
@@ -34,7 +37,7 @@ def make_hypothesis_pipeline(
     Parameters
     ----------
     embedder : estimator, str or None, default=None
-        What turns texts into vectors. A str is the model of an `EmbeddingTransformer`; None is
+        What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is
         TF-IDF followed by truncated SVD, which needs no download.
     n_components : int or "auto", default="auto"
         M, the number of neurons; "auto" goes by the number of texts.
@@ -50,7 +53,9 @@ def make_hypothesis_pipeline(
         of them with parameters of your own (its ``encoder`` is set here).
     model : estimator or "auto", default="auto"
         What predicts the target from the annotations; "auto" is least squares for a regression and
-        logistic regression for classes.
+        logistic regression for classes. It learns which from the target, so before `fit` the pipeline does
+        not count as a classifier; for cross-validation with stratified folds pass a
+        `LogisticRegression()`.
     random_state : int, RandomState instance or None, default=None
         Seeds every stage that draws random numbers.
 
@@ -89,7 +94,9 @@ def make_hypothesis_pipeline(
 def _embedder(embedder, random_state):
     if embedder is None:
         return make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
+            TfidfVectorizer(
+                sublinear_tf=True, ngram_range=(1, 2), token_pattern=TOKEN_PATTERN, max_features=_MAX_TERMS
+            ),
             CappedSVD(256, random_state=random_state),
             Normalizer(),
         )
@@ -111,6 +118,8 @@ class CappedSVD(TruncatedSVD):
 
     def fit_transform(self, X, y=None):
         """Fit and reduce `X`."""
+        if X.shape[1] < 2:
+            raise ValueError("the texts have fewer than 2 different words; TF-IDF needs more to tell them apart.")
         wanted = self.n_components
         self.n_components = min(wanted, X.shape[1])
         try:

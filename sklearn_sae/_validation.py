@@ -1,5 +1,6 @@
 """What every stage asks of texts and targets."""
 
+import contextlib
 from collections.abc import Sequence
 from numbers import Number
 from typing import NamedTuple
@@ -61,7 +62,24 @@ def _check_text(text, row, name):
     elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, Number) and text != text):
         raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
     else:
-        raise TypeError(f"{name} has a {type(text).__name__} in row {row} where a text (str) is needed.")
+        raise TypeError(f"{name} has a value of type {type(text).__name__} in row {row} where a text (str) is needed.")
+
+
+@contextlib.contextmanager
+def refuse_texts(name="X"):
+    """Say that `name` holds texts where scikit-learn's checks of numbers, run inside, would quote one.
+
+    Raises
+    ------
+    ValueError
+        If a string inside was no number.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(f"{name} holds texts where numbers are needed; embed them first.") from None
 
 
 class Target(NamedTuple):

@@ -175,7 +175,7 @@ def _check_text_transformer(estimator, texts, y=None, *, counters=()):
         "empty text in row 1": (ValueError, [texts[0], " "]),
         "missing text in row 2": (ValueError, [*texts[:2], None]),
         "missing text in row 0": (ValueError, [np.nan, *texts[:2]]),
-        "a int in row 1": (TypeError, [texts[0], 7]),
+        "type int in row 1": (TypeError, [texts[0], 7]),
     }
     for message, (kind, X) in bad.items():
         for method in (lambda X: clone(estimator).fit(X, None), fitted.transform):

@@ -249,7 +249,10 @@ class _Handler(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline().decode("latin-1").strip()) != "":
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        raw = self.rfile.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # the client was killed while it was sending
+            return False
         answer = self.server.owner.answer(method, path, headers, json.loads(raw) if raw else {})
         if answer == CUT:
             return False

@@ -7,8 +7,13 @@ import sys
 
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
+from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer
 from sklearn_sae.__main__ import main
+from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.datasets import make_concept_texts
 
 
@@ -61,8 +66,26 @@ def test_the_table_as_json_and_as_csv(reviews, small, tmp_path, capsys):
     table = pd.read_csv(tmp_path / "found.csv")
     assert [row["hypothesis"] for row in found["hypotheses"]] == table["hypothesis"].tolist()
     assert {"separation_score", "regression_pvalue", "fidelity_f1", "neuron"} <= set(table)
-    assert found["metrics"]["n_hypotheses"] == 3
+    assert found["joint_regression_in_sample"]["n_hypotheses"] == 3
     assert f"{found['held_out_r2']['these 3 hypotheses']:.3f}" in capsys.readouterr().out
+
+
+def test_files_of_spreadsheets(reviews, small, tmp_path, capsys):
+    """Semicolons, a byte-order mark, booleans with gaps, more hypotheses than neurons by default."""
+    table = reviews.assign(stars=(reviews["stars"] > 3).astype(object))
+    table.loc[3, "stars"] = None
+    table.to_csv(tmp_path / "excel.csv", sep=";", index=False, encoding="utf-8-sig")
+    columns = ["--text", "review", "--target", "stars", "--n-hypotheses", "40"]
+    assert main(["discover", str(tmp_path / "excel.csv"), *columns]) == 0
+    captured = capsys.readouterr()
+    assert "is True (effects are on its share" in captured.out
+    assert "Note: Left out 1 of 300 rows" in captured.err
+
+
+def test_chinese(small, tmp_path, capsys):
+    rows = [{"review": f"第{i}次来，服务{'很好' if i % 2 else '太慢'}。", "stars": i % 2 + i % 5} for i in range(80)]
+    assert main(["discover", write(pd.DataFrame(rows), tmp_path / "zh.jsonl"), *small]) == 0
+    assert "These are few" in capsys.readouterr().out
 
 
 def test_classes(reviews, small, tmp_path, capsys):
@@ -81,27 +104,70 @@ def test_rows_that_lack_something_are_left_out_and_counted(reviews, small, tmp_p
     messy.loc[0, "review"], messy.loc[1, "review"], messy.loc[2, "stars"] = None, "  ", None
     assert main(["discover", write(messy, tmp_path / "messy.csv"), *small]) == 0
     captured = capsys.readouterr()
-    assert "Left out 3 of 300 rows: 2 without a text, 1 without a target." in captured.err
+    assert captured.err == "Note: Left out 3 of 300 rows: 2 without a text, 1 without a target.\n"
     assert captured.out.startswith("297 texts")
 
 
-def test_equal_texts_stand_on_one_side(reviews, small, tmp_path, capsys):
-    twice = pd.concat([reviews, reviews])
-    assert main(["discover", write(twice, tmp_path / "twice.csv"), *small, "--held-out", "0.25"]) == 0
-    assert "on 450 texts and tested on the other 150" in capsys.readouterr().out
+@pytest.fixture
+def seen(monkeypatch):
+    """What the pipeline was fitted on, and what it annotated."""
+    seen = {}
+    fit, transform = KeywordHypothesisAnnotator.fit, KeywordHypothesisAnnotator.transform
+
+    def spy_fit(self, X, *args, **kwargs):
+        seen["fit"] = list(X)
+        return fit(self, X, *args, **kwargs)
+
+    def spy_transform(self, X, *args, **kwargs):
+        seen["transform"] = list(X)  # the last one is of the texts held out
+        return transform(self, X, *args, **kwargs)
+
+    monkeypatch.setattr(KeywordHypothesisAnnotator, "fit", spy_fit)
+    monkeypatch.setattr(KeywordHypothesisAnnotator, "transform", spy_transform)
+    return seen
+
+
+def test_what_finds_hypotheses_never_sees_the_texts_that_test_them(reviews, small, tmp_path, capsys, seen):
+    """Texts that differ in case and spaces only count as the same."""
+    twice = pd.concat([reviews, reviews.assign(review=reviews["review"].str.upper() + " ")])
+    file = write(twice, tmp_path / "twice.csv")
+    assert main(["discover", file, *small, "--output", str(tmp_path / "found.json")]) == 0
+    capsys.readouterr()
+    found, tested = ({text.strip().casefold() for text in seen[step]} for step in ("fit", "transform"))
+    assert len(seen["fit"]) == 480
+    assert len(seen["transform"]) == 120
+    assert not found & tested
+
+    stars = dict(zip(twice["review"].str.strip(), twice["stars"], strict=True))
+    y_found, y_tested = ([stars[text.strip()] for text in seen[step]] for step in ("fit", "transform"))
+    words = make_pipeline(
+        CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN), NeuronSelector(3), LinearRegression()
+    )
+    expected = words.fit(seen["fit"], y_found).score(seen["transform"], y_tested)
+    scores = json.loads((tmp_path / "found.json").read_text("utf-8"))["held_out_r2"]
+    assert scores["3 words chosen by lasso"] == pytest.approx(expected)
+
+
+def test_classes_keep_their_shares(reviews, small, tmp_path, capsys, seen):
+    rare = reviews.assign(stars=["yes"] * 10 + ["no"] * 290)
+    assert main(["discover", write(rare, tmp_path / "rare.csv"), *small]) == 0
+    assert sum(text in set(reviews["review"][:10]) for text in seen["transform"]) == 2
 
 
 def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
     def reply(body):
-        return '- "mentions the staff"' if "gpt-5.2" in body["model"] else "yes" if "staff" in str(body) else "no"
+        if body["model"] == "gpt-5.2":
+            return f'- "mentions the staff {len(str(body))} times"'
+        return "yes" if "staff" in str(body) else "no"
 
     openai_server.reply = reply
     arguments = [*small, "--naming", "llm", "--base-url", openai_server.base_url, "--instructions", "Reviews."]
     assert main(["discover", write(reviews[:80], tmp_path / "reviews.csv"), *arguments]) == 0
     printed = capsys.readouterr().out
     assert "mentions the staff" in printed
-    assert re.search(r"To be asked, at most:.*requests", printed)
-    assert re.search(r"Used: \d+ requests", printed)
+    at_most, used = (int(re.search(rf"{head}: ([\d,]+) requests", printed)[1]) for head in ("at most", "Used"))
+    assert used == len(openai_server.requests) <= at_most
+    assert at_most > len(reviews[:80]) * 3  # the texts that hypotheses are found on are annotated too
 
 
 @pytest.mark.parametrize(
@@ -112,6 +178,8 @@ def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
         (["--n-hypotheses", "9"], "n_neurons=9 is more than the 8 neurons"),
         (["-K", "9"], "k=9 is larger than n_components=8"),
         (["--embedder", "no/such-model"], "no/such-model"),
+        (["--base-url", "http://127.0.0.1:9/v1"], "--base-url is for --naming llm"),
+        (["--held-out", "0.999"], "too few to hold out a share of 0.999"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_path, capsys):
@@ -128,22 +196,31 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
         ("none.csv", None, "none.csv does not exist"),
         ("old.xls", "", "is not one of .csv"),
         ("empty.csv", "", "cannot be read as csv"),
-        ("broken.jsonl", "{", "cannot be read as jsonl"),
+        ("latin.csv", "review,stars\ncaf\xe9,1\n".encode("latin-1"), "is not in UTF-8"),
+        ("ragged.csv", "review,stars\na,b,1\nc,d,2\n", "rows have more fields than the header"),
+        ("broken.jsonl", '{"review": "a", "stars": 1}\n{', "cannot be read as jsonl: line 2 is not JSON"),
+        ("array.jsonl", "[1, 2]", "line 1 is not an object"),
+        ("empty.jsonl", "", "has no column 'review'; it has no columns"),
+        ("nested.jsonl", '{"review": "a", "stars": [1]}', "holds a list or object in row 0"),
+        ("mixed.csv", "review,stars\na,1\nb,2\nc,n/a?\n", "holds 2 numbers and 1 other values, the first 'n/a?'"),
         ("constant.csv", "review,stars\ngood,1\nbad,1\n", "the target 'stars' is constant"),
-        ("one.csv", "review,stars\ngood,1\ngood,2\n", "1 distinct texts"),
-        ("numbers.csv", "review,stars\n1,1\n2,2\n3,5\n", "int in row 0 where a text"),
+        ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different texts are too few"),
+        ("dates.csv", "review,stars\n" + "".join(f"text {i},d{i}\n" for i in range(30)), "30 different values in 30"),
+        ("rare.csv", "review,stars\n" + "".join(f"t {i},{'b' if i else 'a'}\n" for i in range(30)), "class 'a'"),
+        ("numbers.csv", "review,stars\n1,1\n2,2\n3,5\n", "type int in row 0 where a text"),
         ("headers.csv", "review,stars\n", "no row with both a text and a target"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(name, content, message, small, tmp_path, capsys):
     path = tmp_path / name
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert main(["discover", str(path), *small]) == 1
     assert message in capsys.readouterr().err
 
 
 def test_no_key_is_said_before_anything_is_done(reviews, small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(TopKSAETransformer, "fit", lambda *_: pytest.fail("trained before the key was looked for"))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     assert main(["discover", write(reviews, tmp_path / "reviews.csv"), *small, "--naming", "llm"]) == 1
@@ -157,6 +234,9 @@ def test_no_key_is_said_before_anything_is_done(reviews, small, tmp_path, capsys
         (["--output", "/no/such/folder/found.csv"], "does not exist"),
         (["--held-out", "1"], "not between 0 and 1"),
         (["-M", "0"], "not a positive whole number"),
+        (["-K", "x"], "'x' is not a positive whole number"),
+        (["--target-weight", "-1"], "is not a number from 0 on"),
+        (["--output", "/"], "ends neither"),
     ],
 )
 def test_a_wrong_option_is_refused_before_the_work(arguments, message, small, capsys):

@@ -191,3 +191,15 @@ def test_the_model_suits_the_target(reviews):
     pipeline.fit(reviews.data, reviews.target > 3)
     assert pipeline.predict_proba(reviews.data[:4]).shape == (4, 2)
     assert pipeline.classes_.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    "values", [(False, True), (0.5, 1.5), ("no", "yes"), (1, 2)], ids=["bool", "float", "str", "int"]
+)
+def test_two_values_of_any_kind_are_classes(values, reviews):
+    y = np.array([values[label] for label in (reviews.target > 3).astype(int)], dtype=object)
+    for target in (y, np.array(y.tolist())):
+        pipeline = small().fit(reviews.data, target)
+        assert set(pipeline.predict(reviews.data)) <= set(values)
+        assert pipeline.classes_.tolist() == list(values)
+        assert pipeline.score(reviews.data, target) > 0.5
