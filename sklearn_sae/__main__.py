@@ -67,7 +67,7 @@ def _parser():
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="discover hypotheses planted in made-up reviews (no network, no key)")
-    demo.add_argument("--n-texts", type=_positive, default=2000, metavar="N", help="how many reviews (default 2000)")
+    demo.add_argument("--n-texts", type=_positive, default=4000, metavar="N", help="how many reviews (default 4000)")
     demo.set_defaults(run=_demo)
 
     discover = commands.add_parser("discover", help="discover what in the texts of a file predicts a column")
@@ -77,11 +77,15 @@ def _parser():
     discover.add_argument("--classes", action="store_true", help="read a target of numbers as classes")
     discover.set_defaults(run=_discover)
 
-    for command in (demo, discover):
+    for command, n_hypotheses in ((demo, 10), (discover, 20)):
         command.add_argument("-M", "--n-components", type=_size, default="auto", metavar="M", help="neurons")
         command.add_argument("-K", "--k", type=_size, default="auto", metavar="K", help="neurons active per text")
         command.add_argument(
-            "--n-hypotheses", type=_positive, default=20, metavar="N", help="how many to find (default 20)"
+            "--n-hypotheses",
+            type=_positive,
+            default=n_hypotheses,
+            metavar="N",
+            help="how many (default %(default)s)",
         )
         command.add_argument(
             "--target-weight",

@@ -3,14 +3,18 @@
 A store is one SQLite file of (32-byte key, value bytes). Keys are hashes, so no text is stored; values
 are raw bytes that the caller encodes, so opening a store runs no code from it. SQLite's write-ahead log
 lets several processes read and write at once, and every `put` is on disk when it returns.
+
+Beside a store lie small files ``{store}.{turn}.lock``, one for each kind of work that is done in turns.
+They stay: one that is deleted while a process waits for it would no longer keep others out.
 """
 
 import hashlib
+import math
 import os
 import sqlite3
 import time
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -48,6 +52,8 @@ def open_store(cache_dir, name):
 
     Raises
     ------
+    ValueError
+        If `cache_dir` is an empty str.
     OSError
         If the folder cannot be written or the file is not a readable store.
     """
@@ -61,7 +67,9 @@ def open_store(cache_dir, name):
 def _store_path(cache_dir, name):
     if cache_dir is None:
         return None
-    if isinstance(cache_dir, str) and cache_dir == "auto":
+    if cache_dir == "":  # which would be the working folder
+        raise ValueError("cache_dir is empty; pass a folder, 'auto', or None to store nothing.")
+    if cache_dir == "auto":
         cache_dir = os.environ.get("SKLEARN_SAE_CACHE_DIR") or user_cache_path("sklearn_sae")
     return Path(cache_dir).expanduser() / f"{name}.sqlite"
 
@@ -141,29 +149,31 @@ class Store:
         if self.path is None or not self._writable:
             yield
             return
-        # A database that is there for its lock alone, since SQLite's locks are the same on every system.
-        lock = sqlite3.connect(self.path.with_name(f"{self.path.stem}.{name}.lock"), timeout=0, isolation_level=None)
-        try:
-            with suppress(sqlite3.OperationalError):  # without a lock work may be done twice, never wrongly
-                _wait_for(lambda: lock.execute("BEGIN EXCLUSIVE"), seconds=None)
+        # An empty database that is there for its lock alone, since SQLite's locks are the same on every system.
+        path = self.path.with_name(f"{self.path.stem}.{name}.lock")
+        with ExitStack() as held:
+            with suppress(sqlite3.DatabaseError):  # without a lock work may be done twice, never wrongly
+                lock = held.enter_context(closing(sqlite3.connect(path, timeout=0, isolation_level=None)))
+                _wait_for(lambda: lock.execute("BEGIN EXCLUSIVE"))
             yield
-        finally:
-            lock.close()
-            time.sleep(2 * _POLL)  # so that one who waits sees it
+        time.sleep(2 * _POLL)  # one who waits looks once in this time, and so gets the next turn
 
     def close(self):
         self._connection.close()
 
 
-def _wait_for(action, *, seconds):
-    """Do `action` as soon as no other process has the lock that it needs."""
-    deadline = None if seconds is None else time.monotonic() + seconds
+def _wait_for(action, *, seconds=math.inf):
+    """Do `action` as soon as no other process has the lock that it needs.
+
+    SQLite's own wait would not end at Ctrl-C.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return action()
         except sqlite3.OperationalError as error:
             is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or (deadline is not None and time.monotonic() > deadline):
+            if not is_busy or time.monotonic() > deadline:
                 raise
         time.sleep(_POLL)
 

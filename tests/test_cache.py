@@ -34,6 +34,7 @@ def keys(n, kind="key"):
     return [digest(kind, str(i)) for i in range(n)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(), st.binary()), max_size=4), st.lists(st.one_of(st.text(), st.binary()), max_size=4))
 def test_other_parts_other_digest(a, b):
     as_bytes = [[p.encode("utf-8", "surrogatepass") if isinstance(p, str) else p for p in parts] for parts in (a, b)]
@@ -76,6 +77,12 @@ def test_where_auto_is(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     with open_store("auto", "store") as store:
         assert tmp_path in store.path.parents
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX's")
+def test_a_new_folder_is_its_owner_s_alone(tmp_path):
+    with open_store(tmp_path / "new", "store"):
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 # --- many at once ------------------------------------------------------------------------------
@@ -175,6 +182,14 @@ def test_turns_of_two_names_do_not_wait_for_each_other(tmp_path):
         pass
 
 
+def test_without_a_lock_work_goes_on(tmp_path):
+    (tmp_path / "store.one.lock").write_bytes(b"not a database at all, " * 500)
+    (tmp_path / "store.two.lock").mkdir()
+    with open_store(tmp_path, "store") as store, store.turn("one"), store.turn("two"):
+        store.put([(b"k" * 32, b"v")])
+        assert store.get([b"k" * 32]) == {b"k" * 32: b"v"}
+
+
 def test_the_turn_of_a_killed_process_ends(tmp_path):
     code = """
 import sys, time
@@ -256,6 +271,13 @@ def test_a_store_that_is_damaged_in_the_middle(tmp_path):
     path.write_bytes(content)
     with open_store(tmp_path, "store") as store, pytest.raises(OSError, match=r"cannot be read .*; move it away"):
         store.get(keys(2000))
+
+
+def test_a_folder_without_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="cache_dir is empty; pass a folder"), open_store("", "store"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -60,4 +60,4 @@ def test_the_example_of_the_readme_runs_and_prints_what_is_shown(capsys):
     printed = capsys.readouterr().out.splitlines()
     assert float(printed[0].split()[-1]) == pytest.approx(float(shown[0].split()[-1]), abs=0.1)
     assert printed[2].split() == shown[2].split()
-    assert sum("mentions" in line for line in printed) == sum("mentions" in line for line in shown) == 8
+    assert sum("mentions" in line for line in printed) == sum("mentions" in line for line in shown) == 10

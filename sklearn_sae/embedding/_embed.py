@@ -19,7 +19,8 @@ class Embedder(NamedTuple):
     # (batches of texts, on_batch) -> how many texts were cut; calls on_batch(i, vectors) as batch i arrives
     run: Callable
     batch_size: int
-    max_bytes: float = np.inf  # of UTF-8 in a batch
+    max_bytes: float = np.inf  # of UTF-8 in a batch, where each text has
+    extra_bytes: int = 0  # that `run` puts before it
     batches_per_turn: int = 32  # then another process may have its turn
 
 
@@ -96,7 +97,7 @@ def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
 def _batches(some, texts, embedder):
     batches, batch, n_bytes = [], [], 0
     for i in some:
-        n = len(texts[i].encode())
+        n = embedder.extra_bytes + len(texts[i].encode())
         if batch and (len(batch) == embedder.batch_size or n_bytes + n > embedder.max_bytes):
             batches.append(batch)
             batch, n_bytes = [], 0
@@ -112,10 +113,14 @@ def _decode(values, path):
 
 
 def _check(vectors, batch, row_of):
+    what = f"{type(vectors).__name__} of {vectors.dtype}" if hasattr(vectors, "dtype") else type(vectors).__name__
     try:
-        vectors = np.asarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"The model gave no array of numbers for {len(batch)} texts.") from None
+        vectors = np.asarray(vectors).astype(np.float32, casting="same_kind", copy=False)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor that requires grad
+        raise ValueError(
+            f"The model gave a {what} that is no array of numbers for {len(batch)} texts; it must be a NumPy array, "
+            f"or lists, of shape ({len(batch)}, dim)."
+        ) from None
     if vectors.ndim != 2 or len(vectors) != len(batch) or vectors.shape[1] == 0:
         raise ValueError(
             f"The model gave an array of shape {vectors.shape} for {len(batch)} texts; it must be ({len(batch)}, dim)."

@@ -173,6 +173,11 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Returns
         -------
         embeddings : ndarray of shape (n_samples, n_features_out_), float32
+
+        Raises
+        ------
+        TypeError, ValueError, ConnectionError, PermissionError, OSError
+            As `fit`.
         """
         embeddings = self._embed(check_texts(X))
         self.n_features_out_ = embeddings.shape[1]

@@ -65,6 +65,7 @@ def _progress_bars(verbose):
 
 @lru_cache(maxsize=1)  # loaded once in a process, not at every transform
 def _load(model, fingerprint, device):
+    from huggingface_hub.errors import HFValidationError
     from sentence_transformers import SentenceTransformer
 
     device = None if device == "auto" else device
@@ -75,7 +76,7 @@ def _load(model, fingerprint, device):
     except Exception as error:
         if os.path.exists(model):
             raise ValueError(f"The path {model!r} holds no sentence-transformers model that loads.") from error
-        if not isinstance(error, OSError):  # it is here, and something else is wrong
+        if not isinstance(error, (OSError, HFValidationError)):  # it is here, and something else is wrong
             raise
     _check_on_hub(model)
     try:

@@ -31,13 +31,18 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
 
         try:
             reply = await client.embeddings.create(model=model, input=texts, **options)
+            return [(vector, False) for vector in _in_order(reply.data, len(texts))]
         except openai.APIStatusError as error:
             if "dimensions" in options and "dimensions" in error.message:
                 raise ValueError(f"truncate_dim={truncate_dim} is larger than the dimension of {model!r}.") from None
             if not _is_too_long(error) or len(texts) == len(texts[0]) == 1:
                 raise
-        else:
-            return [(row.embedding, False) for row in sorted(reply.data, key=lambda row: row.index)]
+        except (AttributeError, LookupError, TypeError, ValueError):
+            # Raised by the client too, which takes any body for embeddings.
+            raise ValueError(
+                f"The server at {base_url} answered with something other than one embedding for each of "
+                f"{len(texts)} texts; check base_url and model."
+            ) from None
         if len(texts) == 1:  # this is the one: halve it until it fits
             half = texts[0][: len(texts[0]) // 2]
             return [(vector, True) for vector, _ in await request(client, [half])]
@@ -76,8 +81,25 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
         return len(cut)
 
     identity = json.dumps(["openai", base_url, model, prompt, options])
-    # Four rounds of requests a turn, so that little is lost while the last of a turn come in.
-    return Embedder(identity, run, min(batch_size, _MAX_INPUTS), _MAX_REQUEST_TOKENS, 4 * max_concurrency)
+    return Embedder(
+        identity,
+        run,
+        batch_size=min(batch_size, _MAX_INPUTS),
+        max_bytes=_MAX_REQUEST_TOKENS,
+        extra_bytes=len((prompt or "").encode()),
+        # Four rounds of requests a turn, so that little is lost while the last of a turn come in.
+        batches_per_turn=4 * max_concurrency,
+    )
+
+
+def _in_order(rows, n):
+    """Return the vectors of `n` texts in the order of the texts, from the rows of an answer."""
+    if len(rows) != n or not all(isinstance(row.embedding, list) for row in rows):
+        raise ValueError("not one vector a text")
+    if len({row.index for row in rows}) == 1:  # a server that does not number them
+        return [row.embedding for row in rows]
+    vectors = {row.index: row.embedding for row in rows}
+    return [vectors[i] for i in range(n)]
 
 
 def _is_too_long(error):

@@ -1,6 +1,7 @@
 """Embeddings from a server, through the real openai client."""
 
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -44,8 +45,18 @@ def test_the_vectors_are_the_server_s(openai_server, embed):
     np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
+def wait_for(n):
+    """Return a `fail` of the server that lets it answer each request when `n` are in work."""
+    all_here = threading.Barrier(n)
+
+    def wait(body, so_far):
+        all_here.wait(60)
+
+    return wait
+
+
 def test_batches_and_concurrency(openai_server, embed):
-    openai_server.latency = 0.05
+    openai_server.fail = wait_for(4)
     embed(batch_size=5, max_concurrency=4).fit_transform(TEXTS)
     assert sorted(inputs(openai_server)) == sorted(TEXTS)
     assert {len(request["body"]["input"]) for request in openai_server.requests} == {5}
@@ -53,7 +64,7 @@ def test_batches_and_concurrency(openai_server, embed):
 
 
 def test_many_requests_at_once(openai_server, embed):
-    openai_server.latency = 0.3
+    openai_server.fail = wait_for(50)
     embed(batch_size=1, max_concurrency=50).fit_transform(TEXTS)
     assert openai_server.max_in_flight == 50
 
@@ -83,6 +94,13 @@ def test_truncation_is_the_server_s_where_the_model_takes_it(openai_server, embe
     np.testing.assert_allclose(out, other, rtol=1e-6)
 
 
+def test_what_the_server_truncated_is_not_taken_for_the_whole(openai_server, embed):
+    some = embed(model="text-embedding-3-small", truncate_dim=3).fit_transform(TEXTS)
+    whole = embed(model="text-embedding-3-small").fit_transform(TEXTS)
+    assert whole.shape == (100, 8)
+    np.testing.assert_allclose(whole[:, :3], some, rtol=1e-6)
+
+
 def test_auto_goes_by_the_name_and_the_environment(openai_server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", openai_server.base_url)
     EmbeddingTransformer("text-embedding-3-small").fit(TEXTS)
@@ -96,6 +114,13 @@ def test_a_request_stays_within_its_token_limit(openai_server, embed):
     sizes = [sum(len(text.encode()) for text in request["body"]["input"]) for request in openai_server.requests]
     assert max(sizes) <= 300_000
     assert len(sizes) == 3
+
+
+def test_the_prompt_counts_in_the_limit_of_a_request(openai_server, embed):
+    embed(prompt="é" * 500, batch_size=2048).fit_transform([f"text {i}" for i in range(900)])
+    sizes = [sum(len(text.encode()) for text in request["body"]["input"]) for request in openai_server.requests]
+    assert max(sizes) <= 300_000
+    assert len(sizes) == 4
 
 
 def test_long_texts_are_cut_where_the_server_says_so(openai_server, embed):
@@ -215,18 +240,83 @@ def test_truncate_dim_too_large(embed, model):
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        ([[1.0, 2.0]], r"shape \(1, 2\) for 2 texts"),
         ([[1.0, 2.0], [float("nan"), 1.0]], "NaN or infinity for the text in row 1"),
-        ([[1.0, 2.0], [1.0]], "no array of numbers"),
-        ([], r"shape \(0,\)|No embedding"),
+        ([[1.0, 2.0], [1.0]], "gave a list that is no array of numbers for 2 texts"),
     ],
 )
-def test_wrong_answers(openai_server, embed, vectors, message):
-    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
-    reply = {"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
-    openai_server.fail = lambda body, n: (200, reply, {})
+def test_wrong_vectors(openai_server, embed, vectors, message):
+    openai_server.fail = lambda body, n: (200, answer([0, 1], vectors), {})
     with pytest.raises(ValueError, match=message):
         embed().fit_transform(["secret b", "words"])
+
+
+def answer(indices, vectors):
+    rows = [
+        {"object": "embedding", "index": i, "embedding": vector} for i, vector in zip(indices, vectors, strict=True)
+    ]
+    return {"object": "list", "model": "m", "data": rows, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+
+
+def without(key, reply):
+    return {**reply, "data": [{k: value for k, value in row.items() if k != key} for row in reply["data"]]}
+
+
+# The texts are sent in this order, the longest first.
+THREE, VECTORS = ["three", "four", "one"], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+
+
+@pytest.mark.parametrize("indices", [[2, 0, 1], [2, 1, 0], [0, 2, 1]])
+def test_vectors_are_put_in_the_order_of_the_texts(openai_server, embed, indices):
+    openai_server.fail = lambda body, n: (200, answer(indices, [VECTORS[i] for i in indices]), {})
+    np.testing.assert_array_equal(embed().fit_transform(THREE), VECTORS)
+
+
+@pytest.mark.parametrize(
+    "reply", [answer([i] * 3, VECTORS) for i in (None, 0, 7)] + [without("index", answer([0] * 3, VECTORS))]
+)
+def test_a_server_that_does_not_number_its_vectors(openai_server, embed, reply):
+    openai_server.fail = lambda body, n: (200, reply, {})
+    np.testing.assert_array_equal(embed().fit_transform(THREE), VECTORS)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer([1, 1, 0], VECTORS),
+        answer([1, 2, 3], VECTORS),
+        answer([0, None, 1], VECTORS),
+        answer(["a", [], 2], VECTORS),
+        answer([0, 1], VECTORS[:2]),
+        answer([0, 1, 2, 3], [*VECTORS, [7.0, 8.0]]),
+        without("embedding", answer([0, 1, 2], VECTORS)),
+        answer([0, 1, 2], ["not base64!"] * 3),
+        {"data": ["one", "two", "three"]},
+        {"data": {"0": VECTORS[0]}},
+        {"data": "abc"},
+        {"data": []},
+        {"data": None},
+        {"error": {"message": "overloaded by 'three'"}},
+        {},
+        VECTORS,
+        "some text",
+        None,
+        3,
+    ],
+)
+def test_answers_that_are_no_embeddings(openai_server, embed, reply):
+    openai_server.fail = lambda body, n: (200, reply, {})
+    with pytest.raises(ValueError, match=r"^The server at http://127.*check base_url and model") as caught:
+        embed().fit_transform(THREE)
+    assert openai_server.base_url in str(caught.value)
+    assert "'three'" not in str(caught.value)
+    openai_server.fail = None  # and nothing of it was kept
+    np.testing.assert_allclose(embed().fit_transform(THREE), ask_directly(openai_server, THREE), rtol=1e-6)
+
+
+def test_a_page_in_place_of_an_answer(openai_server, embed):
+    openai_server.fail = lambda body, n: (200, "<html>", {"content-type": "text/html"})
+    with pytest.raises(ValueError, match=r"^The server at http://127.*check base_url and model"):
+        embed().fit_transform(THREE)
 
 
 def test_no_key_in_repr_pickle_or_cache(openai_server, embed, tmp_path):
