@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_sae._validation import check_target, check_target_varies
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
-from sklearn_sae.evaluation._separation import separation
+from sklearn_sae.evaluation._separation import FEW_ROWS, separation
 
 
 @validate_params(
@@ -35,8 +35,8 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     ----------
     annotations : array-like, DataFrame or sparse matrix of shape (n_samples, n_hypotheses)
         1 where a hypothesis holds for a text and 0 where it does not, or any number between (a soft annotation). For
-        pairs of texts, -1 where it holds for the second text only; the target is then the winner (0 or 1), or a
-        difference between the two. NaN where no answer came.
+        pairs of texts, 1 where it holds for the first text only, -1 for the second only and 0 for both or neither; the
+        target is then whether the first wins (1 or 0), or its lead over the second. NaN where no answer came.
 
     y : array-like of shape (n_samples,)
         Target: numbers, or labels of any kind.
@@ -72,14 +72,23 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     Notes
     -----
     *Separation* is the mean of the target on the rows where the hypothesis holds (annotation 0.5 or more) minus its
-    mean where it does not, tested by Welch's t-test. A row of -1 counts as one where it holds and the target is turned
-    round (1 - y for classes, -y for a regression). It is NaN where one side has no row, its p-value also where one has
-    a single row; if the target varies on neither side the p-value is 1 for equal and 0 for different means.
+    mean where it does not, tested by Welch's t-test; NaN where a side has no row. For pairs it is half the difference
+    between the mean where it holds for the first text and the mean where it holds for the second (-0.5 or less): what
+    it adds for the text that has it. An advantage that the first text has as such cancels. Rows where it holds for
+    both or neither stand in for one of these that has no row, and then the difference is not halved.
+
+    The t-test takes means for normal and the spread of each side for known well enough. With few rows on a side its
+    p-values may be far too small, most of all where these happen to have one and the same target, as they often do if
+    it is 0 or 1. So the p-value is NaN where a side has fewer than 10 rows and one target (a single row too), and
+    `notes` names every hypothesis with fewer than 10 rows or one target on a side. With 10 rows or more and one target
+    on each side the p-value is 1 for equal and 0 for different means.
 
     *The joint regression* is ordinary least squares, or logistic regression for classes, of the target on all
     hypotheses, so each coefficient is what a hypothesis adds to the others. `significant` rests on it. Its fit (`r2`,
     or `auc` and `auprc`) is to the rows given, and so grows with the number of hypotheses; for an honest figure fit a
-    model on other rows and score it on these.
+    model on other rows and score it on these. Least squares has the classical standard errors: they assume that the
+    target scatters alike in all rows. Where it scatters more for the rarer value of an annotation, p-values are too
+    small, and where less, too large.
 
     What the regression cannot estimate is NaN and not significant, and `notes` says why:
 
@@ -126,17 +135,26 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     notes = _Notes(hypotheses)
     filled, tested = _design(A, notes)
     blocks, fits = [], []
-    for label, values, opposite in _one_against_rest(target):
+    reliable = np.ones(A.shape[1], dtype=bool)
+    for label, values, unit in _one_against_rest(target):
         block = pd.DataFrame({"hypothesis": hypotheses})
         if target.task == "multiclass":
             block.insert(0, "class", [label] * len(hypotheses))
-        statistics = [separation(annotation, values, opposite) for annotation in A.T]
-        block["separation_score"], block["separation_pvalue"] = np.array(statistics).T
+        separations = [separation(annotation, values) for annotation in A.T]
+        block["separation_score"] = [unit * each.score for each in separations]
+        block["separation_pvalue"] = [each.pvalue for each in separations]
+        reliable &= [each.reliable for each in separations]
         coef, pvalues, fit = _joint_regression(filled, tested, values, target, label, notes)
-        block["regression_coef"], block["regression_pvalue"] = coef, pvalues
+        block["regression_coef"], block["regression_pvalue"] = unit * coef, pvalues
         block["prevalence"] = [_mean(np.abs(annotation)) for annotation in A.T]
         blocks.append(block)
         fits.append(fit)
+    if not reliable.all():
+        notes.add(
+            f"The t-test of separation is not reliable, as a side has fewer than {FEW_ROWS} rows or its target does "
+            "not vary",
+            ~reliable,
+        )
     table = pd.concat(blocks, ignore_index=True)
     table["significant"], threshold = _significance(table["regression_pvalue"].to_numpy(), correction, alpha)
     metrics = {key: float(np.mean([fit[key] for fit in fits])) for key in fits[0]}
@@ -153,6 +171,8 @@ def _check_annotations(annotations, hypotheses):
     """Return the annotations as a dense float64 array, and the hypotheses as a list of str."""
     if hypotheses is None and hasattr(annotations, "columns"):
         hypotheses = [str(column) for column in annotations.columns]
+    if isinstance(annotations, pd.DataFrame):  # two columns may have one name
+        annotations = annotations.set_axis(range(annotations.shape[1]), axis="columns")
     shape = np.shape(annotations)
     if len(shape) != 2:
         raise ValueError(f"annotations must be 2-D, one row a text and one column a hypothesis; its shape is {shape}.")
@@ -216,14 +236,15 @@ def _design(A, notes):
 
 
 def _one_against_rest(target):
-    """Yield (label, y, y turned round) of each question that the target poses."""
+    """Yield (label, y, unit of y) of each question that the target poses."""
     if target.task == "regression":
-        yield None, target.values, -target.values
+        # A power of two, so that nothing is rounded; in this unit no square leaves the range of floats.
+        unit = np.ldexp(1.0, np.frexp(np.abs(target.values).max())[1] - 1)
+        yield None, target.values / unit, unit
     else:
-        positives = range(len(target.classes)) if target.task == "multiclass" else [1]
+        positives = np.unique(target.values) if target.task == "multiclass" else [1]
         for code in positives:
-            values = (target.values == code).astype(np.float64)
-            yield target.classes[code], values, 1 - values
+            yield target.classes[code], (target.values == code).astype(np.float64), 1.0
 
 
 def _joint_regression(filled, tested, y, target, label, notes):

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-_WIDTH = 120  # columns of a printed line
+_WIDTH = 100  # columns of a printed line
 _MAX_ROWS = 60
 
 
@@ -15,17 +15,19 @@ _MAX_ROWS = 60
 class HypothesisEvaluation:
     """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
 
-    It prints as a table of 120 columns, and shows as HTML in a notebook.
+    It prints as a table of 100 columns (more if that leaves a hypothesis under 30), and shows as HTML in a notebook.
+    Its parameters are its attributes.
 
-    Attributes
+    Parameters
     ----------
     table : DataFrame
         One row a hypothesis, in the order given; for a multiclass target one block a class. Columns:
 
         - `class`: the class against the rest; only for a multiclass target.
         - `hypothesis`: its sentence or name.
-        - `separation_score`: mean target where it holds minus mean target where it does not; for classes a
-          difference of proportions.
+        - `separation_score`: mean target where it holds minus mean target where it does not, in units of the target;
+          for classes a difference of proportions. For pairs, half the difference between holding for the first text
+          and for the second.
         - `separation_pvalue`: of Welch's t-test for that difference.
         - `regression_coef`: in the joint regression on all hypotheses; for classes, log-odds.
         - `regression_pvalue`: of that coefficient, before correction.
@@ -83,36 +85,32 @@ class HypothesisEvaluation:
 
 
 def table_lines(columns, sentences, *, width=_WIDTH):
-    """Return the lines of a table whose last column, the hypotheses, is wrapped and never cut.
+    """Return the lines of a table whose last column, the hypotheses, is wrapped and not cut.
 
     Parameters
     ----------
     columns : dict of str to list of str
         The cells of the other columns, under their heads; set right, but for that of classes.
     sentences : iterable of str
-    width : int, default=120
+    width : int, default=100
         Of a line. A hypothesis has room for 30 characters in any case.
 
     Returns
     -------
     lines : list of str
     """
-    widths = [max(len(head), *map(len, cells)) for head, cells in columns.items()]
-    margin = " " * (sum(widths) + 2 * len(widths))
+    aligned = []
+    for head, column in columns.items():
+        cells = [head, *column]
+        size = max(map(len, cells))
+        aligned.append([cell.ljust(size) if head == "class" else cell.rjust(size) for cell in cells])
     lines = []
-    for *cells, sentence in [(*columns, "hypothesis"), *zip(*columns.values(), sentences, strict=True)]:
-        set_cells = [
-            cell.ljust(size) if head == "class" else cell.rjust(size)
-            for head, cell, size in zip(columns, cells, widths, strict=True)
-        ]
-        start = "".join(f"{cell}  " for cell in set_cells)
-        room = max(width, len(margin) + 30)
-        lines += textwrap.wrap(
-            start + " ".join(sentence.split()),
-            room,
-            subsequent_indent=margin,
-            break_on_hyphens=False,
-        )
+    for *cells, sentence in zip(*aligned, ["hypothesis", *sentences], strict=True):
+        start = "".join(f"{cell}  " for cell in cells)
+        room = max(width - len(start), 30)
+        for part in textwrap.wrap(" ".join(sentence.split()), room, break_on_hyphens=False) or [""]:
+            lines.append((start + part).rstrip())
+            start = " " * len(start)
     return lines
 
 
@@ -120,7 +118,7 @@ def _figures(table):
     """Return the table's columns but the hypotheses as lists of str, under the short heads they are shown with."""
     shown = {}
     if "class" in table:
-        shown["class"] = [str(value) for value in table["class"]]
+        shown["class"] = [" ".join(str(value).split()) for value in table["class"]]
     shown["separation"] = numbers(table["separation_score"])
     shown["p (sep.)"] = [pvalue(value) for value in table["separation_pvalue"]]
     shown["coef"] = numbers(table["regression_coef"])

@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from sklearn_sae import HypothesisEvaluation, evaluate_hypotheses
+from sklearn_sae.evaluation._separation import separation
 
 COLUMNS = [
     "hypothesis",
@@ -117,6 +118,26 @@ def test_names_come_from_columns_unless_given(clean):
     nullable = frame.astype("boolean")
     nullable.iloc[3, 0] = pd.NA
     assert evaluate_hypotheses(nullable, y).table["prevalence"][0] == pytest.approx(np.delete(A[:, 0], 3).mean())
+
+
+def test_columns_of_one_name_stay_apart(clean):
+    A, y = clean
+    frame = pd.DataFrame(A, columns=["same", "other", "same", "same"])
+    for form in (frame, frame.astype("boolean"), frame.astype(pd.SparseDtype(float, 0))):
+        table = evaluate_hypotheses(form, y).table
+        assert table["hypothesis"].tolist() == ["same", "other", "same", "same"]
+        np.testing.assert_allclose(table["regression_coef"], evaluate_hypotheses(A, y).table["regression_coef"])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-9, 1e9, 1e300])
+def test_a_target_may_be_of_any_size(clean, scale):
+    A, y = clean
+    expected, result = evaluate_hypotheses(A, y), evaluate_hypotheses(A, scale * y)
+    for column in ("separation_score", "regression_coef"):
+        np.testing.assert_allclose(result.table[column], scale * expected.table[column])
+    for column in ("separation_pvalue", "regression_pvalue", "significant"):
+        np.testing.assert_allclose(result.table[column], expected.table[column])
+    assert result.metrics["r2"] == pytest.approx(expected.metrics["r2"])
 
 
 # --- corrections --------------------------------------------------------------------------------------------------
@@ -223,6 +244,19 @@ def test_missing_answers_cost_their_own_hypothesis_only(clean):
     assert re.match(r"\d\.\d% of the answers are missing", result.notes[1])
 
 
+def test_a_class_without_an_answer_has_no_rows_in_the_table(clean):
+    A, y = clean
+    labels = np.array(["low", "mid", "top"])[np.digitize(y, [2.7, 4])]
+    A[labels == "mid"] = np.nan
+    result = evaluate_hypotheses(A, labels)
+    assert result.task == "multiclass"
+    assert result.table["class"].tolist() == ["low"] * 4 + ["top"] * 4
+    assert result.metrics["n_samples"] == (labels != "mid").sum()
+    assert result.metrics["threshold"] == pytest.approx(0.1 / 8)
+    assert np.isfinite(result.metrics["auc"])
+    assert np.isfinite(result.table[STATISTICS].to_numpy()).all()
+
+
 @pytest.mark.parametrize("n_hypotheses", [9, 10, 30])
 @pytest.mark.parametrize("binary", [False, True])
 def test_too_many_hypotheses_for_the_rows_are_not_estimated(n_hypotheses, binary):
@@ -233,37 +267,93 @@ def test_too_many_hypotheses_for_the_rows_are_not_estimated(n_hypotheses, binary
     assert result.table[["regression_coef", "regression_pvalue"]].isna().all(axis=None)
     assert result.metrics["n_significant"] == 0
     assert np.isnan(result.metrics["auc" if binary else "r2"])
-    assert result.notes == (f"The regression is not estimated: {n_hypotheses} hypotheses are too many for 10 rows.",)
+    assert result.notes[0] == f"The regression is not estimated: {n_hypotheses} hypotheses are too many for 10 rows."
     assert "R² nan" in str(result) or "AUC nan" in str(result)
 
 
-def test_sides_of_few_rows_have_a_score_and_a_pvalue_where_there_is_one():
-    y = np.array([1.0, 2.0, 2.0, 5.0, 5.0, 2.0])
-    A = np.array([[0, 0, 0, 1, 0, 0], [0, 1, 1, 0, 0, 0], [0, 1, 0, 0, 0, 1], [0, 0, 0, 1, 1, np.nan]]).T
-    table = evaluate_hypotheses(A[:5], y[:5]).table
-    assert table["separation_score"][0] == 2.5
-    assert np.isnan(table["separation_pvalue"][0])  # one row on one side
-    assert table["separation_pvalue"][1] == pytest.approx(
-        ttest_ind([2, 2 + 1e-13], y[[0, 3, 4]], equal_var=False).pvalue
+def test_separation_on_few_rows_is_noted_and_has_no_pvalue_where_their_target_is_one():
+    y = np.r_[np.zeros(15), np.arange(15.0)]
+    A = np.zeros((30, 6))
+    A[20, 0] = 1  # a single row
+    A[:9, 1] = 1  # nine rows of one target
+    A[-9:, 2] = 1  # nine rows that vary
+    A[:10, 3] = 1  # ten rows of one target
+    A[5:20, 4] = 1  # well supported
+    A[:, 5] = 0.3  # holds nowhere
+    result = evaluate_hypotheses(A, y, hypotheses=["one", "nine", "varied", "ten", "many", "none"])
+    table = result.table
+    assert np.isfinite(table["separation_score"][:5]).all()
+    assert np.isnan(table["separation_score"][5])
+    assert table["separation_pvalue"].isna().tolist() == [True, True, False, False, False, True]
+    for j, std in ((2, None), (3, 0.0)):
+        one, zero = y[A[:, j] == 1], y[A[:, j] == 0]
+        if std == 0:
+            one = one + 1e-9 * np.arange(10)  # SciPy warns of a side without variance
+        assert table["separation_pvalue"][j] == pytest.approx(ttest_ind(one, zero, equal_var=False).pvalue, rel=1e-6)
+    (note,) = [note for note in result.notes if "t-test" in note]
+    assert note == (
+        "The t-test of separation is not reliable, as a side has fewer than 10 rows or its target does not vary: "
+        "'one', 'nine', 'varied', 'ten', 'none'."
     )
-    steps = evaluate_hypotheses(np.array([[0, 0, 1, 1]]).T, [2.0, 2.0, 5.0, 5.0]).table
-    assert steps["separation_pvalue"][0] == 0
-    flat = evaluate_hypotheses(np.array([[0, 0, 1, 1, np.nan], [0, 0, 0, 1, 1]]).T, [2.0, 2.0, 2.0, 2.0, 5.0]).table
-    assert flat["separation_pvalue"][0] == 1
-    assert flat["separation_score"][0] == 0
 
 
-def test_pairs_count_a_reversed_row_as_one_with_the_target_turned_round():
+def test_separation_of_a_target_that_varies_on_neither_side_is_certain():
+    step = np.repeat([0.0, 1.0], 12)
+    assert evaluate_hypotheses(step[:, None], 3 * step).table["separation_pvalue"][0] == 0
+    flat = np.where(np.arange(24) == 5, np.nan, step)
+    assert evaluate_hypotheses(np.c_[flat, step], np.arange(24) == 5).table["separation_pvalue"][0] == 1
+
+
+def test_one_note_on_separation_for_all_classes():
+    A = np.zeros((90, 2))
+    A[::2, 0] = 1
+    A[:5, 1] = 1
+    result = evaluate_hypotheses(A, np.tile(["a", "b", "c"], 30))
+    (note,) = [note for note in result.notes if "t-test" in note]
+    assert note.endswith("vary: 'hypothesis 1'.")
+
+
+def test_rare_annotations_of_no_effect_are_seldom_called_separate():
+    rng = np.random.default_rng(0)
+    pvalues = []
+    for _ in range(400):
+        a = rng.permutation(np.arange(100) < 5).astype(float)
+        pvalues.append(separation(a, rng.integers(0, 2, size=100).astype(float)).pvalue)
+    assert np.mean(np.array(pvalues) < 0.01) < 0.02  # 0.06, if sides of one target had a p-value
+
+
+# --- pairs --------------------------------------------------------------------------------------------------------
+
+
+def test_separation_of_pairs_is_half_the_difference_between_first_and_second():
     rng = np.random.default_rng(0)
     a = rng.integers(-1, 2, size=300).astype(float)
     wins = (rng.random(300) < 0.5 + 0.3 * a).astype(int)
     table = evaluate_hypotheses(a[:, None], wins).table
-    with_, without = np.concatenate([wins[a == 1], 1 - wins[a == -1]]), wins[a == 0]
-    assert table["separation_score"][0] == pytest.approx(with_.mean() - without.mean())
-    assert table["separation_pvalue"][0] == pytest.approx(ttest_ind(with_, without, equal_var=False).pvalue)
+    first, second = wins[a == 1], wins[a == -1]
+    assert table["separation_score"][0] == pytest.approx(np.mean([first.mean(), 1 - second.mean()]) - 1 / 2)
+    assert table["separation_score"][0] == pytest.approx(0.3, abs=0.06)
+    assert table["separation_pvalue"][0] == pytest.approx(ttest_ind(first, second, equal_var=False).pvalue)
     assert table["prevalence"][0] == np.mean(a != 0)
     mirrored = evaluate_hypotheses(-a[:, None], 1 - wins).table
-    assert mirrored["regression_coef"][0] == pytest.approx(table["regression_coef"][0])
+    for column in STATISTICS:
+        assert mirrored[column][0] == pytest.approx(table[column][0])
+    for half, rest in ((a == 1, a == 0), (a == 0, a == -1)):  # of one side only: against the rows where it is even
+        kept = half | rest
+        score = evaluate_hypotheses(a[kept, None], wins[kept]).table["separation_score"][0]
+        assert score == pytest.approx(wins[half].mean() - wins[rest].mean())
+
+
+@pytest.mark.parametrize("shares", [(1 / 3, 1 / 3, 1 / 3), (0.15, 0.35, 0.5), (0.4, 0.6, 0)])
+@pytest.mark.parametrize("binary", [True, False])
+def test_separation_of_pairs_holds_its_level_where_the_first_text_has_an_advantage(shares, binary):
+    rng = np.random.default_rng(0)
+    pvalues = []
+    for _ in range(400):
+        a = rng.choice([-1.0, 0.0, 1.0], p=shares, size=300)
+        y = (rng.random(300) < 0.7).astype(float) if binary else rng.normal(2, 1, size=300)
+        pvalues.append(separation(a, y).pvalue)
+    assert 0.02 < np.mean(np.array(pvalues) < 0.05) < 0.09
 
 
 def test_soft_annotations_enter_the_regression_as_they_are(clean):
@@ -299,7 +389,7 @@ def test_no_small_table_breaks_it(seed, n, m, target, missing, lowest):
     assert not table["significant"][table["regression_pvalue"].isna()].any()
     assert not np.isinf(table[STATISTICS].to_numpy()).any()
     assert table["prevalence"].dropna().between(0, 1).all()
-    assert all(len(line) <= 120 for line in str(result).splitlines()[1:] if not line.startswith("Note"))
+    assert all(len(line) <= 100 for line in str(result).splitlines()[1:] if not line.startswith("Note"))
 
 
 def _arguments(annotations, y, **options):
@@ -349,14 +439,14 @@ def test_a_target_that_is_constant_where_there_are_answers_is_refused(clean):
 # --- how it shows -------------------------------------------------------------------------------------------------
 
 
-def test_it_prints_within_120_columns_and_cuts_no_hypothesis(clean):
+def test_it_prints_within_100_columns_and_cuts_no_hypothesis(clean):
     A, y = clean
     names = ["mentions " + "very " * 60 + "long queues", "short", "has\na line break", "<b>bold</b>"]
     result = evaluate_hypotheses(A, y, hypotheses=names)
     lines = str(result).splitlines()
     assert repr(result) == str(result)
     assert lines[0].startswith("2 of 4 hypotheses significant (bonferroni, alpha=0.1: p < 0.025); R² 0.")
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines)) <= 100
     assert re.search(r" [+-]\d\.\d{3} +\de-\d\d .*  yes  mentions very very", lines[2])
     place = lines[1].index("hypothesis")
     printed = [line[place:] for line in lines[2:]]
@@ -366,6 +456,23 @@ def test_it_prints_within_120_columns_and_cuts_no_hypothesis(clean):
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert "<b>" not in page
     assert names[0] in page
+
+
+def test_many_classes_and_gaps_print_in_line():
+    rng = np.random.default_rng(0)
+    A = rng.integers(0, 2, size=(300, 3)).astype(float)
+    A[:, 1] = 1
+    A[:, 2] = np.nan
+    labels = np.array(["Ramen\nand more", "Pizza", "Café", "Sushi bar"])[rng.integers(0, 4, size=300)]
+    names = ["a hypothesis of " + 8 * "some length " + 40 * "x", "always", "no answer"]
+    lines = str(evaluate_hypotheses(A, labels, hypotheses=names)).splitlines()
+    head, *rows = [line for line in lines[1:] if not line.startswith("Note")]
+    place = head.index("hypothesis")
+    assert max(map(len, rows)) <= max(100, place + 30)
+    assert " ".join(row[place:] for row in rows[:-2]).count("some length") == 4 * 8
+    assert [row[:place].split()[-5:] for row in rows if row.endswith("always")] == 4 * [["-", "-", "-", "-", "100.0%"]]
+    assert all(row[place - 1] == " " != row[place] for row in rows)
+    assert sum(row.startswith("Ramen and more  ") for row in rows) == 3
 
 
 def test_a_long_table_is_cut_when_printed(clean):

@@ -6,7 +6,9 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.stats import chi2
 
+from sklearn_sae.evaluation import _regression
 from sklearn_sae.evaluation._regression import fit_firth, fit_least_squares, fit_logistic, independent_columns
 
 
@@ -104,6 +106,56 @@ def test_firth_pvalues_hold_their_level_under_the_null():
         if fit is not None and fit.penalized:
             pvalues.append(fit.pvalues[1])  # of the column that does not separate
     assert np.mean(np.array(pvalues) < 0.1) < 0.17
+
+
+def test_large_log_odds_are_not_taken_for_separation(recwarn):
+    # One row of each class on the wrong side: the estimate is finite, however steep.
+    x = np.linspace(0, 1, 4001)
+    y = (x > 0.5).astype(float)
+    y[[1999, 2001]] = 1, 0
+    ours = fit_logistic(x[:, None], y)
+    assert not recwarn.list
+    with np.errstate(over="ignore"):
+        theirs = sm.Logit(y, sm.add_constant(x)).fit(disp=0, maxiter=200)
+    assert np.abs(theirs.fittedvalues).max() > 100
+    assert not ours.penalized
+    np.testing.assert_allclose(ours.coef, theirs.params[1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-5, 1.0])
+def test_logistic_does_not_depend_on_the_unit_of_an_annotation(unit):
+    A, _, y = binary_data()
+    ours, theirs = fit_logistic(unit * A, y), fit_logistic(A, y)
+    assert not ours.penalized
+    np.testing.assert_allclose(unit * ours.coef, theirs.coef)
+    np.testing.assert_allclose(ours.pvalues, theirs.pvalues)
+
+
+def test_likelihood_ratio_tests_start_from_the_full_fit(monkeypatch):
+    rng = np.random.default_rng(0)
+    A = (rng.random((400, 10)) < 0.3).astype(float)
+    y = (rng.random(400) < 1 / (1 + np.exp(1 - A[:, 1:].sum(axis=1)))).astype(float)
+    y[A[:, 0] == 1] = 1
+    scale = A.std(axis=0)
+    X = np.column_stack([np.ones(400), (A - A.mean(axis=0)) / scale])
+    evaluations = []
+
+    def counted(*arguments):
+        evaluations.append(arguments)
+        return likelihood(*arguments)
+
+    likelihood = _regression._penalized_loglikelihood
+    monkeypatch.setattr(_regression, "_penalized_loglikelihood", counted)
+    cold = []
+    best = fit_firth(X, y)[1]
+    for j in range(1, 11):
+        cold.append(chi2.sf(2 * (best - fit_firth(X, y, np.arange(11) != j)[1]), 1))
+    n_cold = len(evaluations)
+    evaluations.clear()
+    fit = fit_logistic(A, y)
+    assert fit.penalized
+    np.testing.assert_allclose(fit.pvalues, cold, rtol=1e-5)
+    assert len(evaluations) < 0.7 * n_cold
 
 
 @settings(max_examples=60, deadline=None)

@@ -127,3 +127,22 @@ def test_a_neuron_that_the_active_ones_add_up_to_is_passed_over(recwarn):
     assert all(len(segment.active) <= 3 for segment in segments)
     assert all(np.abs(segment.at_zero).max(initial=0) < 2 for segment in segments)
     assert not recwarn.list
+
+
+def test_a_neuron_passed_over_joins_when_one_that_it_depended_on_leaves():
+    rng = np.random.default_rng(0)
+    centered = rng.normal(size=(40, 6))
+    a, b, d, e, noise, rest = np.linalg.qr(centered - centered.mean(axis=0))[0].T
+    c = (d + e + 0.5 * noise) / 1.5  # joins first, and leaves once d and e have joined
+    total = (1.9999 * a + 2 * b - c) / 3 + 1e-5 * rest  # to be passed over while a, b and c are active
+    X = np.column_stack([a, b, c, d, e, total])
+    design, correlation, segments = path_of(X, 0.9 * a + 0.85 * b + d + 0.9 * e + 0.3 * rest - 0.2 * noise)
+    Z = design.values - design.mean
+    assert [2, 0, 1, 3, 4] in [segment.active for segment in segments]
+    assert [0, 1, 3, 4, 5] in [segment.active for segment in segments]
+    upper = np.abs(correlation).max()
+    for segment in segments:
+        penalty = (upper + segment.lower) / 2
+        coef = coefficients(segment, penalty, 6)
+        assert np.abs(correlation - Z.T @ (Z @ coef) / 40).max() <= penalty + 1e-5
+        upper = segment.lower
