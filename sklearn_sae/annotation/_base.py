@@ -1,5 +1,6 @@
 """The flow that the annotators share: encode, choose examples, name, score, keep the best, judge."""
 
+import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -27,7 +28,7 @@ _NO_TEXTS = (
 class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     """Everything about an annotator but how it names a neuron and how it judges a text.
 
-    A subclass gives `_choose_examples`, `_name`, `_judge` and the sentence `_unnamed`.
+    A subclass gives `_choose_examples`, `_name` and `_judge`.
     """
 
     __metadata_request__fit = {"texts": True}
@@ -48,7 +49,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _name(self, texts, activations, examples):
-        """Return, for each column of `activations` (csc_array), its candidate sentences, or []."""
+        """Return the candidate sentences of each column of `activations` (csc_array), and why some have none."""
 
     @abstractmethod
     def _judge(self, texts, hypotheses, rows, columns):
@@ -58,8 +59,15 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the hypotheses that a person wrote, or None."""
         return None
 
+    def _as_read(self, text):
+        """Return what of `text` is read in naming and judging."""
+        return text
+
+    def _check_parameters(self):
+        """Check parameters against each other, before anything else in `fit` and `transform`."""
+
     def _start(self):
-        """Check parameters against each other, before anything else in `fit`."""
+        """Begin anew, once the parameters are checked."""
 
     # The contract
 
@@ -86,6 +94,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             If a text is missing, empty or no str; lengths differ; there is one sample only; `neurons` is
             not among the encoder's outputs; or no neuron activates or can be named.
         """
+        self._check_parameters()
         self._start()
         if self._given_hypotheses() is not None:
             self._check_texts(X, texts)
@@ -97,7 +106,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         density = _density(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
-        first = _first_rows(texts)
+        first = _first_rows([self._as_read(text) for text in texts])
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
         alive = np.flatnonzero(_density(activations))
@@ -111,11 +120,11 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         examples = [
             self._choose_examples(column(activations, i), np.random.RandomState(seed)) for i, seed in enumerate(seeds)
         ]
-        candidates = self._name(texts, activations, examples)
+        candidates, why_not = self._name(texts, activations, examples)
         named = np.flatnonzero([bool(some) for some in candidates])
         if not len(named):
-            raise ValueError(f"No neuron could be named: {self._unnamed}")
-        _warn_left_out(neurons, named, f"could not be named ({self._unnamed})")
+            raise ValueError(f"No neuron could be named: {why_not}")
+        _warn_left_out(neurons, named, f"could not be named ({why_not})")
         neurons, activations = neurons[named], activations[:, named]
         examples, candidates = [examples[i] for i in named], [candidates[i] for i in named]
 
@@ -137,12 +146,17 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X, y, texts
-            As for `fit`.
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
+            The texts; with ``encoder=None``, the activations.
+        y : array-like of shape (n_samples,), default=None
+            The target. Only the encoder uses it.
+        texts : sequence of str of shape (n_samples,), default=None
+            The texts, with ``encoder=None`` only.
 
         Returns
         -------
         annotations : ndarray of shape (n_samples, n_hypotheses), float64
+            As `transform` returns them.
         """
         return self.fit(X, y, texts=texts).transform(X, texts=texts)
 
@@ -162,6 +176,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             1 where the hypothesis holds, 0 where not (or a probability of 1), NaN where no answer came.
         """
         check_is_fitted(self)
+        self._validate_params()  # again: `set_params` may have come since
+        self._check_parameters()
         if self._reads_texts():
             texts = self._check_texts(X, texts)
         else:
@@ -228,7 +244,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
-        return texts, sparse.csc_array(X), _check_feature_names_in(self), np.full(X.shape[1], np.nan)
+        return texts, _as_columns(X), _check_feature_names_in(self), np.full(X.shape[1], np.nan)
 
     def _encode(self, texts, y):
         """Fit the encoder; return its activations, their names and their scores."""
@@ -243,7 +259,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
                 f"neuron; its output has shape {shape}."
             )
         output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
-        return sparse.csc_array(output), _output_names(self.encoder_, shape[1]), _scores_of(self.encoder_, shape[1])
+        return _as_columns(output), _output_names(self.encoder_, shape[1]), _scores_of(self.encoder_, shape[1])
 
     def _best_candidates(self, texts, activations, examples, candidates):
         """Return the best (sentence, Fidelity) of each neuron; all candidates are judged in one go."""
@@ -265,6 +281,11 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     def _rank(self, score):
         value = getattr(score, getattr(self, "scoring", "f1"))
         return -np.inf if np.isnan(value) else value
+
+
+def _as_columns(X):
+    """Return checked activations as a csc_array of float32 or float64."""
+    return sparse.csc_array(X if X.dtype in (np.float32, np.float64) else X.astype(np.float64))
 
 
 def _check_several(texts):
@@ -313,10 +334,10 @@ def column(activations, i):
 
 
 def _first_rows(texts):
-    """Return the row of the first of each group of texts that differ in case and spaces at most."""
+    """Return the row of the first of each group of texts that differ in case, spaces and Unicode form at most."""
     first = {}
     for row, text in enumerate(texts):
-        first.setdefault(" ".join(text.split()).casefold(), row)
+        first.setdefault(unicodedata.normalize("NFC", " ".join(text.split()).casefold()), row)
     return np.fromiter(first.values(), dtype=np.intp)
 
 

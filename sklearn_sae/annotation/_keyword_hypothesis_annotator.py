@@ -3,7 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from sklearn_sae._progress import progress
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator, column
@@ -13,12 +13,14 @@ from sklearn_sae.annotation._keywords import (
     choose_terms,
     drop_contained,
     find_terms,
+    fold,
     match_sentences,
     write_sentence,
 )
 from sklearn_sae.annotation._sampling import score_then_name
 
 _HELD_BACK = 0.25  # at most this share of a neuron's texts is kept from its naming, to score the name on
+_WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another token_pattern"
 _N_EXAMPLES = 20  # row numbers kept in examples_ for a person to read, half of them activating
 
 
@@ -45,14 +47,14 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     min_df : int or float, default=2
         Leave out terms found in fewer texts; a float is a share of the texts.
     stop_words : {"english"}, array-like of str or None, default="english"
-        No term starts or ends with one of these, in lower case. "english" is a list of function words that
-        keeps negations.
+        No term starts or ends with one of these. "english" is a list of function words that keeps negations.
     token_pattern : str or None, default=None
-        Regular expression of a word. None: runs of letters and digits; each character of Chinese and
-        Japanese. For other scripts without spaces, such as Thai, give your own or split the words first.
+        Regular expression of a word in a text that was put in lower case (and Unicode form NFC) first.
+        None: runs of letters and digits; each character of Chinese and Japanese. For other scripts without
+        spaces, such as Thai, give your own or split the words first.
     n_scoring_examples : int, default=100
-        Texts held back to score a name on, half of them activating. At most a quarter of a neuron's
-        activating texts is held back. 0 names from all texts and leaves fidelity NaN.
+        Texts held back to score a name on, half of them activating; at least 2, or 0, which names from all
+        texts and leaves fidelity NaN. At most a quarter of a neuron's activating texts is held back.
     random_state : int, RandomState instance or None, default=None
         Draws the texts held back.
     verbose : bool, default=False
@@ -103,12 +105,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
         "stop_words": [StrOptions({"english"}), "array-like", None],
         "token_pattern": [str, None],
-        "n_scoring_examples": [Interval(Integral, 0, None, closed="left")],
+        "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
     }
-
-    _unnamed = (
-        "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another token_pattern"
-    )
 
     def __init__(
         self,
@@ -135,12 +133,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _start(self):
-        least, largest = self.ngram_range if len(self.ngram_range) == 2 else (0, 0)
-        if not 1 <= least <= largest:
+    def _check_parameters(self):
+        are_integers = len(self.ngram_range) == 2 and all(isinstance(n, Integral) for n in self.ngram_range)
+        if not are_integers or not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ValueError(f"ngram_range must be two integers, 1 <= least <= largest; got {self.ngram_range}.")
-        if isinstance(self.stop_words, str) and self.stop_words != "english":
-            raise ValueError(f'stop_words must be "english", a list of words or None; got {self.stop_words!r}.')
+        _check_stop_words(self.stop_words)
         check_token_pattern(self.token_pattern)
 
     def _choose_examples(self, activation, rng):
@@ -149,12 +146,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         )
 
     def _name(self, texts, activations, examples):
-        english = isinstance(self.stop_words, str)
         presence, terms = find_terms(
             texts,
             token=check_token_pattern(self.token_pattern),
             ngram_range=self.ngram_range,
-            stop_words=ENGLISH_STOP_WORDS if english else frozenset(word.lower() for word in self.stop_words or ()),
+            stop_words=_check_stop_words(self.stop_words),
             min_df=self.min_df,
         )
         candidates = []
@@ -163,9 +159,19 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             use[chosen.scoring] = False
             keywords = terms[choose_terms(presence, column(activations, i), self.n_keywords, use=use)]
             candidates.append([write_sentence(drop_contained(keywords))] if len(keywords) else [])
-        return candidates
+        return candidates, _WHY_NOT
 
     def _judge(self, texts, hypotheses, rows, columns):
         used, rows = np.unique(rows, return_inverse=True)
         found = match_sentences([texts[row] for row in used], hypotheses, token=check_token_pattern(self.token_pattern))
         return found[rows, columns].astype(np.float64)
+
+
+def _check_stop_words(stop_words):
+    """Return the stop words as a frozenset, folded as texts are."""
+    if isinstance(stop_words, str):  # "english", the only one that the constraints let through
+        return ENGLISH_STOP_WORDS
+    words = [] if stop_words is None else list(stop_words)
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError('stop_words must be "english", a list of words (str) or None.')
+    return frozenset(map(fold, words))

@@ -5,6 +5,7 @@ the quoted terms, so what is read is exactly what is judged.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from functools import partial
 
@@ -13,10 +14,15 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
 # A character of a script without spaces is a word of its own; elsewhere a word is a run of letters, digits and
-# the marks that \w leaves out (Indic vowel signs, accents), with apostrophes inside.
+# the marks that \w leaves out (accents; vowel signs of Indic scripts, Thai, Lao, Myanmar and Khmer), with
+# apostrophes inside.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff"
+_MARKS = (
+    "\u0300-\u036f\u0900-\u0963\u0966-\u0dff\u0e00-\u0e3e\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff"
+    "\u1000-\u1049\u104c-\u109f\u1780-\u17d3\u17d7\u17dc-\u17ff"  # not the stops between sentences
+)
 TOKEN_PATTERN = (
-    rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w\u0300-\u036f\u0900-\u0963\u0966-\u0dff])+"
+    rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+"
     rf"(?:'(?:(?![{_UNSPACED}])\w)+)*"
 )
 
@@ -58,7 +64,7 @@ def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
     terms : list of str
         Without those that start and end with a number, or that start or end with a single ASCII letter.
     """
-    tokens = token.findall(_fold(text))
+    tokens = token.findall(fold(text))
     number = [t.isnumeric() for t in tokens]
     edge = [t not in stop_words and not (len(t) == 1 and t.isascii() and t.isalpha()) for t in tokens]
     least, largest = ngram_range
@@ -210,12 +216,12 @@ def match_sentences(texts, sentences, *, token):
     phrases = defaultdict(list)  # first word -> (words, sentence) of each quoted term that starts with it
     for i, sentence in enumerate(sentences):
         for quoted in re.findall('"([^"]+)"', sentence):
-            *words, last = token.findall(_fold(quoted))
+            *words, last = token.findall(fold(quoted))
             for form in _forms(last):
                 phrase = [*words, form]
                 phrases[phrase[0]].append((phrase, i))
     for row, text in enumerate(texts):
-        words = token.findall(_fold(text))
+        words = token.findall(fold(text))
         for start, word in enumerate(words):
             for phrase, i in phrases.get(word, ()):
                 if len(phrase) == 1 or words[start : start + len(phrase)] == phrase:
@@ -234,8 +240,10 @@ def check_token_pattern(pattern):
     return token
 
 
-def _fold(text):
-    return text.lower().replace("’", "'").replace('"', " ")  # a quoted term ends at the next quotation mark
+def fold(text):
+    """Return `text` in lower case and in Unicode form NFC, with straight apostrophes."""
+    text = unicodedata.normalize("NFC", text.lower())
+    return text.replace("’", "'").replace('"', " ")  # a quoted term ends at the next quotation mark
 
 
 def _forms(term):

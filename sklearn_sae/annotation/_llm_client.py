@@ -92,6 +92,8 @@ class LLMClient:
         -------
         candidates : list of list of str
             In the order of the candidate numbers; without those that failed, so [] if all did.
+        failures : str
+            How many failed, and how; "" if none did.
 
         Raises
         ------
@@ -110,19 +112,19 @@ class LLMClient:
             phrase = parse_interpretation(text)
             return [None if phrase is None else phrase.encode()]
 
-        found = self._answers(
+        found, failures = self._answers(
             keys,
             lambda missing: [[item] for item in missing],
             build=lambda group: group[0][0],
             read=read,
             model=model,
             noun="interpretation",
-            outcome="are left out",
         )
-        return [
+        candidates = [
             [found[keys[prompt, i]].decode() for i in range(n_candidates) if keys[prompt, i] in found]
             for prompt in prompts
         ]
+        return candidates, failures
 
     def annotate(self, pairs, *, model, concepts_per_call=1, max_words=None, output="binary"):
         """Return whether, or how probably, each concept holds for its text.
@@ -166,16 +168,18 @@ class LLMClient:
                 values = parse_annotations(reply_text(data), len(group)) or [None] * len(group)
             return [None if value is None else struct.pack("<d", value) for value in values]
 
-        found = self._answers(
+        found, failures = self._answers(
             keys,
             lambda missing: _by_text(missing, concepts_per_call),
             build=lambda group: annotation_prompt(group[0][0], [concept for _, concept in group]),
             read=read,
             model=model,
             noun="annotation",
-            outcome="count as 0" if self.on_error == 0 else "are NaN",
             logprobs=output == "probability",
         )
+        if failures:
+            outcome = "count as 0" if self.on_error == 0 else "are NaN"
+            warnings.warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning, stacklevel=2)
         failed = struct.pack("<d", 0.0 if self.on_error == 0 else math.nan)
         return np.frombuffer(b"".join(found.get(keys[pair], failed) for pair in pairs), dtype="<f8").astype(np.float64)
 
@@ -185,6 +189,7 @@ class LLMClient:
         n_interpretations=0,
         n_candidates=1,
         n_examples=40,
+        instructions=None,
         n_texts=0,
         concepts=(),
         concepts_per_call=1,
@@ -201,6 +206,7 @@ class LLMClient:
         n_interpretations, n_candidates : int
         n_examples : int
             Texts in each interpretation prompt, both groups together.
+        instructions : str or None
         n_texts : int
             Texts to annotate.
         concepts : sequence of str
@@ -221,7 +227,8 @@ class LLMClient:
             total.update(requests=n, prompt_tokens=n * prompt_tokens, completion_tokens=n * completion_tokens)
 
         half = n_examples // 2
-        add(n_interpretations * n_candidates, interpretation_prompt([text] * (n_examples - half), [text] * half), 15)
+        naming = interpretation_prompt([text] * (n_examples - half), [text] * half, instructions=instructions)
+        add(n_interpretations * n_candidates, naming, 15)
         for start in range(0, len(concepts), concepts_per_call):
             some = concepts[start : start + concepts_per_call]
             add(n_texts, annotation_prompt(text, list(some)), 1 if len(some) == 1 else 6 * len(some))
@@ -253,8 +260,8 @@ class LLMClient:
 
     # Buying
 
-    def _answers(self, keys, arrange, *, build, read, model, noun, outcome, logprobs=False):
-        """Return {key: value} for all of `keys` that have an answer, from the store or bought.
+    def _answers(self, keys, arrange, *, build, read, model, noun, logprobs=False):
+        """Return {key: value} for all of `keys` that have an answer, from the store or bought, and what failed.
 
         Parameters
         ----------
@@ -264,7 +271,7 @@ class LLMClient:
         build : callable, group -> Prompt
         read : callable, (reply, group) -> list of bytes or None
             One value for each item of the group.
-        model, noun, outcome : str
+        model, noun : str
         logprobs : bool
         """
         with open_store(self.cache_dir, _STORE) as store:
@@ -317,8 +324,7 @@ class LLMClient:
             if isinstance(reply, Exception):
                 failures[_kind(reply)] += len(group)
         failures["unreadable reply"] += n_missing - failures.total()
-        self._report(+failures, len(keys), noun, outcome)
-        return found
+        return found, self._sum_up(+failures, len(keys), noun)
 
     async def _reply(self, client, prompt, model, n_answers, logprobs):
         """Send one prompt and return the reply as JSON data; with a schema where the server takes one."""
@@ -368,16 +374,17 @@ class LLMClient:
             f"{n_missing} of {n_asked} {noun}s are still missing. {kept}"
         )
 
-    def _report(self, failures, n_asked, noun, outcome):
+    def _sum_up(self, failures, n_asked, noun):
+        """Count the failures and return them in words, "" if there are none."""
         n_failed = failures.total()
         if not n_failed:
-            return
+            return ""
         self.usage["failed"] += n_failed
         kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
         what = f"{n_failed} of {n_asked} {noun}s have no answer after the retries ({kinds})"
         if self.on_error == "raise":
             raise RuntimeError(f'{what}. Run again to ask for these only, or pass on_error="nan".')
-        warnings.warn(f"{what}; they {outcome}. Run again to ask for these only.", RuntimeWarning, stacklevel=4)
+        return what
 
 
 class _LimitReached(Exception):

@@ -1,6 +1,7 @@
 """Hypotheses that a language model writes, and annotations that one reads off."""
 
 import os
+import warnings
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -43,12 +44,13 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     n_examples : int, default=20
         Texts shown to the interpreter, half of them activating.
     sampling : {"top", "percentile"}, default="top"
-        Show the most activating texts, or a random draw from their top tenth; beside them texts of zero
-        activation drawn at random.
+        Show the most activating texts, or a random draw from their top tenth; beside them texts that do not
+        activate it, drawn at random.
     n_candidates : int, default=1
         Interpretations asked for, of which the best is kept.
     n_scoring_examples : int, default=100
-        Texts to score a candidate on, half of them activating, over the whole range. 0: do not score.
+        Texts to score a candidate on, half of them activating, over the whole range; at least 2, or 0 for
+        no scores.
     scoring : {"f1", "precision", "recall", "correlation"}, default="f1"
         What the best candidate is best in.
     instructions : str or None, default=None
@@ -122,7 +124,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "n_examples": [Interval(Integral, 2, None, closed="left")],
         "sampling": [StrOptions({"top", "percentile"})],
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
-        "n_scoring_examples": [Interval(Integral, 0, None, closed="left")],
+        "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
         "scoring": [StrOptions({"f1", "precision", "recall", "correlation"})],
         "instructions": [str, None],
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
@@ -137,8 +139,6 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "max_requests": [Interval(Integral, 0, None, closed="left"), None],
         "cache_dir": [str, os.PathLike, None],
     }
-
-    _unnamed = "the interpreter gave no readable answer"
 
     def __init__(
         self,
@@ -205,8 +205,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     ):
         """Count what a run will ask for, without asking.
 
-        An estimate from above: neither the cache nor repeated texts are taken into account. The hidden
-        thoughts of reasoning models, which are billed as completion tokens, are not counted.
+        Neither the cache nor repeated texts, which save requests, are taken into account. Not counted are
+        requests sent again after an unreadable reply, a refused schema or a failure, and the hidden thoughts
+        of reasoning models, which are billed as completion tokens.
 
         Parameters
         ----------
@@ -243,6 +244,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             n_interpretations=n_named,
             n_candidates=self.n_candidates,
             n_examples=self.n_examples,
+            instructions=self.instructions,
             words_per_text=words,
         )
         scoring = LLMClient.count(
@@ -276,12 +278,14 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     def _given_hypotheses(self):
         return self.hypotheses
 
-    def _start(self):
+    def _check_parameters(self):
         if self.hypotheses is not None and self.encoder is not None:
             raise ValueError("encoder and hypotheses exclude each other: hypotheses are judged without activations.")
         check_base_url(self.base_url)
         if self.output == "probability" and self.concepts_per_call > 1:
             raise ValueError('output="probability" needs concepts_per_call=1.')
+
+    def _start(self):
         vars(self).pop("usage_", None)
         self.usage_ = self._client().usage
 
@@ -300,6 +304,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         client.usage = getattr(self, "usage_", client.usage)  # one count for fit and all later transforms
         return client
 
+    def _as_read(self, text):
+        return truncate_words(text, self.max_words)
+
     def _choose_examples(self, activation, rng):
         return show_then_score(
             activation,
@@ -311,18 +318,19 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _name(self, texts, activations, examples):
         def shown(rows):
-            return [truncate_words(texts[row], self.max_words) for row in rows]
+            return [self._as_read(texts[row]) for row in rows]
 
         prompts = [
             interpretation_prompt(shown(some.activating), shown(some.non_activating), instructions=self.instructions)
             for some in examples
         ]
-        candidates = self._client().interpret(prompts, model=self.interpreter, n_candidates=self.n_candidates)
-        return [list(dict.fromkeys(some)) for some in candidates]
+        candidates, failures = self._client().interpret(prompts, model=self.interpreter, n_candidates=self.n_candidates)
+        if failures and all(candidates):  # else `fit` says it, with the neurons that are left out
+            warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
+        return [list(dict.fromkeys(some)) for some in candidates], failures
 
     def _judge(self, texts, hypotheses, rows, columns):
         if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
-            self._validate_params()
             self._start()
         return self._client().annotate(
             [(texts[row], hypotheses[column]) for row, column in zip(rows, columns, strict=True)],

@@ -18,7 +18,7 @@ _DECORATION = " \t\r\n*_`\"'“”‘’([{#>-"
 # "yes or no", "no/yes", "yes and no": two answers at once. "Yes. No doubt about it" is one.
 _BETWEEN = r"[\s,;:/|&*_-]+(?:(?:and|or|but|maybe)\s+)?"
 _BOTH = re.compile(rf"(?:{_YES}{_BETWEEN}{_NO}|{_NO}{_BETWEEN}{_YES})\b", re.IGNORECASE)
-_NO_ANSWER = re.compile(r"no\s+(?:idea|answer|way\s+to)\b", re.IGNORECASE)
+_NO_ANSWER = re.compile(r"no\s+(?:idea|answer|doubt|way\s+to)\b", re.IGNORECASE)
 _ANSWER = r"(?:answer|output|label|result|verdict|response|conclusion|judge?ment)"
 _ANNOUNCED = re.compile(rf"\b{_ANSWER}\b(?:\s+is\b)?[\s:=*_`\"'-]*(?=(?:{_YES}|{_NO})\b)", re.IGNORECASE)
 _NUMBERED = re.compile(r"^[ \t*_`#>(-]*(\d{1,4})[ \t*_`]*[.):=-][ \t*_`]*(.+)$", re.MULTILINE)
@@ -34,7 +34,13 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(r"^(?:this|the)\s+text\s*(?:\.\.\.|…)?\s+|^(?:\.\.\.|…)\s*", re.IGNORECASE)
-_QUOTED_FIRST = re.compile(r"^[\"“]([^\"“”]+)[\"”]\s*(?:$|[.,;:(–—-])")
+_PREAMBLE = re.compile(
+    r"^(?:(?:sure|certainly|of\s+course|okay|absolutely)\b[!.,:]*\s+)?here(?:\s+is|['’]s)\b[^:]{0,80}:\s*"
+    r"|^(?:sure|certainly|of\s+course|okay|absolutely)[!.](?:\s+|$)",
+    re.IGNORECASE,
+)
+# A phrase in quotes before an explanation; in '"rude", "slow" or the like' the quotes are parts of the phrase.
+_QUOTED_FIRST = re.compile(r"^[\"“]([^\"“”]+)[\"”]\s*(?:$|[.:–—-]|[,;(][^\"“”]*$)")
 _REFUSAL = re.compile(
     r"^(?:i(?:'|’)?m\s+sorry|sorry|i\s+(?:cannot|can(?:'|’)t|could\s+not|couldn(?:'|’)t|do\s+not|don(?:'|’)t|am\s+unable)"
     r"|unable\s+to|as\s+an\s+ai|there\s+(?:is|are)\s+no\b|no\s+(?:clear|single|common|such)\b"
@@ -120,8 +126,8 @@ def _likely_line(reply):
     named = [line for line in lines if _NAMED.sub("", _BULLET.sub("", line)) not in ("", _BULLET.sub("", line))]
     if named:
         return named[0]
-    announced = lines[0].rstrip("*_` ").endswith(":") and len(lines) > 1  # "Here is the property:"
-    return lines[1] if announced else lines[0]
+    is_preamble = lines[0].rstrip("*_` ").endswith(":") or not _PREAMBLE.sub("", lines[0])  # "Here it is:", "Sure!"
+    return lines[1] if is_preamble and len(lines) > 1 else lines[0]
 
 
 def _clean_phrase(phrase):
@@ -129,7 +135,7 @@ def _clean_phrase(phrase):
     before = None
     while phrase != before:
         before = phrase
-        phrase = _BULLET.sub("", phrase)
+        phrase = _PREAMBLE.sub("", _BULLET.sub("", phrase))
         phrase = _EMPHASIS.sub(r"\2", phrase)
         phrase = _NAMED.sub("", phrase)
         if quoted := _QUOTED_FIRST.match(phrase):

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from sklearn_sae.annotation._fidelity import fidelity
 
+any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@any_speed
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, np.nan]), st.sampled_from([0.0, 0.5, 3.0])), min_size=1))
 def test_agrees_with_scikit_learn(rows):
     annotations, activations = np.array(rows).T

@@ -105,6 +105,27 @@ def test_a_copy_of_a_text_is_not_both_named_from_and_scored_on(encoder, planted)
         assert max(map(max, examples.values())) < len(planted.texts)
 
 
+def test_texts_held_back_take_no_part_in_the_name(planted):
+    activations = planted.has.astype(float)
+    names = KeywordHypothesisAnnotator(random_state=0).fit(activations, texts=planted.texts)
+    for neuron, examples in enumerate(names.examples_):
+        texts = list(planted.texts)
+        for row in examples["scoring"]:
+            texts[row] = f"{'Zebra' if planted.has[row, neuron] else 'Giraffe'} number {row} of the herd."
+        again = KeywordHypothesisAnnotator(random_state=0).fit(activations, texts=texts)
+        np.testing.assert_array_equal(again.examples_[neuron]["scoring"], examples["scoring"])
+        assert again.hypotheses_["interpretation"][neuron] == f'mentions "{planted.words[neuron]}"'
+        assert names.hypotheses_["interpretation"][neuron] == f'mentions "{planted.words[neuron]}"'
+        assert again.hypotheses_["fidelity_f1"][neuron] == 0
+
+
+def test_copies_in_another_unicode_form_are_one_text(encoder, planted):
+    texts = [*(f"{text} Café." for text in planted.texts), *(f"{text} Cafe\u0301." for text in planted.texts)]
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0).fit(texts)
+    for examples in annotator.examples_:
+        assert max(map(max, examples.values())) < len(planted.texts)
+
+
 def test_the_target_takes_no_part(encoder, planted):
     a = KeywordHypothesisAnnotator(encoder, random_state=0).fit(planted.texts)
     b = KeywordHypothesisAnnotator(encoder, random_state=0).fit(planted.texts, planted.y)
@@ -182,6 +203,18 @@ def test_activations_as_x(encoder, planted, container):
     assert annotator.hypotheses_["feature"].tolist() == ["x0", "x1", "x2", "x3"] or container is pd.DataFrame
     with pytest.raises(ValueError, match="features"):
         annotator.transform(np.ones((len(planted.texts), 3)), texts=planted.texts)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, object])
+def test_activations_of_any_type(planted, dtype):
+    activations = planted.has.astype(dtype)
+    annotator = KeywordHypothesisAnnotator(random_state=0)
+    np.testing.assert_array_equal(annotator.fit_transform(activations, texts=planted.texts), planted.has)
+    encoded = KeywordHypothesisAnnotator(Give(activations), random_state=0)
+    np.testing.assert_array_equal(encoded.fit_transform(planted.texts), planted.has)
+    if dtype is bool:
+        sparse_form = sparse.csr_array(activations)
+        np.testing.assert_array_equal(annotator.fit_transform(sparse_form, texts=planted.texts), planted.has)
 
 
 def test_frame_of_activations_gives_the_feature_names(encoder, planted):
@@ -299,6 +332,14 @@ def test_other_languages():
     assert "好" in annotator.get_feature_names_out()[0]
 
 
+def test_words_are_the_same_in_either_unicode_form():
+    texts = [f"{'Un café' if i % 2 == 0 else 'Un thé'} {i}" for i in range(40)]
+    activations = np.tile([[1.0], [0.0]], (20, 1))
+    annotator = KeywordHypothesisAnnotator(n_keywords=1, stop_words=["UN"]).fit(activations, texts=texts)
+    assert list(annotator.get_feature_names_out()) == ['mentions "café"']
+    assert annotator.transform([[0.0]], texts=["cafe\u0301 noir"]) == [[1]]
+
+
 def test_texts_without_any_word(planted):
     with pytest.raises(ValueError, match="no word or phrase sets their texts apart"):
         KeywordHypothesisAnnotator().fit(np.eye(3), texts=["!!!", "???", "..."])
@@ -318,7 +359,12 @@ def test_texts_without_any_word(planted):
         ({"n_keywords": 0}, "n_keywords"),
         ({"ngram_range": (2, 1)}, "ngram_range"),
         ({"ngram_range": (1,)}, "ngram_range"),
+        ({"ngram_range": ("a", "b")}, "ngram_range must be two integers"),
+        ({"ngram_range": (1.5, 2)}, "ngram_range must be two integers"),
         ({"stop_words": "german"}, "stop_words"),
+        ({"stop_words": [1]}, "stop_words must be"),
+        ({"stop_words": [None]}, "stop_words must be"),
+        ({"n_scoring_examples": 1}, "n_scoring_examples"),
         ({"encoder": "pca"}, "encoder"),
     ],
 )

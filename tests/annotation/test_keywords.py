@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -18,6 +18,8 @@ from sklearn_sae.annotation._keywords import (
     terms_of,
     write_sentence,
 )
+
+any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TOKEN = re.compile(TOKEN_PATTERN)
 
@@ -40,6 +42,11 @@ def match(texts, sentences):
         ("Zürich café", ["zürich", "café", "zürich café"]),
         ("很好吃", ["很", "好", "吃", "很 好", "好 吃"]),
         ("हिन्दी भाषा", ["हिन्दी", "भाषा", "हिन्दी भाषा"]),
+        ("Cafe\u0301 Zu\u0308rich", ["café", "zürich", "café zürich"]),
+        ("อร่อยมาก ที่นี่", ["อร่อยมาก", "ที่นี่", "อร่อยมาก ที่นี่"]),
+        ("ແຊບຫຼາຍ", ["ແຊບຫຼາຍ"]),
+        ("ឆ្ងាញ់ណាស់។", ["ឆ្ងាញ់ណាស់"]),
+        ("ကောင်းတယ်။", ["ကောင်းတယ်"]),
         ("Ужасный сервис", ["ужасный", "сервис", "ужасный сервис"]),
     ],
 )
@@ -126,12 +133,21 @@ def test_sentences(words, sentence):
     assert write_sentence(words) == sentence
 
 
+def test_matching_is_blind_to_unicode_form():
+    assert match(["Cafe\u0301", "CAFÉ", "cafe"], ['mentions "café"', 'mentions "cafe\u0301"']) == [
+        [1, 1],
+        [1, 1],
+        [0, 0],
+    ]
+
+
 def test_sentences_mean_what_they_say():
     texts = ["Never again!", "never ever", "RUDE, rude.", "the rudest", "很好吃!", "吃好"]
     sentences = ['mentions "rude" or "never again"', 'mentions "好吃"', "mentions nothing"]
     assert match(texts, sentences) == [[1, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]]
 
 
+@any_speed
 @given(st.text(max_size=40), st.integers(1, 3), st.sampled_from([TOKEN_PATTERN, r"\S+", r"\w"]))
 def test_every_term_of_a_text_is_found_in_it(text, n, pattern):
     token = check_token_pattern(pattern)

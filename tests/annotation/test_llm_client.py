@@ -71,7 +71,7 @@ def client(server):
             "base_url": server.base_url,
             "api": "auto",
             "max_concurrency": 4,
-            "timeout": 10,
+            "timeout": 300,
             "max_retries": 2,
             "on_error": "nan",
             "max_requests": None,
@@ -116,7 +116,7 @@ def test_interpretations(client, server, api):
     server.reply = lambda body: f'- "mentions {said(body)[1].count("Meal")} meals."'
     prompts = [interpretation_prompt(TEXTS[:n], TEXTS[n:4], instructions="Look at food.") for n in (1, 2)]
     ours = client(api=api)
-    assert ours.interpret(prompts, model="m", n_candidates=3) == [["mentions 4 meals"] * 3] * 2
+    assert ours.interpret(prompts, model="m", n_candidates=3) == ([["mentions 4 meals"] * 3] * 2, "")
     assert len(server.requests) == ours.usage["requests"] == 6
     assert {said(request["body"]) for request in server.requests} == set(prompts)
 
@@ -147,7 +147,7 @@ def test_the_environment_may_name_the_server(client, server, monkeypatch):
 
 def test_nothing_to_ask(client, server):
     assert client().annotate([], model="m").shape == (0,)
-    assert client().interpret([], model="m", n_candidates=2) == []
+    assert client().interpret([], model="m", n_candidates=2) == ([], "")
     assert server.requests == []
 
 
@@ -183,9 +183,9 @@ def test_interpretations_are_kept_by_prompt_and_number(client, server):
     numbers = iter("abcdefghij")
     server.reply = lambda body: f"mentions letter {next(numbers)}"
     prompts = [interpretation_prompt(["a"], ["b"], instructions=None)] * 2
-    first = client(max_concurrency=1).interpret(prompts, model="m", n_candidates=2)
+    first, _ = client(max_concurrency=1).interpret(prompts, model="m", n_candidates=2)
     assert first == [["mentions letter a", "mentions letter b"]] * 2
-    more = client(max_concurrency=1).interpret(prompts[:1], model="m", n_candidates=3)
+    more, _ = client(max_concurrency=1).interpret(prompts[:1], model="m", n_candidates=3)
     assert more == [["mentions letter a", "mentions letter b", "mentions letter c"]]
 
 
@@ -226,6 +226,18 @@ def test_whatever_changes_the_answer_is_asked_anew(client, server, change):
     assert run() == run(**change)
 
 
+def test_two_servers_do_not_share_answers(client, server):
+    other = server.base_url.replace("127.0.0.1", "localhost")  # the same server under another address
+    prompt = interpretation_prompt(["a"], ["b"])
+    for base_url in (server.base_url, other):
+        client(base_url=base_url).annotate(PAIRS[:2], model="m")
+    assert len(server.requests) == 4
+    server.reply = lambda body: "mentions waits"
+    for base_url in (server.base_url, other):
+        client(base_url=base_url).interpret([prompt], model="m", n_candidates=1)
+    assert len(server.requests) == 6
+
+
 def test_the_pairs_of_a_text_are_sent_together(client, server):
     shuffled = random.Random(0).sample(PAIRS, len(PAIRS))
     client(max_concurrency=1).annotate(shuffled, model="m")
@@ -257,20 +269,27 @@ def test_without_a_cache_nothing_is_written(client, server, tmp_path, monkeypatc
 
 def test_a_killed_run_loses_at_most_what_was_in_flight(client, server, tmp_path):
     pairs = [(f"Meal number {i}", concept) for i in range(30) for concept in CONCEPTS]
-    server.latency = 0.05
     program = textwrap.dedent(f"""
         from sklearn_sae.annotation._llm_client import LLMClient
-        client = LLMClient(base_url={server.base_url!r}, api="chat", max_concurrency=4, timeout=10, max_retries=0,
+        client = LLMClient(base_url={server.base_url!r}, api="chat", max_concurrency=4, timeout=300, max_retries=0,
                            on_error="raise", max_requests=None, cache_dir={str(tmp_path)!r}, verbose=False)
         client.annotate({pairs!r}, model="m")
     """)
     for goal in (15, 60):
+        killed = threading.Event()
+
+        def hang(body, n, goal=goal, killed=killed):
+            if n >= goal:
+                killed.wait()
+
+        server.fail = hang
         run = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
-        while len(server.requests) < goal and run.poll() is None:
-            time.sleep(0.002)
+        while len(server.requests) < goal + 4 and run.poll() is None:  # until all its requests hang
+            time.sleep(0.01)
         run.send_signal(signal.SIGKILL)
         assert run.wait() == -signal.SIGKILL
-    server.latency = 0
+        killed.set()
+    server.fail = None
     annotations = client(cache_dir=tmp_path, api="chat").annotate(pairs, model="m")
     np.testing.assert_array_equal(annotations, [truth(*pair) for pair in pairs])
     assert sum(pairs_asked(server).values()) - len(pairs) <= 2 * 4
@@ -398,8 +417,9 @@ def test_a_failed_interpretation_is_left_out(client, server):
     server.reply = lambda body: "I'm sorry, I cannot." if "one" in said(body)[1] else "mentions waits"
     prompts = [interpretation_prompt([text], ["x"], instructions=None) for text in ("one", "two")]
     ours = client()
-    with pytest.warns(RuntimeWarning, match="2 of 4 interpretations .* they are left out"):
-        assert ours.interpret(prompts, model="m", n_candidates=2) == [[], ["mentions waits"] * 2]
+    candidates, failures = ours.interpret(prompts, model="m", n_candidates=2)
+    assert candidates == [[], ["mentions waits"] * 2]
+    assert failures == "2 of 4 interpretations have no answer after the retries (2 x unreadable reply)"
     assert ours.usage["failed"] == 2
 
 
@@ -407,10 +427,11 @@ def test_an_interpretation_that_was_cut_off_is_refused(client, server):
     whole = {"index": 0, "message": {"role": "assistant", "content": "mentions waits\nbecause they"}}
     server.fail = lambda body, n: (200, {"choices": [{**whole, "finish_reason": "length"}]}, {})
     prompt = interpretation_prompt(["a"], ["b"], instructions=None)
-    assert client().interpret([prompt], model="m", n_candidates=1) == [["mentions waits"]]
+    assert client().interpret([prompt], model="m", n_candidates=1) == ([["mentions waits"]], "")
     whole["message"]["content"] = "mentions wai"
-    with pytest.warns(RuntimeWarning, match="1 of 1 interpretations"):
-        assert client(cache_dir=None).interpret([prompt], model="m", n_candidates=1) == [[]]
+    candidates, failures = client(cache_dir=None).interpret([prompt], model="m", n_candidates=1)
+    assert candidates == [[]]
+    assert failures.startswith("1 of 1 interpretations")
 
 
 @pytest.mark.parametrize(
@@ -423,6 +444,15 @@ def test_what_can_never_work_fails_at_once(client, server, status, error):
     assert len(server.requests) <= 4
     for secret in ("soup", "sk-test", "French"):
         assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize("concepts_per_call", [1, 4])
+def test_one_text_that_is_too_long_stops_nothing(client, server, concepts_per_call):
+    too_long = (400, {"error": {"message": "maximum context length", "code": "context_length_exceeded"}}, {})
+    server.fail = lambda body, n: too_long if asked(body)[0] == TEXTS[0] else None
+    with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .*\(4 x HTTP 400\)"):
+        annotations = client(max_concurrency=1).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+    np.testing.assert_array_equal(annotations, np.r_[[np.nan] * 4, EXPECTED[4:]])
 
 
 def test_unreachable_server(client):
@@ -566,6 +596,15 @@ def test_no_word_that_decides(client, server):
     server.reply = lambda body: "perhaps"
     with pytest.warns(RuntimeWarning, match="1 x unreadable reply"):
         assert np.isnan(client().annotate(PAIRS[:1], model="m", output="probability")).all()
+
+
+def test_an_empty_reply_is_no_lack_of_probabilities(client, server):
+    empty = {"choices": [{"message": {"content": ""}, "logprobs": None}]}
+    server.fail = lambda body, n: (200, empty, {}) if asked(body)[0] == TEXTS[0] else None
+    with pytest.warns(RuntimeWarning, match="4 x unreadable reply"):
+        annotations = client().annotate(PAIRS, model="m", output="probability")
+    assert np.isnan(annotations[:4]).all()
+    assert not np.isnan(annotations[4:]).any()
 
 
 @pytest.mark.parametrize(

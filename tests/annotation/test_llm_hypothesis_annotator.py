@@ -1,5 +1,7 @@
 import pickle
 import socket
+import unicodedata
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -92,6 +94,22 @@ def test_instructions_and_long_texts(annotator, rule_server, planted):
     assert not any("tail" in user_part(r) for r in rule_server.requests)
 
 
+def test_texts_that_the_server_sees_alike_are_one_text(annotator, planted):
+    heads = [f"{text} Cafe\u0301" for text in planted.texts[:60]]
+    n_words = max(len(head.split()) for head in heads)
+    heads = [" ".join([*["well"] * (n_words - len(head.split())), head]) for head in heads]  # equally long
+    texts = [f"{head} to end with" for head in heads]
+    texts += [unicodedata.normalize("NFC", head.upper()) + " and so on" for head in heads]
+    activations = np.vstack([planted.has[:60]] * 2)
+
+    def last_row(max_words):
+        fitted = annotator.set_params(encoder=None, max_words=max_words).fit(activations, texts=texts)
+        return max(max(map(max, examples.values())) for examples in fitted.examples_)
+
+    assert last_row(max_words=n_words) < 60
+    assert last_row(max_words=n_words + 1) >= 60
+
+
 @pytest.mark.parametrize("scoring", ["f1", "precision", "recall", "correlation"])
 def test_the_best_candidate_is_kept(annotator, rule_server, planted, scoring):
     rule = rule_server.reply
@@ -100,6 +118,23 @@ def test_the_best_candidate_is_kept(annotator, rule_server, planted, scoring):
     annotator.set_params(neurons=[3], n_candidates=3, scoring=scoring, max_concurrency=1).fit(planted.texts)
     best = annotator.hypotheses_["interpretation"].tolist()
     assert best == (["mentions visit"] if scoring == "recall" else ["mentions rude"])
+
+
+def test_a_candidate_without_answers_is_not_the_best(annotator, rule_server, planted):
+    rule = rule_server.reply
+    names = iter(["mentions nothing", "mentions rude"])
+
+    def reply(body):
+        if body["model"] == "gpt-5.2":
+            return next(names)
+        return "I cannot tell" if "mentions nothing" in str(body) else rule(body)
+
+    rule_server.reply = reply
+    annotator.set_params(neurons=[3], n_candidates=2, max_concurrency=1)
+    with pytest.warns(RuntimeWarning, match="annotations have no answer"):
+        annotator.fit(planted.texts)
+    assert annotator.hypotheses_["interpretation"].tolist() == ["mentions rude"]
+    assert annotator.hypotheses_["fidelity_f1"][0] == 1
 
 
 def test_a_candidate_named_twice_is_scored_once(annotator, rule_server, planted):
@@ -159,14 +194,40 @@ def test_failed_annotations_raise_on_request(annotator, rule_server, planted):
 def test_failed_interpretations_leave_their_neuron_out(annotator, rule_server, planted):
     rule = rule_server.reply
     rule_server.reply = lambda body: "" if rule(body) == "mentions rude" else rule(body)
-    with pytest.warns() as caught:
+    with pytest.warns(UserWarning, match="could not be named") as caught:
         annotator.fit(planted.texts)
-    assert any("1 of 4 neurons could not be named" in str(w.message) for w in caught)
+    assert [str(w.message) for w in caught] == [
+        "1 of 4 neurons could not be named (1 of 4 interpretations have no answer after the retries "
+        "(1 x unreadable reply)) and are left out: 3."
+    ]
     assert annotator.transform(planted.texts[:5]).shape == (5, 3)
-    rule_server.reply = lambda body: ""
-    annotator.set_params(cache_dir=None)
-    with pytest.warns(RuntimeWarning, match="have no answer"), pytest.raises(ValueError, match="No neuron could be"):
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [((500, {"error": {"message": "cannot read rude soup"}}, {}), "HTTP 500"), ((200, {}, {}), "unreadable reply")],
+)
+def test_an_interpreter_that_always_fails(annotator, rule_server, planted, failure, kind):
+    rule_server.fail = lambda body, n: failure
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(
+            ValueError, match=rf"^No neuron could be named: 4 of 4 interpretations .*\(4 x {kind}\)"
+        ) as e:
+            annotator.fit(planted.texts)
+    assert "soup" not in str(e.value)
+
+
+def test_a_failed_candidate_beside_a_good_one_is_said_once(annotator, rule_server, planted):
+    rule = rule_server.reply
+    numbers = iter(range(99))
+    annotator.set_params(neurons=[3], n_candidates=2, max_concurrency=1)
+    rule_server.reply = lambda body: "" if body["model"] == "gpt-5.2" and next(numbers) < 2 else rule(body)
+    with pytest.warns(RuntimeWarning) as caught:
         annotator.fit(planted.texts)
+    (message,) = [str(w.message) for w in caught]
+    assert message.startswith("1 of 2 interpretations have no answer after the retries (1 x unreadable reply)")
+    assert annotator.hypotheses_["interpretation"].tolist() == ["mentions rude"]
 
 
 def test_max_requests_counts_fit_and_transform(annotator, rule_server, planted):
@@ -275,6 +336,23 @@ def test_cost_is_what_is_then_sent(annotator, rule_server, planted):
     assert annotator.estimate_cost(n_texts=30, n_fits=5)["requests"] == 5 * estimate["requests"]
 
 
+def test_cost_of_scoring_several_candidates(annotator, rule_server, planted):
+    rule = rule_server.reply
+    names = iter([f"mentions {a} {b}" for a in "abcdefgh" for b in planted.words])  # all different: none saved
+    rule_server.reply = lambda body: next(names) if body["model"] == "gpt-5.2" else rule(body)
+    annotator.set_params(n_candidates=3, cache_dir=None)
+    estimate = annotator.estimate_cost(n_texts=0, n_neurons=4)
+    annotator.fit(planted.texts)
+    assert len(rule_server.requests) == estimate["requests"] == 4 * 3 + 4 * 3 * N_SCORING
+
+
+def test_cost_counts_the_instructions(annotator):
+    plain = annotator.estimate_cost(n_texts=0, n_neurons=4)
+    annotator.set_params(instructions="These are reviews. " * 100)
+    told = annotator.estimate_cost(n_texts=0, n_neurons=4)
+    assert told["prompt_tokens"] - plain["prompt_tokens"] == pytest.approx(4 * 1900 / 4, rel=0.02)
+
+
 def test_price(given, annotator):
     count = given.estimate_cost(1000, words_per_text=50)
     priced = given.estimate_cost(1000, words_per_text=50, annotator_price=(2, 8), interpreter_price=(1e9, 1e9))
@@ -298,6 +376,7 @@ def test_price(given, annotator):
         ({"sampling": "bottom"}, ValueError, "sampling"),
         ({"scoring": "accuracy"}, ValueError, "scoring"),
         ({"n_examples": 1}, ValueError, "n_examples"),
+        ({"n_scoring_examples": 1}, ValueError, "n_scoring_examples"),
         ({"on_error": 1}, ValueError, "on_error"),
         ({"timeout": 0}, ValueError, "timeout"),
         ({"api": "soap"}, ValueError, "api"),
@@ -310,6 +389,19 @@ def test_bad_parameters(annotator, rule_server, planted, params, kind, message):
         annotator.set_params(**params).fit_transform(planted.texts)
     assert "secret" not in str(caught.value)
     assert not rule_server.requests
+
+
+def test_parameters_set_after_fit_are_checked_again(annotator, rule_server, planted):
+    annotator.set_params(n_scoring_examples=0).fit(planted.texts)
+    n_requests = len(rule_server.requests)
+    for params, message in [
+        ({"hypotheses": ["a sentence"]}, "encoder and hypotheses exclude each other"),
+        ({"hypotheses": None, "output": "probability", "concepts_per_call": 2}, "concepts_per_call=1"),
+        ({"output": "binary", "timeout": 0}, "timeout"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            annotator.set_params(**params).transform(planted.texts)
+    assert len(rule_server.requests) == n_requests
 
 
 def test_bad_parameters_of_an_unfitted_transform(given, rule_server, planted):

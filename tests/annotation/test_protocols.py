@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sklearn_sae.annotation._prompts import Prompt
@@ -83,6 +83,7 @@ def broken(value):
     return st.one_of(options)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken(CHAT) | broken(RESPONSES))
 def test_a_broken_reply_reads_as_nothing_there(data):
     data = json.loads(json.dumps(data))

@@ -1,10 +1,12 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sklearn_sae.annotation._replies import parse_annotations, parse_interpretation
+
+any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PHRASE = "mentions long waits for service"
 
@@ -32,6 +34,10 @@ PHRASE = "mentions long waits for service"
         f"This text ... {PHRASE}",
         f"... {PHRASE}",
         f"Here is the property:\n\n- {PHRASE}",
+        f"Sure! Here is the property: {PHRASE}",
+        f"Here's the phrase that fits: **{PHRASE}**",
+        f"Certainly. {PHRASE}.",
+        f"Sure!\n{PHRASE}",
         f"Sure!\nFeature: {PHRASE}\nReason: they all wait.",
         f"{PHRASE}\n\nExplanation: they all wait.",
         f'"{PHRASE}" - because they all wait',
@@ -59,6 +65,10 @@ def test_interpretations(reply):
         ("erwähnt lange Wartezeiten", "erwähnt lange Wartezeiten"),
         ("提到等待时间很长", "提到等待时间很长"),
         ("ends with ...", "ends with ..."),
+        ('"rude", "slow" or similar complaints', '"rude", "slow" or similar complaints'),
+        ('"rude" (or "slow") staff', '"rude" (or "slow") staff'),
+        (f'"{PHRASE}", because all do', PHRASE),
+        ("here is where people wait", "here is where people wait"),
     ],
 )
 def test_interpretations_keep_what_belongs_to_them(reply, phrase):
@@ -72,6 +82,8 @@ def test_interpretations_keep_what_belongs_to_them(reply, phrase):
         "   \n",
         "-",
         "...",
+        "Sure!",
+        "Here is the property:",
         "42",
         "{}",
         "[]",
@@ -99,11 +111,13 @@ wrappings = st.sampled_from(
 )
 
 
+@any_speed
 @given(words, wrappings)
 def test_interpretation_round_trip(phrase, wrapping):
     assert parse_interpretation(wrapping.format(phrase)) == phrase
 
 
+@any_speed
 @given(st.text())
 def test_interpretation_is_a_phrase_or_nothing(reply):
     phrase = parse_interpretation(reply)
@@ -164,6 +178,7 @@ def test_one_annotation(reply, label):
         "Answer: yes. On second thought, answer: no",
         "I cannot tell",
         "No idea",
+        "No doubt, yes",
         "Not sure.",
         "maybe",
         "0.5",
@@ -225,6 +240,7 @@ def test_several_annotations_refused(reply):
     assert parse_annotations(reply, 3) is None
 
 
+@any_speed
 @given(st.lists(st.sampled_from([0, 1]), min_size=2, max_size=30), st.sampled_from(["object", "array", "lines"]))
 def test_annotations_round_trip(labels, form):
     answers = [("no", "yes")[label] for label in labels]
@@ -244,6 +260,7 @@ json_values = st.recursive(
 )
 
 
+@any_speed
 @given(st.text() | json_values.map(json.dumps) | st.from_regex(r"([\[{}\],:\"1-3]|yes|no| ){,20}"), st.integers(1, 5))
 def test_annotations_fit_the_question_or_are_refused(reply, n_concepts):
     labels = parse_annotations(reply, n_concepts)

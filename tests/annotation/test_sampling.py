@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sklearn_sae.annotation._sampling import score_then_name, show_then_score
+
+any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ACTIVATIONS = st.integers(0, 2**32 - 1).map(
     lambda seed: np.maximum(np.random.RandomState(seed).randn(np.random.RandomState(seed).randint(1, 60)), 0)
@@ -20,6 +22,7 @@ def draw(activation, *, n_examples=20, n_scoring=100, sampling="top", seed=0):
     )
 
 
+@any_speed
 @given(ACTIVATIONS, st.integers(2, 30), st.integers(0, 60), st.sampled_from(["top", "percentile"]))
 def test_what_is_shown_is_not_scored_on(activation, n_examples, n_scoring, sampling):
     chosen = draw(activation, n_examples=n_examples, n_scoring=n_scoring, sampling=sampling)
@@ -71,6 +74,7 @@ def test_same_seed_same_draw():
     assert draw(activation, seed=3).non_activating.tolist() != draw(activation, seed=4).non_activating.tolist()
 
 
+@any_speed
 @given(ACTIVATIONS, st.integers(0, 60))
 def test_keywords_keep_three_quarters_for_the_name(activation, n_scoring):
     rng = np.random.RandomState(0)
