@@ -14,7 +14,7 @@ from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
 
-_MAX_TERMS = 100_000  # bounds memory; of the rarer terms the SVD would keep next to nothing
+_MAX_TERMS = 15_000  # the most frequent; more made fits slower and, on 2,000 reviews, scores no surer
 
 
 def make_hypothesis_pipeline(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_sae._validation import check_target, check_target_varies, check_texts, infer_task
+from sklearn_sae._validation import check_target, check_target_varies, check_texts, infer_task, refuse_texts
 
 TEXTS = ["a", "bb", "ccc é"]
 
@@ -142,3 +142,14 @@ def test_codes_point_at_their_classes(y):
         np.testing.assert_array_equal(target.values, np.asarray(y, dtype=float))
     else:
         assert [target.classes[code] for code in target.values] == np.asarray(y).tolist()
+
+
+@pytest.mark.parametrize("value", ["a secret", b"a secret", "half \ud800"])
+def test_texts_in_place_of_numbers_are_not_quoted(value):
+    with (
+        pytest.raises(ValueError, match=r"^X_val holds texts where numbers are needed; embed them first\.$"),
+        refuse_texts("X_val"),
+    ):
+        np.asarray([value, value], dtype=float)
+    with pytest.raises(ValueError, match="another matter"), refuse_texts():
+        raise ValueError("another matter")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import warnings
 import zipfile
 from pathlib import Path
@@ -46,7 +47,7 @@ class Checkpoint:
 
     def save(self, arrays):
         """Replace what is stored; where the disk refuses, warn, since the training is worth more than its copy."""
-        partial = self.path.with_name(f"{self.path.stem}.{os.getpid()}.part")
+        partial = self.path.with_name(f"{self.path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part")
         try:
             with open(partial, "wb") as file:
                 np.savez(file, **arrays)

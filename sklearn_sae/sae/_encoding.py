@@ -5,7 +5,7 @@ import torch
 from scipy import sparse
 
 from sklearn_sae.sae._kernels import linear
-from sklearn_sae.sae._network import select_above, select_topk
+from sklearn_sae.sae._network import TOO_LARGE, select_above, select_topk
 
 _CHUNK_ENTRIES = 2**21  # pre-activations held at once, 8 MB
 
@@ -29,14 +29,22 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
     -------
     codes : csr_array
         With int32 indices in ascending order and no stored zeros.
+
+    Raises
+    ------
+    ValueError
+        If a row is beyond the range of float32.
     """
     weight, offset, center = (torch.tensor(a, device=device) for a in (encoder_weight, encoder_bias, bias))
     n_samples, n_components = len(X), len(encoder_weight)
     chunk = max(16, _CHUNK_ENTRIES // n_components // 16 * 16)
     counts, neurons, values = [], [], []
     for start in range(0, n_samples, chunk):
-        x = torch.tensor(X[start : start + chunk], dtype=torch.float32, device=device)
+        with np.errstate(over="ignore"):  # what overflows is not finite below
+            x = torch.tensor(np.ascontiguousarray(X[start : start + chunk], dtype=np.float32), device=device)
         pre = linear(x - center, weight, offset)
+        if not torch.isfinite(torch.stack(torch.aminmax(pre))).all():
+            raise ValueError(TOO_LARGE)
         active = select_above(pre, threshold) if k is None else _topk_in_order(pre, k, threshold)
         counts.append(torch.bincount(active.rows, minlength=len(x)).cpu().numpy())
         neurons.append(active.neurons.to(torch.int32).cpu().numpy())

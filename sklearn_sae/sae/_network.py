@@ -12,6 +12,8 @@ from torch import Tensor
 
 from sklearn_sae.sae._kernels import Active, decode, encode_at, linear
 
+TOO_LARGE = "X has values too large for float32; scale it down."
+
 
 class Parameters(NamedTuple):
     """What the optimizer moves."""

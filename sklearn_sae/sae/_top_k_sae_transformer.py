@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae import __version__
 from sklearn_sae._progress import progress
-from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae._validation import check_target, check_target_varies, refuse_texts
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
 from sklearn_sae.sae._sizes import resolve_sizes
 from sklearn_sae.sae._target import HeadTarget
@@ -75,7 +75,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     checkpoint_dir : path-like or None, default=None
         Folder in which the training state is kept after each epoch. A `fit` that was killed and is called again
         with the same parameters and data goes on from there and ends in the same bits as one that was not; its file is
-        removed when `fit` ends. With ``random_state=None`` the interrupted run's seed is taken up.
+        removed when `fit` ends. With ``random_state=None`` the interrupted run's seed is taken up; such fits on the
+        same data share a file, so give those that run at the same time different folders or seeds.
     device : str, default="auto"
         Device of the computation, as PyTorch names it. "auto" is "cuda" where available, else "cpu".
     random_state : int, RandomState instance or None, default=None
@@ -135,16 +136,17 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     The threshold of "batch_topk" is the exponential moving average (rate 0.01, corrected for its start at
     zero) of the smallest kept activation of a batch.
 
-    Decoder rows start from distinct centered data rows, the encoder as the decoder's copy and `bias_` from the mean.
+    Decoder rows start from distinct centered data rows, `bias_` from the mean, and the encoder as the decoder's copy
+    times the factor that reconstructs the rows best, for the K directions closest to a row overlap.
+    The work is float32: of data a million times farther from zero than they are spread, subtract the mean first.
     The learning rate warms up over 50 steps at most and falls to zero by half a cosine over `max_epochs`, early
     stopping or not: it ends fits that overfit, and the others run to the end of the schedule.
 
     The defaults were chosen on MiniLM embeddings of 10,605 movie snippets and of 2,000 reviews, with M=256 and K=8.
-    They reach a normalized error on unseen rows of 0.599 and 0.598 in a few seconds, with no dead neuron. Batches of 64
-    reach 0.595 and 0.594 in almost twice the time, batches of 256 give 0.600 and 0.613. A rate of 3e-3 gives
-    0.602 and 0.608; 1e-2 is as good as 5e-3 in most runs and clearly worse in some. 15 epochs give 0.601 and 0.611, 40
-    no less than 25. The patience outlasts the noise of a small held-out share: at 5, fits of 300 rows ended after a
-    third of the schedule and 0.02 worse.
+    They reach a normalized error on unseen rows of 0.599 and 0.595 in a few seconds, with no dead neuron. Batches of 64
+    reach 0.595 and 0.594 in almost twice the time, batches of 256 give 0.603 and 0.598. A rate of 3e-3 gives
+    0.603 and 0.596, 1e-2 0.600 and 0.601. 15 epochs give 0.602 and 0.595, 40 no less than 25. The patience outlasts the
+    noise of a small held-out share: at 5, fits of 300 rows ended after a third of the schedule and 0.02 worse.
 
     References
     ----------
@@ -263,16 +265,18 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises
         ------
         ValueError
-            If `X` has NaN or infinite values or fewer than 2 rows; if K, `aux_k` or `multi_k` exceeds M; if
-            `matryoshka_prefixes` does not increase strictly or not end in M; if `y` is needed and missing or constant.
+            If `X` has NaN or infinite values, texts, values beyond the range of float32, or fewer than 2 rows; if K,
+            `aux_k` or `multi_k` exceeds M; if `matryoshka_prefixes` does not increase strictly or not end in M; if `y`
+            is needed and missing, constant or beyond the range of float32; if `y_val` has a class that `y` has not;
+            if the training diverges.
         OSError
             If the checkpoint's folder cannot be used or the checkpoint is corrupt. (A disk that fills up later only
             costs the checkpoint, with a RuntimeWarning.)
         """
         warm = self.warm_start and hasattr(self, "components_")
-        X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2, reset=not warm)
+        X = self._check_rows(X, ensure_min_samples=2, reset=not warm)
         if X_val is not None:
-            X_val = validate_data(self, X_val, dtype=_DTYPES, reset=False)
+            X_val = self._check_rows(X_val, name="X_val", reset=False)
         elif y_val is not None:
             raise ValueError("y_val was passed without X_val; pass both or neither.")
         target = self._check_target(y, len(X))
@@ -281,8 +285,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             check_target_varies(target)
         head = None if target is None else HeadTarget.of(target)
         values = None if head is None else head.encode(target)
-        target_val = None if X_val is None else self._check_target(y_val, len(X_val), name="y_val")
-        values_val = None if target_val is None else head.encode(target_val)
+        values_val = None
+        if head is not None and X_val is not None:
+            target_val = self._check_target(y_val, len(X_val), task=head.read_as, name="y_val")
+            values_val = head.encode(target_val, name="y_val")
 
         from sklearn_sae.sae._training import Run, State
 
@@ -337,7 +343,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or None, default=None
-            The target, needed if ``target_weight > 0`` and else ignored.
+            The target, needed if ``target_weight > 0`` and else ignored. The first call settles what all are taken
+            for, as well as the mean and scale of a regression: its rows should be typical, for numbers with only two
+            distinct values there are taken for two classes.
         classes : array-like of shape (n_classes,) or None, default=None
             All classes of `y`, for the first call, where that call may not see each.
 
@@ -345,15 +353,24 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         -------
         self : TopKSAETransformer
             `density_` is that of the rows of this call; `history_` has one more entry, without a validation loss.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; if `n_components` differs from the weights to go on from; if `y` has one distinct value in the
+            first call without `classes`, or a class that was not there in the first; if `classes` are fewer than two.
         """
         fitted = hasattr(self, "components_")
-        X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=1 if fitted else 2, reset=not fitted)
-        target = self._check_target(y, len(X), task=self._task(classes))
+        X = self._check_rows(X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
+        head = values = None
+        if self.target_weight:
+            head = getattr(self, "_head", None)
+            if head is None:
+                target, head = self._first_target(y, len(X), classes)
+            else:
+                target = self._check_target(y, len(X), task=head.read_as)
+            values = head.encode(target)
         sizes = self._resolve_sizes(len(X), fitted=fitted)
-        head = None
-        if target is not None:
-            head = getattr(self, "_head", None) or HeadTarget.of(target, classes)
-        values = None if head is None else head.encode(target)
 
         from sklearn_sae.sae._training import Rows, State, anytime_schedule, center_and_scale, one_epoch
 
@@ -367,10 +384,11 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             seed, history = self._draw_seed(), []
             rng = np.random.default_rng(seed)
             state = State.start(self._starting_arrays(rows, sizes, head, rng, fitted=fitted), device)
-        losses = one_epoch(
+        row = one_epoch(
             state,
             rows,
             self._settings(sizes, head),
+            epoch=len(history) + 1,
             order=np.random.default_rng([seed, state.step]).permutation(len(X)),
             batch_size=self.batch_size,
             rate=anytime_schedule(self.learning_rate),
@@ -379,7 +397,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         arrays = state.to_arrays()
         self._store(arrays, mean, scale, sizes, head)
         self._partial = arrays | {"seed": np.int64(seed)}
-        self.history_ = [*history, {"epoch": len(history) + 1, **losses, "validation_loss": float("nan")}]
+        self.history_ = [*history, {**row, "validation_loss": float("nan")}]
         self.n_iter_ = len(self.history_)
         self.density_ = self._density(X)
         return self
@@ -397,10 +415,17 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Positive; at most K a row for "topk"; float64 for float64 input, else float32, always computed in float32.
             A `csr_array` where scikit-learn is set to sparse arrays, an ndarray if not `sparse_output`, a frame with
             sparse columns under ``set_output(transform="pandas")``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` has another number of features than in `fit`, NaN or infinite values, texts, or values beyond the
+            range of float32.
         """
         check_is_fitted(self)
-        checked = validate_data(self, X, dtype=_DTYPES, reset=False)
-        return self._output(self._encode(checked), X)
+        return self._output(self._encode(self._check_rows(X, reset=False)), X)
 
     def inverse_transform(self, X):
         """Return the rows that activations stand for: ``X @ components_ + bias_``.
@@ -412,9 +437,17 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         rows : ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` has not M columns, or has NaN or infinite values or texts.
         """
         check_is_fitted(self)
-        codes = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+        with refuse_texts():
+            codes = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
         if codes.shape[1] != self.n_components_:
             raise ValueError(f"X has {codes.shape[1]} columns, but there are {self.n_components_} neurons.")
         return decode(codes, self.components_, self.bias_)
@@ -433,9 +466,16 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Returns
         -------
         score : float
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            As `transform`.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=_DTYPES, reset=False)
+        X = self._check_rows(X, reset=False)
         return reconstruction_r2(X, self._encode(X), self.components_, self.bias_)
 
     @property
@@ -448,6 +488,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags.target_tags.required = bool(self.target_weight)
         return tags
 
+    def _check_rows(self, X, *, name="X", **checks):
+        with refuse_texts(name):
+            return validate_data(self, X, dtype=_DTYPES, **checks)
+
     def _check_target(self, y, n_samples, *, task="auto", name="y"):
         if not self.target_weight:
             return None
@@ -457,13 +501,21 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             )
         return check_target(y, task=task, n_samples=n_samples, name=name)
 
-    def _task(self, classes):
-        """Return the task that the target of a `partial_fit` is read for."""
-        if getattr(self, "_head", None) is not None:
-            return self._head.task
+    def _first_target(self, y, n_samples, classes):
+        """Return the target of the first `partial_fit`, checked, and its `HeadTarget`."""
         if classes is None:
-            return "auto"
-        return "binary" if len(classes) == 2 else "multiclass"
+            target = self._check_target(y, n_samples)
+            if np.ptp(target.values) == 0:
+                raise ValueError(
+                    "y has one distinct value in the first call of partial_fit, which settles what it is taken for; "
+                    "pass rows with several, or all classes as classes=."
+                )
+            return target, HeadTarget.of(target)
+        classes = np.unique(np.asarray(classes))
+        if len(classes) < 2:
+            raise ValueError(f"classes must name two or more classes; got {len(classes)}.")
+        target = self._check_target(y, n_samples, task="multiclass")
+        return target, HeadTarget.of(target, classes)
 
     def _resolve_sizes(self, n_samples, *, fitted):
         """Return the sizes; those of the fitted weights where these are to be continued from."""
@@ -550,7 +602,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _store(self, arrays, mean, scale, sizes, head):
         """Set the fitted attributes from the arrays of training."""
-        self._mean, self._scale, self._head = mean, scale, head
+        self._mean, self._scale, self._head, self._sparsity = mean, scale, head, self.sparsity
         self.n_components_, self.k_ = sizes.n_components, sizes.k
         self.components_ = arrays["components"]
         self.encoder_weight_ = arrays["encoder_weight"]
@@ -569,10 +621,11 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _starting_arrays(self, rows, sizes, head, rng, *, fitted):
         """Return new arrays to train from, or (the inverse of `_store`) those of the fitted attributes."""
-        from sklearn_sae.sae._training import initial_arrays, initial_directions
+        from sklearn_sae.sae._training import initial_arrays, initial_directions, initial_gain
 
         if not fitted:
-            return initial_arrays(initial_directions(rows, sizes.n_components, rng), head)
+            directions = initial_directions(rows, sizes.n_components, rng)
+            return initial_arrays(directions, head, initial_gain(rows, directions, sizes.k))
         scale = np.float32(rows.scale)
         arrays = initial_arrays(self.components_, head)
         arrays["encoder_weight"] = self.encoder_weight_
@@ -591,7 +644,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             encoder_weight=self.encoder_weight_,
             encoder_bias=self.encoder_bias_,
             bias=self.bias_,
-            k=None if self.sparsity == "batch_topk" else self.k_,
+            k=None if self._sparsity == "batch_topk" else self.k_,
             threshold=self.threshold_,
             device=self._device(),
             dtype=np.float64 if X.dtype == np.float64 else np.float32,

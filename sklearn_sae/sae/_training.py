@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import adam_step
-from sklearn_sae.sae._network import Parameters, Settings, compute_loss
+from sklearn_sae.sae._kernels import adam_step, decode, linear
+from sklearn_sae.sae._network import TOO_LARGE, Parameters, Settings, compute_loss, select_topk
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
 _EVALUATION_ROWS = 1024
 _WARMUP_STEPS = 50
+_FARTHEST = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
 
 
 class Rows:
@@ -32,11 +33,15 @@ class Rows:
         return len(self.index)
 
     def batch(self, positions):
-        """Return tensors (B, d) and (B,) or None."""
+        """Return tensors (B, d) and (B,) or None; ValueError for rows beyond the range of float32."""
         rows = self.index[positions]
-        x = torch.from_numpy(self.X[rows].astype(np.float32, copy=False)).to(self._mean.device)
+        with np.errstate(over="ignore"):  # what overflows is too far below
+            x = torch.from_numpy(np.ascontiguousarray(self.X[rows], dtype=np.float32)).to(self._mean.device)
+        x = (x - self._mean) / self.scale
+        if not x.abs().max() <= _FARTHEST:
+            raise ValueError(TOO_LARGE)
         y = None if self.y is None else torch.from_numpy(self.y[rows]).to(self._mean.device)
-        return (x - self._mean) / self.scale, y
+        return x, y
 
 
 @dataclass
@@ -137,18 +142,25 @@ def evaluate(state: State, rows: Rows, settings: Settings):
     return total / len(rows)
 
 
-def one_epoch(state: State, rows: Rows, settings: Settings, *, order, batch_size, rate, dead_after):
+def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, batch_size, rate, dead_after):
     """Pass over `rows` in the given order; `rate` maps a step to its learning rate.
 
-    Return the mean loss and the share of neurons that are dead at the end, as a dict.
+    Return the epoch's number, the mean loss and the share of neurons that are dead at the end, as a dict.
+
+    Raises
+    ------
+    ValueError
+        If the loss or the squared weights are no longer finite.
     """
     total = 0.0
     for chosen in np.array_split(order, math.ceil(len(order) / batch_size)):  # no small batch at the end
         x, y = rows.batch(chosen)
         loss = training_step(state, x, y, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
+    if not (math.isfinite(total) and all(p.square().sum().isfinite() for p in state.params)):
+        raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
     dead_fraction = float((state.silent_steps >= dead_after).float().mean())
-    return {"train_loss": total / len(order), "dead_fraction": dead_fraction}
+    return {"epoch": epoch, "train_loss": total / len(order), "dead_fraction": dead_fraction}
 
 
 class Run:
@@ -178,15 +190,21 @@ class Run:
         n_steps = max_epochs * math.ceil(len(rows) / batch_size)
         rate = cosine_schedule(learning_rate, n_steps, n_warmup=max(1, min(_WARMUP_STEPS, n_steps // 10)))
         while len(self.history) < max_epochs and not self._stalled(patience):
-            epoch = len(self.history)
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(rows))
+            epoch = len(self.history) + 1
             row = one_epoch(
-                self.state, rows, settings, order=order, batch_size=batch_size, rate=rate, dead_after=dead_after
+                self.state,
+                rows,
+                settings,
+                epoch=epoch,
+                order=np.random.default_rng([self.seed, len(self.history)]).permutation(len(rows)),
+                batch_size=batch_size,
+                rate=rate,
+                dead_after=dead_after,
             )
             validation_loss = math.nan if validation is None else evaluate(self.state, validation, settings)
-            self.history.append({"epoch": epoch + 1, **row, "validation_loss": validation_loss})
+            self.history.append({**row, "validation_loss": validation_loss})
             if validation_loss < self.best_loss:
-                self.best, self.best_loss, self.best_epoch = self.state.to_arrays(), validation_loss, epoch + 1
+                self.best, self.best_loss, self.best_epoch = self.state.to_arrays(), validation_loss, epoch
             on_epoch(self)
         return self.best or self.state.to_arrays()
 
@@ -232,12 +250,12 @@ def anytime_schedule(learning_rate):
     return lambda step: learning_rate * min((step + 1) / _WARMUP_STEPS, (_WARMUP_STEPS / (step + 1)) ** 0.5)
 
 
-def initial_arrays(directions, head):
-    """Return the starting parameters: decoder rows as given, the encoder their copy, the head at its best constant."""
+def initial_arrays(directions, head, gain=1.0):
+    """Return the starting parameters: decoder rows as given, the encoder `gain` times these, the head a constant."""
     n_components, n_features = directions.shape
     start = np.zeros(0, np.float32) if head is None else head.start
     return {
-        "encoder_weight": directions.copy(),
+        "encoder_weight": directions * np.float32(gain),
         "encoder_bias": np.zeros(n_components, np.float32),
         "components": directions,
         "bias": np.zeros(n_features, np.float32),
@@ -249,13 +267,28 @@ def initial_arrays(directions, head):
 def initial_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
     chosen = np.sort(rng.permutation(rows.index)[: 2 * n_components])  # twice what is needed, for rows may repeat
-    points = np.asarray(rows.X[chosen], dtype=np.float32) - rows.mean
+    points = (np.asarray(rows.X[chosen], dtype=np.float32) - rows.mean) / np.float32(rows.scale)
     points = points[np.unique(points, axis=0, return_index=True)[1]]
     norms = np.linalg.norm(points, axis=1)
-    points = rng.permutation(points[norms > 1e-3 * rows.scale])[:n_components]
+    points = rng.permutation(points[norms > 1e-3])[:n_components]
     others = rng.standard_normal((n_components - len(points), len(rows.mean))).astype(np.float32)
     directions = np.concatenate([points, others])
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+@torch.no_grad()
+def initial_gain(rows, directions, k):
+    """Return the factor, at most 1, with which the encoder that copies the decoder reconstructs the rows best.
+
+    The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
+    """
+    x, _ = rows.batch(slice(None, None, math.ceil(len(rows) / _EVALUATION_ROWS)))
+    weight = _tensor(directions, x.device)
+    pre = linear(x, weight, weight.new_zeros(len(weight)))
+    active = select_topk(pre, k)
+    x, sums = _array(x), _array(decode(pre[active.rows, active.neurons].relu(), active, weight))
+    length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
+    return min(1.0, float((x * sums).sum()) / length) if length else 1.0
 
 
 def center_and_scale(X, index):
@@ -270,11 +303,15 @@ def center_and_scale(X, index):
     with np.errstate(over="ignore", invalid="ignore"):
         mean = sum(X[rows].sum(axis=0, dtype=np.float64) for rows in chunks) / len(index)
         scale = math.sqrt(sum(np.square(X[rows] - mean).sum() for rows in chunks) / len(index))
-        mean = mean.astype(np.float32)
-        if not np.isfinite(np.float32(scale)):
-            raise ValueError("X has values too large for float32; scale it down.")
-    # A scale that is only rounding error means that all rows are equal.
-    return mean, scale if scale > 1e-6 * float(np.abs(mean).max()) else 1.0
+        bound = float(np.abs(mean).max()) + math.sqrt(len(index)) * scale  # no entry is larger
+    if not bound < float(np.finfo(np.float32).max):
+        raise ValueError(TOO_LARGE)
+    mean = mean.astype(np.float32)
+    if scale <= 1e-6 * float(np.abs(mean).max()):  # only rounding error: all rows are equal
+        return mean, 1.0
+    if scale < np.finfo(np.float32).tiny:
+        raise ValueError("X has values too small for float32; scale it up.")
+    return mean, scale
 
 
 def _tensor(array, device):

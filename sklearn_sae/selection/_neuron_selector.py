@@ -9,7 +9,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae._validation import check_target, check_target_varies, refuse_texts
 from sklearn_sae.selection._lasso import lasso_scores
 from sklearn_sae.selection._scores import correlation_scores, separation_scores, standardize
 
@@ -151,7 +151,9 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         -------
         self : NeuronSelector
         """
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], ensure_min_samples=2)
+        checks = {"accept_sparse": ["csr", "csc"], "dtype": [np.float64, np.float32], "ensure_min_samples": 2}
+        with refuse_texts():
+            X = validate_data(self, X, **checks)
         if y is None:
             raise ValueError("NeuronSelector requires y to be passed, but the target y is None.")
         target = check_target(y, task=self.task, n_samples=X.shape[0])

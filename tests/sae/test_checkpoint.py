@@ -4,7 +4,6 @@ import errno
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -24,21 +23,27 @@ sae = TopKSAETransformer(**params)
 """
 
 
-def fit_elsewhere(folder):
-    return subprocess.Popen([sys.executable, "-c", FIT + "sae.set_params(checkpoint_dir=sys.argv[1]).fit(X)", folder])
+KILLED = """
+import os, signal
+from sklearn_sae.sae import _checkpoint
+save, saves = _checkpoint.Checkpoint.save, []
+def save_and_die(self, arrays):
+    save(self, arrays)
+    saves.append(1)
+    if len(saves) == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+_checkpoint.Checkpoint.save = save_and_die
+sae.set_params(checkpoint_dir=sys.argv[1]).fit(X)
+"""
 
 
 def test_a_killed_fit_goes_on_and_ends_in_the_same_bits(tmp_path, monkeypatch):
-    process = fit_elsewhere(str(tmp_path))
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", FIT + KILLED, str(tmp_path)], check=False)
+    assert process.returncode == -signal.SIGKILL
     (stored,) = tmp_path.glob("*.npz")
     with np.load(stored, allow_pickle=False) as arrays:
         n_done = len(arrays["history"])
-    assert 1 <= n_done < 60
+    assert n_done == 7
 
     names = {}
     exec(FIT, names)
@@ -100,13 +105,33 @@ def test_another_fit_is_not_taken_up(X, tmp_path, monkeypatch):
         with pytest.raises(Stop):
             sae(tmp_path).fit(X)
     (stored,) = tmp_path.glob("*.npz")
-    for other, rows in ((sae(tmp_path, k=3), X), (sae(tmp_path, random_state=1), X), (sae(tmp_path), X[1:])):
+    for other, rows in (
+        (sae(tmp_path, k=3), X),
+        (sae(tmp_path, random_state=1), X),
+        (sae(tmp_path), X[1:]),
+        (sae(tmp_path), X[::-1]),
+    ):
         other.fit(rows)
         expected = other.set_params(checkpoint_dir=None).fit(rows)
         assert other.history_ == expected.history_
         assert stored.exists()
     sae(tmp_path, verbose=False).fit(X)
     assert not stored.exists()
+
+
+def test_two_threads_write_under_two_names(tmp_path, monkeypatch):
+    written, replace = [], _checkpoint.os.replace
+    monkeypatch.setattr(_checkpoint.os, "replace", lambda part, path: written.append(part) or replace(part, path))
+    for _ in range(2):
+        _checkpoint.Checkpoint(tmp_path, "same run").save({"a": np.zeros(1)})
+    assert written[0] != written[1]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_fit_that_diverges_leaves_no_checkpoint(X, tmp_path):
+    with pytest.raises(ValueError, match="diverged at epoch 1"):
+        sae(tmp_path, learning_rate=1e30).fit(X)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_corrupt_checkpoint_is_named(X, tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 """The sparse forward pass, losses and gradients equal the plain dense ones, in float64."""
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_sae.sae._kernels import Active, adam_step, decode, linear, transposed_product
 from sklearn_sae.sae._network import Parameters, Settings, compute_loss
+from sklearn_sae.sae._training import Rows, State, evaluate, initial_gain, training_step
 
 B, D, M, K = 30, 7, 20, 3
 DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
@@ -190,3 +192,70 @@ def test_adam_step_equals_torch():
         optimizer.step()
         adam_step([param], [gradient], [first], [second], step=step, learning_rate=0.01)
     torch.testing.assert_close(param, theirs.detach())
+
+
+def start(params):
+    """Return the state before the first step, in float64."""
+    state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
+    state.params = Parameters(*(p.clone() for p in params))
+    state.first, state.second = ([torch.zeros_like(p) for p in params] for _ in range(2))
+    state.threshold_sum = state.threshold_sum.double()
+    return state
+
+
+def test_a_step_moves_along_the_spheres_of_the_decoder(reference):
+    params, x, _ = parameters()
+    state, p = start(params), {name: t.requires_grad_() for name, t in params._asdict().items()}
+    loss = reference.mse(x, reference.reconstruct(p, reference.topk(reference.pre_activations(p, x), K)))
+    gradient = torch.autograd.grad(loss, p["components"])[0]
+    rows = params.components.detach()
+    along = (gradient * rows).sum(1, keepdim=True)
+    assert along.abs().max() > 0.01
+    training_step(state, x, None, Settings(k=K), learning_rate=0.01, dead_after=9)
+    torch.testing.assert_close(state.first[Parameters._fields.index("components")], 0.1 * (gradient - along * rows))
+    torch.testing.assert_close(state.params.components.norm(dim=1), torch.ones(M, dtype=torch.float64))
+
+
+def test_only_positive_picks_count_as_activity(reference):
+    params, x, _ = parameters()
+    params.encoder_bias[:] = -6.0
+    state, codes = start(params), reference.topk(reference.pre_activations(params._asdict(), x), M)
+    training_step(state, x, None, Settings(k=M), learning_rate=0.01, dead_after=9)
+    silent = (codes == 0).all(0)
+    assert 0 < silent.sum() < M
+    assert torch.equal(state.silent_steps, silent.long())
+
+
+def test_the_threshold_is_the_debiased_average_of_the_smallest_activations(reference):
+    params, *_ = parameters()
+    state, smallest = start(params), []
+    for seed in range(3):
+        x = parameters(seed=seed + 1)[1]
+        codes = reference.batch_topk(reference.pre_activations(state.params._asdict(), x), K)
+        smallest.append(codes[codes > 0].min())
+        training_step(state, x, None, Settings(k=K, batch_topk=True), learning_rate=0.01, dead_after=9)
+        weights = 0.99 ** torch.arange(seed, -1, -1, dtype=torch.float64)
+        torch.testing.assert_close(state.threshold, (weights * torch.stack(smallest)).sum() / weights.sum())
+
+
+def test_evaluation_encodes_above_the_threshold(reference):
+    params, x, _ = parameters()
+    params = Parameters(*(p.float() for p in params))
+    state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
+    rows = Rows(x.numpy(), None, np.zeros(D, np.float32), 1.0, "cpu")
+    for threshold in (0.1, 1.5):
+        state.threshold_sum, state.threshold_weight = torch.tensor(threshold / 2), 0.5
+        p, plain = params._asdict(), x.float()
+        codes = reference.above(reference.pre_activations(p, plain), threshold)
+        expected = float(reference.mse(plain, reference.reconstruct(p, codes)))
+        assert evaluate(state, rows, Settings(k=K, batch_topk=True)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_initial_gain_reconstructs_best(reference):
+    params, x, _ = parameters()
+    x, directions = x.float(), params.components.float()
+    gain = initial_gain(Rows(x.numpy(), None, np.zeros(D, np.float32), 1.0, "cpu"), directions.numpy(), K)
+    sums = reference.topk(x @ directions.T, K) @ directions
+    errors = [reference.mse(x, factor * sums) for factor in (gain - 0.01, gain, gain + 0.01)]
+    assert 0 < gain < 1
+    assert errors[1] < min(errors[0], errors[2])

@@ -1,8 +1,10 @@
 """TopKSAETransformer as its users meet it."""
 
 import pickle
+import re
 import subprocess
 import sys
+import traceback
 import tracemalloc
 
 import numpy as np
@@ -23,7 +25,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _encoding
+from sklearn_sae.sae import _encoding, _training
 from sklearn_sae.sae._sizes import suggest_size
 
 
@@ -102,8 +104,9 @@ def test_score_is_the_r2_of_the_reconstruction(X):
     assert sae.score(X) == pytest.approx(r2_score(X, reconstruction, multioutput="variance_weighted"), abs=1e-6)
 
 
-def test_history_is_the_normalized_error(X):
-    sae = small().fit(X[:400], X_val=X[400:])
+@pytest.mark.parametrize("sparsity", ["topk", "batch_topk"])
+def test_history_is_the_normalized_error(X, sparsity):
+    sae = small(sparsity=sparsity, max_epochs=20).fit(X[:400], X_val=X[400:])
     frame = pd.DataFrame(sae.history_)
     assert list(frame.epoch) == list(range(1, sae.n_iter_ + 1))
     assert {"train_loss", "validation_loss", "dead_fraction"} <= set(frame)
@@ -116,6 +119,36 @@ def test_scale_and_shift_of_the_data_do_not_matter(X):
     a, b = small().fit(X), small().fit(1000 * X - 5000)
     np.testing.assert_allclose(a.components_, b.components_, atol=2e-2)
     assert a.score(X) == pytest.approx(b.score(1000 * X - 5000), abs=2e-2)
+
+
+@pytest.mark.parametrize("exponent", [-30, 19, 30])
+def test_scales_near_the_ends_of_float32(X, exponent):
+    scaled = X * 10.0**exponent
+    expected = small().fit(X).score(X)
+    for rows in (scaled, scaled.astype(np.float32)):
+        sae = small().fit(rows)
+        assert sae.score(rows) == pytest.approx(expected, abs=1e-2)
+        assert np.isfinite(sae.components_).all()
+
+
+@pytest.mark.parametrize("reverse", [np.s_[::-1], np.s_[:, ::-1], np.s_[::-1, ::-1]])
+def test_views_that_run_backward(X, reverse):
+    view, copy = X[reverse], X[reverse].copy()
+    sae = small().fit(copy)
+    assert (sae.transform(view) != sae.transform(copy)).nnz == 0
+    assert sae.score(view) == sae.score(copy)
+    _assert_same_bits(small().fit(view), sae)
+    _assert_same_bits(small().partial_fit(view).partial_fit(view), small().partial_fit(copy).partial_fit(copy))
+    frame = pd.DataFrame(X)
+    assert (small().fit(frame).transform(frame.iloc[::-1]) != small().fit(frame).transform(frame)[::-1]).nnz == 0
+
+
+@pytest.mark.parametrize("fitted", ["topk", "batch_topk"])
+def test_transform_is_as_fitted_until_the_next_fit(X, fitted):
+    sae = small(sparsity=fitted).fit(X)
+    codes = sae.transform(X)
+    sae.set_params(sparsity="topk" if fitted == "batch_topk" else "batch_topk", k=1)
+    assert (sae.transform(X) != codes).nnz == 0
 
 
 def test_transform_output_containers(X):
@@ -157,6 +190,48 @@ def test_transform_holds_no_dense_matrix(monkeypatch):
 
 
 # How it trains
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+def test_more_active_neurons_than_features(n_features):
+    X = np.random.default_rng(0).normal(size=(300, n_features))
+    assert TopKSAETransformer(256, 8, random_state=0).fit(X).score(X) > 0.95
+
+
+def test_every_epoch_has_its_own_order_and_the_rate_warms_up(X, monkeypatch):
+    orders, rates, one_epoch = [], [], _training.one_epoch
+
+    def spy(*args, order, rate, **kwargs):
+        orders.append(order.tolist())
+        rates.append([rate(step) for step in range(150)])
+        return one_epoch(*args, order=order, rate=rate, **kwargs)
+
+    monkeypatch.setattr(_training, "one_epoch", spy)
+    small(max_epochs=3, validation_fraction=0, batch_size=12).fit(X)
+    assert all(sorted(order) == list(range(600)) for order in orders)
+    assert len({tuple(order) for order in [*orders, range(600)]}) == 4
+    assert rates[0] == rates[2]
+    assert np.argmax(rates[0]) in (14, 15)  # a tenth of 150 steps
+    assert rates[0][0] == pytest.approx(5e-3 / 15)
+    assert max(rates[0]) == pytest.approx(5e-3)
+    assert rates[0][-1] < 1e-5
+    online = small()
+    online.partial_fit(X).partial_fit(X)
+    assert orders[3] != orders[4]
+    assert np.argmax(rates[3]) in (49, 50)
+    assert rates[3][0] == pytest.approx(5e-3 / 50)
+
+
+def test_the_starting_weights_come_from_all_rows():
+    X = np.random.default_rng(0).normal(size=(400, 5))
+    X = X[np.argsort(X[:, 0])]
+    start = TopKSAETransformer(50, 2, max_epochs=1, learning_rate=1e-12, random_state=0).fit(X).components_
+    assert 10 < (start[:, 0] > 0).sum() < 40  # neither the first rows nor the smallest
+    steps = np.diff(start[:, 0]) > 0
+    assert 10 < steps.sum() < 40  # nor sorted
+    rows = X - X.mean(axis=0)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert ((start @ rows.T).max(axis=1) > 0.99).all()
 
 
 def test_same_seed_same_bits_whatever_the_number_of_threads(X):
@@ -248,6 +323,15 @@ def test_partial_fit_over_chunks_comes_close_to_fit(X):
     assert chunks.partial_fit(X[:1]).n_iter_ == 62
 
 
+def test_partial_fit_keeps_the_mean_and_scale_of_the_first_call(X):
+    sae = small(learning_rate=1e-12).partial_fit(X)
+    bias, offset = sae.bias_, sae.encoder_bias_
+    np.testing.assert_allclose(bias, X.mean(axis=0), atol=1e-5)
+    sae.partial_fit(7 * X + 3)
+    np.testing.assert_allclose(sae.bias_, bias, atol=1e-5)
+    np.testing.assert_allclose(sae.encoder_bias_, offset, atol=1e-5)
+
+
 def test_partial_fit_after_fit_goes_on_from_it(X):
     sae = small(max_epochs=20).fit(X)
     before = sae.score(X)
@@ -309,8 +393,84 @@ def test_target_in_validation_warm_start_and_partial_fit():
     for chunk in np.array_split(order, 4):  # the first has one class only
         online.partial_fit(X[chunk], y[chunk], classes=["low", "mid", "high"])
     assert online.target_coef_.shape == (3, 32)
+    assert all(row["train_loss"] < 3 for row in online.history_)
     with pytest.raises(ValueError, match="was not there at the first fit: 'new'"):
         online.partial_fit(X[:2], ["new", "low"])
+
+
+@pytest.mark.parametrize("y", [np.ones(50), ["a"] * 50, np.ones(50, bool)])
+def test_the_first_chunk_must_say_what_the_target_is(X, y):
+    sae = small(target_weight=0.5)
+    with pytest.raises(ValueError, match=r"one distinct value in the first call of partial_fit.*classes="):
+        sae.partial_fit(X[:50], y)
+    with pytest.raises(ValueError, match="classes must name two or more classes; got 1"):
+        sae.partial_fit(X[:50], y, classes=[y[0], y[0]])
+    sae.partial_fit(X, X[:, 0]).partial_fit(X[:1], [3])  # known by now
+    assert sae.task_ == "regression"
+
+
+def test_the_validation_target_is_read_as_the_target(X):
+    stars = np.clip(np.round(X[:, 0]), 1, 5)
+    few, halves = np.flatnonzero(np.isin(stars, [1, 5])), (X[:, 0] > 1).astype(int)
+
+    def fit(y, rows, y_val):
+        return small(target_weight=1.0, learning_rate=1e-12, max_epochs=1).fit(X, y, X_val=X[rows], y_val=y_val)
+
+    whole, part = fit(stars, few, stars[few]), fit(stars, few, list(stars[few].astype(int)))
+    assert part.history_ == whole.history_
+    residual = np.square(X[few] - part.inverse_transform(part.transform(X[few]))).sum(axis=1).mean()
+    outputs = part.transform(X[few]) @ part.target_coef_[0] + part.target_intercept_[0]
+    expected = residual / X.var(axis=0).sum() + np.square(stars[few] - outputs).mean() / stars.var()
+    assert part.history_[0]["validation_loss"] == pytest.approx(expected, rel=1e-4)
+
+    assert fit(halves, slice(5), np.zeros(5, int)).task_ == "binary"
+    with pytest.raises(ValueError, match=r"y_val has a class that y has not: 2") as error:
+        fit(halves, slice(5), [0, 1, 2, 0, 0])
+    assert "classes=" not in str(error.value)
+    with pytest.raises(ValueError, match="y_val is not numeric"):
+        fit(stars, slice(2), ["low", "high"])
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-40, 1e39, 1e200, 1e307])
+def test_targets_of_extreme_scale(X, scale):
+    y = X[:, 0].astype(np.float64)
+    with pytest.raises(ValueError, match="y has values too large or too close together"):
+        small(target_weight=1.0).fit(X, y * scale)
+    sae = small(target_weight=1.0).partial_fit(X, y * 1e-20)
+    with pytest.raises(ValueError, match="y has values too far"):
+        sae.partial_fit(X, y * max(scale, 1.0))
+    with pytest.raises(ValueError, match="y_val has values too far"):
+        sae.fit(X, y * 1e-20, X_val=X, y_val=y)
+    assert np.isfinite(sae.target_coef_).all()
+
+
+def test_targets_of_other_scales_give_the_same(X):
+    a, b = (small(target_weight=1.0).fit(X, X[:, 0] * scale) for scale in (1.0, 1e20))
+    np.testing.assert_allclose(b.target_coef_, a.target_coef_ * 1e20, rtol=1e-2, atol=1e17)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_warm_start_and_partial_fit_take_up_the_head(task):
+    X, y = _rows_with_a_faint_signal(task)
+    sae = small(target_weight=1.0, warm_start=True, max_epochs=10).fit(X, y)
+    coef, intercept = sae.target_coef_, sae.target_intercept_
+    assert np.abs(coef).max() > 0.03
+    sae.set_params(learning_rate=1e-12)
+    for again in (sae.fit, sae.partial_fit, sae.partial_fit):
+        again(X, y)
+        np.testing.assert_allclose(sae.target_coef_, coef, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(sae.target_intercept_, intercept, rtol=1e-3, atol=1e-4)
+
+
+def test_the_head_starts_at_the_best_constant(X):
+    def intercept(y):
+        return small(target_weight=1.0, learning_rate=1e-12, max_epochs=1).fit(X, y).target_intercept_
+
+    y = np.arange(600) < 150
+    assert 1 / (1 + np.exp(-intercept(y)[0])) == pytest.approx(0.25, abs=0.01)
+    shares = np.exp(intercept(np.where(y, "b", np.where(np.arange(600) < 200, "a", "c"))))
+    np.testing.assert_allclose(shares / shares.sum(), [50 / 600, 150 / 600, 400 / 600], atol=0.01)
+    assert intercept(X[:, 0] + 100)[0] == pytest.approx(X[:, 0].mean() + 100, rel=1e-4)
 
 
 # Bad input
@@ -352,6 +512,10 @@ def test_wrong_data_are_named(X):
         small().fit(X[:1])
     with pytest.raises(ValueError, match="too large for float32"):
         small().fit(X.astype(np.float64) * 1e300)
+    outlier = np.r_[X.astype(np.float64), np.full((1, 20), 1e39)]
+    for rows in (outlier, np.full((5, 3), 1e39)):
+        with pytest.raises(ValueError, match="too large for float32"):
+            small().fit(rows)
     with pytest.raises(ValueError, match="without X_val"):
         small(target_weight=1.0).fit(X, X[:, 0], y_val=X[:, 0])
     with pytest.raises(ValueError, match="y is constant"):
@@ -377,6 +541,61 @@ def test_repeated_rows_and_more_neurons_than_rows():
     sae = small(n_components=64).fit(X)
     assert np.isfinite(sae.components_).all()
     assert len(np.unique(sae.components_.round(4), axis=0)) == 64
+
+
+def test_values_beyond_float32_in_other_rows_are_named(X):
+    X = X.astype(np.float64)
+    for sparsity in ("topk", "batch_topk"):
+        sae = small(sparsity=sparsity).fit(X)
+        for factor in (1e300, 1e38):
+            for method in (sae.transform, sae.score):
+                with pytest.raises(ValueError, match="too large for float32"):
+                    method(X * factor)
+    for factor in (1e300, 1e25):
+        with pytest.raises(ValueError, match="too large for float32"):
+            small().fit(X, X_val=X * factor)
+        with pytest.raises(ValueError, match="too large for float32"):
+            small().partial_fit(X).partial_fit(X * factor)
+    with pytest.raises(ValueError, match="too small for float32"):
+        small().fit(X * 1e-50)
+
+
+def test_training_that_diverges_says_so(X):
+    sae = small(learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"diverged at epoch 1.*lower learning_rate"):
+        sae.fit(X)
+    assert not hasattr(sae, "components_")
+    sae.set_params(learning_rate=1e-3).partial_fit(X)
+    before = pickle.dumps(sae.set_params(learning_rate=1e30))
+    with pytest.raises(ValueError, match=r"diverged at epoch 2.*lower learning_rate"):
+        sae.partial_fit(X)
+    assert pickle.dumps(sae) == before
+    with pytest.raises(ValueError, match="diverged at epoch 1"):  # by its one step, after its loss
+        small(learning_rate=3e37, batch_size=600, validation_fraction=0, max_epochs=1).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.parametrize(
+    "form", [list, np.array, pd.Series, lambda t: pd.DataFrame({"a": t}), lambda t: [[text, 1.0] for text in t]]
+)
+def test_texts_are_refused_and_not_quoted(form):
+    texts = form(["I love secret", "secrets é"])
+    sae = small().fit(np.random.default_rng(0).normal(size=(20, 1)))
+    calls = [
+        lambda: small().fit(texts),
+        lambda: small().partial_fit(texts),
+        lambda: sae.transform(texts),
+        lambda: sae.score(texts),
+        lambda: sae.inverse_transform(texts),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="X holds texts where numbers are needed; embed them first") as error:
+            call()
+        shown = "".join(traceback.format_exception_only(error.value))
+        assert not re.search("love|secret", shown)
+        assert error.value.__suppress_context__
+    with pytest.raises(ValueError, match="X_val holds texts"):
+        small().fit(np.ones((4, 1)), X_val=texts)
 
 
 # In company

@@ -300,3 +300,10 @@ def test_a_refit_to_another_task_leaves_nothing_of_the_first():
     selector.fit(X, np.arange(60.0))
     assert not hasattr(selector, "class_scores_")
     assert not hasattr(selector, "classes_")
+
+
+@pytest.mark.parametrize("form", [list, np.array, pd.Series, lambda t: [[text, 1.0] for text in t]])
+def test_texts_are_refused_and_not_quoted(form):
+    with pytest.raises(ValueError, match="X holds texts where numbers are needed; embed them first") as error:
+        NeuronSelector(1).fit(form(["I love secret", "secrets é"]), [0, 1])
+    assert "secret" not in str(error.value)
