@@ -145,7 +145,7 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
         try:
             return Target(task, values.astype(np.float64), None)
         except (TypeError, ValueError):
-            raise ValueError(f'{name} is not numeric, which task="regression" needs; found {values[0]!r}.') from None
+            raise ValueError(f'{name} is not numeric, which task="regression" needs; pass numbers.') from None
     classes = _distinct(values)
     if task == "binary" and len(classes) > 2:
         raise ValueError(

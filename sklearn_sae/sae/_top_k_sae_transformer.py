@@ -31,8 +31,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     Parameters
     ----------
     n_components : int or "auto", default=256
-        The number of neurons, M. "auto" goes by the number of rows: 64 near 1,000, 256 near 10,000, 1024 near 100,000,
-        never less than 32.
+        The number of neurons, M. "auto" goes by the number of rows: 32 below 3,000, 256 near 10,000, 1024 near 100,000.
     k : int or "auto", default=8
         The number of neurons that may be active in a row, K. "auto" is 8, or M / 4 if that is less.
     sparsity : {"topk", "batch_topk"}, default="topk"

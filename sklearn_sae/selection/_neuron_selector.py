@@ -110,10 +110,11 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from scipy.sparse import random_array
+    >>> from scipy.sparse import csr_array
     >>> from sklearn_sae import NeuronSelector
-    >>> X = random_array((500, 50), density=0.1, format="csr", rng=0)
-    >>> y = X @ np.eye(50)[7] - 2 * X @ np.eye(50)[31]
+    >>> rng = np.random.default_rng(0)
+    >>> activations = np.where(rng.random((500, 50)) < 0.1, rng.random((500, 50)), 0)
+    >>> X, y = csr_array(activations), activations[:, 7] - 2 * activations[:, 31]
     >>> selector = NeuronSelector(n_neurons=2).fit(X, y)
     >>> selector.get_feature_names_out()
     array(['x7', 'x31'], dtype=object)
