@@ -29,7 +29,7 @@ from sklearn_sae import (
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._openai import api_key, resolve_base_url
 from sklearn_sae._read import read_columns
-from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae._validation import check_target, check_target_varies, text_identity
 from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.evaluation._hypothesis_evaluation import numbers, pvalue, table_lines
@@ -242,9 +242,9 @@ def _check_target(y, name):
 def _split(texts, target, held_out, seed, name):
     """Return the rows to find hypotheses on and the rows to test them on.
 
-    Texts that are the same but for case and spaces stay together; classes keep their shares.
+    Copies of a text stay together; classes keep their shares.
     """
-    alike = pd.factorize(np.array([" ".join(text.split()).casefold() for text in texts], dtype=object))[0]
+    alike = pd.factorize(np.array([text_identity(text) for text in texts], dtype=object))[0]
     first = np.unique(alike, return_index=True)[1]
     labels = None if target.classes is None else target.values[first]
     if labels is not None and np.bincount(labels).min() < 2:

@@ -1,6 +1,7 @@
 """What every stage asks of texts and targets."""
 
 import contextlib
+import unicodedata
 from collections.abc import Sequence
 from numbers import Number
 from typing import NamedTuple
@@ -63,6 +64,14 @@ def _check_text(text, row, name):
         raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
     else:
         raise TypeError(f"{name} has a value of type {type(text).__name__} in row {row} where a text (str) is needed.")
+
+
+def text_identity(text):
+    """Return what two texts share that are the same but for case, spaces and Unicode form.
+
+    Copies of a text must not stand on both sides of a split, or what is tested has been seen.
+    """
+    return unicodedata.normalize("NFC", " ".join(text.split()).casefold())
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """The flow that the annotators share: encode, choose examples, name, score, keep the best, judge."""
 
-import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -15,7 +14,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_texts
+from sklearn_sae._validation import check_texts, text_identity
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
 
 _NO_TEXTS = (
@@ -337,7 +336,7 @@ def _first_rows(texts):
     """Return the row of the first of each group of texts that differ in case, spaces and Unicode form at most."""
     first = {}
     for row, text in enumerate(texts):
-        first.setdefault(unicodedata.normalize("NFC", " ".join(text.split()).casefold()), row)
+        first.setdefault(text_identity(text), row)
     return np.fromiter(first.values(), dtype=np.intp)
 
 
