@@ -247,9 +247,11 @@ def _split(texts, target, held_out, seed, name):
     alike = pd.factorize(np.array([text_identity(text) for text in texts], dtype=object))[0]
     first = np.unique(alike, return_index=True)[1]
     labels = None if target.classes is None else target.values[first]
-    if labels is not None and np.bincount(labels).min() < 2:
-        rare = target.classes[np.bincount(labels, minlength=len(target.classes)).argmin()]
-        raise ValueError(f"the target {name!r} has fewer than 2 texts of class {rare!r}; leave such classes out.")
+    if labels is not None:
+        counts = np.bincount(labels, minlength=len(target.classes))
+        if counts.min() < 2:
+            rare = target.classes[counts.argmin()]
+            raise ValueError(f"the target {name!r} has fewer than 2 texts of class {rare!r}; leave such classes out.")
     n_test = math.ceil(held_out * len(first))
     least = 2 if labels is None else len(target.classes)
     if min(n_test, len(first) - n_test) < least:
@@ -328,13 +330,13 @@ def _counts(counts):
 
 def _print_table(table):
     width = min(shutil.get_terminal_size().columns, 120)
-    found = set(table.loc[table["significant"], "regression_pvalue"])
+    stars = np.where(table["significant"], "*", " ")
     columns = {"class": table["class"].astype(str).tolist()} if "class" in table else {}
     columns |= {
         "effect": numbers(table["separation_score"]),
         "p": [pvalue(p) for p in table["separation_pvalue"]],
         "adds": numbers(table["regression_coef"]),
-        "p ": [f"{pvalue(p)} {'*' if p in found else ' '}" for p in table["regression_pvalue"]],
+        "p ": [f"{pvalue(p)} {star}" for p, star in zip(table["regression_pvalue"], stars, strict=True)],
         "texts": [f"{share:.0%}" for share in table["prevalence"]],
         "fidelity": ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in table["fidelity_f1"]],
     }

@@ -42,7 +42,7 @@ def make_hypothesis_pipeline(
     n_components : int or "auto", default="auto"
         M, the number of neurons; "auto" goes by the number of texts.
     k : int or "auto", default="auto"
-        K, the neurons active per text; "auto" goes by the number of texts.
+        K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
     n_hypotheses : int, default=20
         How many neurons to select and name.
     target_weight : float, default=1.0

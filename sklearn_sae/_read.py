@@ -61,8 +61,9 @@ def read_columns(path, text, target, *, classes=False):
 def _target_values(column, name, *, classes):
     nested = column.map(lambda value: isinstance(value, (list, dict)))
     if nested.any():
-        row = int(nested.to_numpy().argmax())
-        raise TypeError(f"the column {name!r} holds a list or object in row {row}; it must hold one value a row.")
+        raise TypeError(
+            f"the column {name!r} holds a list or object in row {nested.idxmax()}; it must hold one value a row."
+        )
     if classes:
         return column.astype(str).to_numpy(dtype=object)
     if column.dtype.kind not in "OUT" and not isinstance(column.dtype, pd.StringDtype):

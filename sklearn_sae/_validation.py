@@ -1,6 +1,7 @@
 """What every stage asks of texts and targets."""
 
 import contextlib
+import re
 import unicodedata
 from collections.abc import Sequence
 from numbers import Number
@@ -76,17 +77,17 @@ def text_identity(text):
 
 @contextlib.contextmanager
 def refuse_texts(name="X"):
-    """Say that `name` holds texts where scikit-learn's checks of numbers, run inside, would quote one.
+    """Say that `name` holds texts where scikit-learn's checks of arrays, run inside, would quote one.
 
     Raises
     ------
     ValueError
-        If a string inside was no number.
+        If a string inside was no number, or strings were no table.
     """
     try:
         yield
     except ValueError as error:
-        if "could not convert string" not in str(error):
+        if not re.search(r"could not convert string|array=\[['\"]", str(error)):
             raise
         raise ValueError(f"{name} holds texts where numbers are needed; embed them first.") from None
 

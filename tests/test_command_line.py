@@ -207,6 +207,11 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
         ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different texts are too few"),
         ("dates.csv", "review,stars\n" + "".join(f"text {i},d{i}\n" for i in range(30)), "30 different values in 30"),
         ("rare.csv", "review,stars\n" + "".join(f"t {i},{'b' if i else 'a'}\n" for i in range(30)), "class 'a'"),
+        (
+            "copies.csv",
+            "review,stars\n" + "t 0,a\nT 0,c\n" + "".join(f"t {i},{'ab'[i % 2]}\n" for i in range(1, 30)),
+            "'c'",
+        ),
         ("numbers.csv", "review,stars\n1,1\n2,2\n3,5\n", "type int in row 0 where a text"),
         ("headers.csv", "review,stars\n", "no row with both a text and a target"),
     ],

@@ -136,6 +136,7 @@ def numbers(values):
 
 
 def pvalue(value):
+    """Return a p-value as str, "-" for NaN."""
     if np.isnan(value):
         return "-"
     return f"{value:.3f}" if value >= 1e-3 or value == 0 else f"{value:.0e}"

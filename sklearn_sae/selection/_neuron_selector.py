@@ -196,6 +196,28 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         self._choose(design.live & defined, tie_break)
         return self
 
+    def transform(self, X):
+        """Keep the chosen neurons.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Activations.
+
+        Returns
+        -------
+        X_r : ndarray or sparse matrix of shape (n_samples, n_kept)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `X` has another number of neurons than in `fit`, NaN or infinity, or holds texts.
+        """
+        with refuse_texts():
+            return super().transform(X)
+
     def _called_scores(self, X, y):
         scores = np.asarray(self.method(X, y))
         if scores.shape != (X.shape[1],) or scores.dtype.kind not in "biuf":

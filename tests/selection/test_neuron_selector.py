@@ -307,3 +307,11 @@ def test_texts_are_refused_and_not_quoted(form):
     with pytest.raises(ValueError, match="X holds texts where numbers are needed; embed them first") as error:
         NeuronSelector(1).fit(form(["I love secret", "secrets é"]), [0, 1])
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda texts: np.array(texts, dtype=object)])
+def test_texts_are_not_quoted_by_transform_either(form):
+    selector = NeuronSelector(1).fit(np.random.default_rng(0).random((6, 2)), range(6))
+    with pytest.raises(ValueError, match="X holds texts where numbers are needed; embed them first") as error:
+        selector.transform(form(["I love secret", "it's secrets"]))
+    assert "secret" not in str(error.value)
