@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from sklearn_sae.sae._kernels import linear
-from sklearn_sae.sae._network import TOO_LARGE, select_above, select_topk
+from sklearn_sae.sae._kernels import linear, topk_linear
+from sklearn_sae.sae._network import TOO_LARGE
 
-_CHUNK_ENTRIES = 2**21  # pre-activations held at once, 8 MB
+_CHUNK_ENTRIES = 2**20  # pre-activations held at once, 4 MB
+_BLOCK_ROWS = 2**16  # rows whose codes are held at once, where only their number is asked for
 
 
 def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype=np.float32):
@@ -18,9 +19,9 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
     X : ndarray of shape (n_samples, d)
     encoder_weight, encoder_bias, bias : ndarray of shape (M, d), (M,), (d,)
     k : int or None
-        Keep at most this many entries of a row, the largest; None keeps all above the threshold.
+        Keep the k largest of a row that are positive; None keeps all above the threshold.
     threshold : float
-        Keep only what is larger.
+        At least 0; unused with `k`.
     device : torch.device
     dtype : dtype, default=float32
         Of the values; the work is float32.
@@ -36,34 +37,51 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
         If a row is beyond the range of float32.
     """
     weight, offset, center = (torch.tensor(a, device=device) for a in (encoder_weight, encoder_bias, bias))
-    n_samples, n_components = len(X), len(encoder_weight)
-    chunk = max(16, _CHUNK_ENTRIES // n_components // 16 * 16)
-    counts, neurons, values = [], [], []
-    for start in range(0, n_samples, chunk):
-        with np.errstate(over="ignore"):  # what overflows is not finite below
-            x = torch.tensor(np.ascontiguousarray(X[start : start + chunk], dtype=np.float32), device=device)
-        pre = linear(x - center, weight, offset)
-        if not torch.isfinite(torch.stack(torch.aminmax(pre))).all():
-            raise ValueError(TOO_LARGE)
-        active = select_above(pre, threshold) if k is None else _topk_in_order(pre, k, threshold)
-        counts.append(torch.bincount(active.rows, minlength=len(x)).cpu().numpy())
-        neurons.append(active.neurons.to(torch.int32).cpu().numpy())
-        values.append(pre[active.rows, active.neurons].cpu().numpy().astype(dtype, copy=False))
-    return _csr(np.concatenate(values), np.concatenate(neurons), np.concatenate(counts), n_components)
+    farthest = float(np.finfo(np.float32).max / max(1.0, np.abs(encoder_weight).sum(axis=1).max())) / 2
+    chunk = max(16, _CHUNK_ENTRIES // len(weight) // 16 * 16)
 
+    def chunks():
+        for start in range(0, len(X), chunk):
+            with np.errstate(over="ignore"):  # what overflows is too far below
+                x = np.array(X[start : start + chunk], dtype=np.float32, order="C")
+            x = torch.from_numpy(x).to(device).sub_(center)
+            if not x.abs().max() <= farthest:
+                raise ValueError(TOO_LARGE)
+            yield slice(start, start + len(x)), x
 
-def _topk_in_order(pre, k, threshold):
-    active = select_topk(pre, k)
-    neurons = active.neurons.view(-1, k).sort(dim=1).values.flatten()
-    keep = pre[active.rows, neurons] > threshold
-    return active._replace(rows=active.rows[keep], neurons=neurons[keep])
-
-
-def _csr(values, neurons, counts, n_components):
-    n_samples = len(counts)
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    index_dtype = np.int32 if len(values) <= np.iinfo(np.int32).max else np.int64
-    indices = neurons.astype(index_dtype, copy=False), ends.astype(index_dtype)
-    codes = sparse.csr_array((values, *indices), shape=(n_samples, n_components))
-    codes.has_sorted_indices = codes.has_canonical_format = True
+    if k is None:
+        codes = [_above(linear(x, weight, offset), threshold) for _, x in chunks()]
+        counts, neurons, values = (np.concatenate(parts) for parts in zip(*codes, strict=True))
+        starts = np.concatenate([[0], np.cumsum(counts)])
+    else:
+        values, neurons = np.empty((len(X), k), np.float32), np.empty((len(X), k), np.int32)
+        for rows, x in chunks():
+            top, where = topk_linear(x, weight, offset, k)
+            values[rows], neurons[rows] = top.relu_().cpu().numpy(), where.cpu().numpy()
+        starts = np.arange(0, values.size + 1, k)
+    index_dtype = np.int32 if values.size <= np.iinfo(np.int32).max else np.int64
+    codes = sparse.csr_array(
+        (
+            values.ravel().astype(dtype, copy=False),
+            neurons.ravel().astype(index_dtype, copy=False),
+            starts.astype(index_dtype),
+        ),
+        shape=(len(X), len(weight)),
+    )
+    codes.eliminate_zeros()
+    codes.sort_indices()
+    codes.has_canonical_format = True
     return codes
+
+
+def _above(pre, threshold):
+    rows, neurons = (pre > threshold).nonzero(as_tuple=True)
+    counts = torch.bincount(rows, minlength=len(pre))
+    return tuple(part.cpu().numpy() for part in (counts, neurons.to(torch.int32), pre[rows, neurons]))
+
+
+def activity(X, **settings):
+    """Return how many rows of `X` each neuron is active in, (M,); `settings` are those of `encode`."""
+    blocks = (X[start : start + _BLOCK_ROWS] for start in range(0, len(X), _BLOCK_ROWS))
+    n_components = len(settings["encoder_weight"])
+    return sum(np.bincount(encode(block, **settings).indices, minlength=n_components) for block in blocks)

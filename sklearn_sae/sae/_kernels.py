@@ -1,103 +1,153 @@
 """The products of a sparse autoencoder, with gradients formed only at its active entries.
 
-A row has K active neurons of M, so the (B, M) matrix of codes is kept as its B*K entries. The decoder is then a
-product of a sparse with a dense matrix, and so are both weight gradients (of the transpose). Every such product is
-one `embedding_bag`, and no (B, M) gradient exists. The rest of the package calls `linear`, `encode_at`, `decode` and
-`adam_step`; faster forms of these four may replace them without a change elsewhere.
+A row has K active neurons of M, so the (B, M) matrix of codes is kept as its B*K entries. The decoder is then the
+product of a sparse with a dense matrix, both weight gradients are that of the transpose, and the gradient of the codes
+is a dot product an entry; no (B, M) gradient exists. The rest of the package calls the functions of this file; faster
+forms may replace them without a change elsewhere.
 
 All results are the same bits for every number of CPU threads.
 """
 
+import warnings
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 _TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
+_BAG = 64  # neurons added up in one go
 
 
 class Active(NamedTuple):
-    """Where the entries of a sparse (n_rows, M) matrix are, in row order; values travel apart."""
+    """Where the entries of a sparse (n_rows, M) matrix are, row by row; values travel apart."""
 
     rows: Tensor  # (n_active,) int64, ascending
     neurons: Tensor  # (n_active,) int64
-    n_rows: int
+    starts: Tensor  # (n_rows + 1,) int64: row i has the entries from starts[i] up to starts[i + 1]
+
+    @classmethod
+    def regular(cls, neurons):
+        """From an (n_rows, K) matrix."""
+        rows, starts = _regular_rows(*neurons.shape, neurons.device)
+        return cls(rows, neurons.flatten(), starts)
+
+    @classmethod
+    def ragged(cls, rows, neurons, n_rows):
+        """From the row and the neuron of each entry."""
+        return cls(rows, neurons, torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device)))
+
+
+@lru_cache(maxsize=8)
+def _regular_rows(n_rows, k, device):
+    entries = torch.arange(n_rows * k + 1, device=device)
+    return entries[:-1] // k, entries[::k].contiguous()
+
+
+class ByNeuron(NamedTuple):
+    """The entries of an `Active` neuron by neuron."""
+
+    order: Tensor  # (n_active,) their positions in row order
+    rows: Tensor  # (n_active,)
+    starts: Tensor  # (M + 1,)
 
 
 def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """Return ``x @ weight.T + offset``, (B, M), without a gradient."""
-    with torch.no_grad():
-        n_rows, n_outputs = len(x), len(weight)
-        pad_rows, pad_outputs = -n_rows % _TILE, -n_outputs % _TILE
-        if pad_rows:
-            x = F.pad(x, (0, 0, 0, pad_rows))
-        if pad_outputs:
-            weight = F.pad(weight, (0, 0, 0, pad_outputs))
-            offset = F.pad(offset, (0, pad_outputs))
-        return torch.addmm(offset, x, weight.T)[:n_rows, :n_outputs]
+    """Return ``x @ weight.T + offset``, (B, M)."""
+    n_rows, n_outputs = len(x), len(weight)
+    pad_rows, pad_outputs = -n_rows % _TILE, -n_outputs % _TILE
+    if pad_rows:
+        x = F.pad(x, (0, 0, 0, pad_rows))
+    if pad_outputs:
+        weight = F.pad(weight, (0, 0, 0, pad_outputs))
+        offset = F.pad(offset, (0, pad_outputs))
+    return torch.addmm(offset, x, weight.T)[:n_rows, :n_outputs]
 
 
-def encode_at(pre: Tensor, active: Active, x: Tensor, bias: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """Return the active entries of ``pre = (x - bias) @ weight.T + offset``, (n_active,), with gradients.
+def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
+    """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
+    return _topk(linear(x, weight, offset), k)
 
-    `pre` is already known (it chose the active entries); the gradients flow to `bias`, `weight` and `offset`.
-    """
-    return _EncodeAt.apply(pre, active, x, bias, weight, offset)
+
+def _topk(matrix, k):
+    # torch.topk sorts partially if 64 * k fit into a row and else partitions, which is slower up to half of that.
+    n_columns = matrix.shape[1]
+    if 32 * k <= n_columns < 64 * k:
+        matrix = F.pad(matrix, (0, 64 * k - n_columns), value=-torch.inf)
+    return matrix.topk(k, dim=1, sorted=False)
 
 
 def decode(values: Tensor, active: Active, weight: Tensor) -> Tensor:
-    """Return the product of the sparse (n_rows, M) matrix with `weight` (M, d): (n_rows, d), with gradients."""
-    starts = torch.searchsorted(active.rows, torch.arange(active.n_rows, device=values.device))
-    product = F.embedding_bag(active.neurons, weight.detach(), starts, mode="sum", per_sample_weights=values)
-    # Up to here the gradient reaches `values`; the one of `weight` is added as a sparse product of its own.
-    return _WeightGradient.apply(product, values.detach(), active, weight)
+    """Return the product of the sparse (n_rows, M) matrix with `weight` (M, d): (n_rows, d)."""
+    return _weighted_sums(values, active.neurons, active.starts, weight)
 
 
-def transposed_product(values: Tensor, active: Active, dense: Tensor, n_neurons: int) -> Tensor:
+def transposed_product(values: Tensor, order: ByNeuron, dense: Tensor) -> Tensor:
     """Return the product of the transposed sparse (M, n_rows) matrix with `dense` (n_rows, d): (M, d)."""
-    neurons, order = torch.sort(active.neurons, stable=True)
-    starts = torch.searchsorted(neurons, torch.arange(n_neurons, device=values.device))
-    return F.embedding_bag(active.rows[order], dense, starts, mode="sum", per_sample_weights=values[order])
+    return _weighted_sums(values.index_select(0, order.order), order.rows, order.starts, dense)
+
+
+def dots(dense: Tensor, weight: Tensor, active: Active) -> Tensor:
+    """Return the active entries of ``dense @ weight.T``, (n_active,)."""
+    pattern = torch.sparse_csr_tensor(
+        active.starts,
+        active.neurons,
+        dense.new_zeros(len(active.neurons)),
+        size=(len(dense), len(weight)),
+        check_invariants=False,
+    )
+    return torch.sparse.sampled_addmm(pattern, dense, weight.T, beta=0).values()
+
+
+def by_neuron(active: Active, n_neurons: int) -> ByNeuron:
+    """Return the entries in the order of their neurons, those of one neuron in row order."""
+    neurons = active.neurons
+    if neurons.device.type == "cpu" and n_neurons <= 2**16:  # NumPy sorts 16-bit integers by radix, ten times sooner
+        order = torch.from_numpy(np.argsort(neurons.numpy().astype(np.uint16), kind="stable"))
+    else:
+        order = torch.argsort(neurons, stable=True)
+    ends = torch.arange(n_neurons + 1, device=neurons.device)
+    starts = torch.searchsorted(neurons.index_select(0, order), ends)
+    return ByNeuron(order, active.rows.index_select(0, order), starts)
+
+
+def sum_by_neuron(values: Tensor, active: Active, n_neurons: int) -> Tensor:
+    """Return the sum of the values of each neuron, (M,)."""
+    return values.new_zeros(n_neurons).index_add_(0, active.neurons, values)
+
+
+def vector_product(vector: Tensor, matrix: Tensor) -> Tensor:
+    """Return ``vector @ matrix``."""
+    rows = torch.arange(len(matrix), device=matrix.device)
+    starts = F.pad(rows[::_BAG], (0, 1), value=len(rows))
+    return _weighted_sums(vector, rows, starts, matrix).sum(0)
 
 
 def adam_step(params, gradients, first, second, *, step, learning_rate, betas=(0.9, 0.999), eps=1e-8):
     """Update tensors and their two moments in place by the step number `step` (from 1) of Adam."""
-    beta1, beta2 = betas
-    rate = learning_rate / (1 - beta1**step)
-    debias = (1 - beta2**step) ** 0.5
-    for param, gradient, m, v in zip(params, gradients, first, second, strict=True):
-        m.lerp_(gradient, 1 - beta1)
-        v.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        param.addcdiv_(m, v.sqrt().div_(debias).add_(eps), value=-rate)
+    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls, without the second that importing torch.optim takes
+        list(params),
+        list(gradients),
+        list(first),
+        list(second),
+        [],
+        [torch.full((), float(step), device=p.device) for p in params],
+        lr=learning_rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,
+        eps=eps,
+        amsgrad=False,
+        maximize=False,
+    )
 
 
-class _EncodeAt(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, pre, active, x, bias, weight, offset):
-        ctx.save_for_backward(x, bias, weight)
-        ctx.active = active
-        return pre[active.rows, active.neurons]
-
-    @staticmethod
-    def backward(ctx, gradient):
-        x, bias, weight = ctx.saved_tensors
-        n_neurons = len(weight)
-        weight_gradient = transposed_product(gradient, ctx.active, x - bias, n_neurons)
-        offset_gradient = gradient.new_zeros(n_neurons).index_add_(0, ctx.active.neurons, gradient)
-        bias_gradient = -(offset_gradient[:, None] * weight).sum(0)  # a matrix-vector product would depend on threads
-        return None, None, None, bias_gradient, weight_gradient, offset_gradient
+def _weighted_sums(values, indices, starts, rows):
+    return F.embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
 
-class _WeightGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, product, values, active, weight):
-        ctx.save_for_backward(values)
-        ctx.active, ctx.n_neurons = active, len(weight)
-        return product.view_as(product)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (values,) = ctx.saved_tensors
-        weight_gradient = transposed_product(values, ctx.active, gradient.contiguous(), ctx.n_neurons)
-        return gradient, None, None, weight_gradient
+with warnings.catch_warnings():  # torch says once, when the first is made, that such tensors are in beta
+    warnings.simplefilter("ignore")
+    dots(torch.ones(1, 1), torch.ones(1, 1), Active.regular(torch.zeros(1, 1, dtype=torch.int64)))

@@ -1,16 +1,27 @@
-"""The autoencoder in equations: which entries are active, the reconstructions, the loss.
+"""The autoencoder in equations: which entries are active, the reconstructions, the loss and its gradient.
 
-Shapes: B rows of a batch, d features, M neurons, C outputs of the target head. Rows come centered and scaled so that
-the training data has total variance 1; a mean squared residual is then the normalized one.
+Shapes: B rows of a batch, d features, M neurons, P prefixes, C outputs of the target head. Rows come centered and
+scaled so that the training data has total variance 1; a mean squared residual is then the normalized one.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sklearn_sae.sae._kernels import Active, decode, encode_at, linear
+from sklearn_sae.sae._kernels import (
+    Active,
+    by_neuron,
+    decode,
+    dots,
+    linear,
+    sum_by_neuron,
+    topk_linear,
+    transposed_product,
+    vector_product,
+)
 
 TOO_LARGE = "X has values too large for float32; scale it down."
 
@@ -41,55 +52,91 @@ class Settings(NamedTuple):
     constant_loss: float = 1.0  # of the target: the loss of the best constant prediction
 
 
+class Term(NamedTuple):
+    """A term ``weight * mean |residual|^2`` of the loss, with ``residual = codes @ components - rows``."""
+
+    weight: float
+    active: Active  # over the rows of `pull`
+    codes: Tensor  # (n_active,)
+    pull: Tensor  # (B, d), the residual; for P prefixes (P * B, d), the sum of the residuals that a block takes part in
+    moved_by_bias: bool  # whether its rows are those of the batch minus `bias`
+
+
+class Head(NamedTuple):
+    """The target's term of the loss."""
+
+    active: Active
+    codes: Tensor  # (n_active,)
+    pull: Tensor  # (B, C), the derivative of the term by the outputs
+
+
 class Loss(NamedTuple):
-    """A batch's loss and what training keeps count of."""
+    """A batch's loss and what its gradient needs."""
 
     total: Tensor  # what is minimized
     fit: Tensor  # reconstruction and target terms only: what history and early stopping look at
     active: Active
     codes: Tensor  # (n_active,)
+    centered: Tensor  # (B, d), the rows minus `bias`
+    terms: list
+    head: Head | None
 
 
-def pre_activations(params: Parameters, x: Tensor) -> Tensor:
-    """Return (x - bias) @ encoder_weight.T + encoder_bias, (B, M), without a gradient."""
-    return linear(x - params.bias.detach(), params.encoder_weight.detach(), params.encoder_bias.detach())
+def encode_topk(params: Parameters, centered: Tensor, k: int):
+    """Return where the k largest pre-activations of each row are, positive or not, and the codes there."""
+    values, neurons = topk_linear(centered, params.encoder_weight, params.encoder_bias, k)
+    return Active.regular(neurons), values.flatten().relu()
 
 
-def select_topk(pre: Tensor, k: int) -> Active:
-    """Return the k largest entries of each row, positive or not."""
-    neurons = pre.topk(k, dim=1, sorted=False).indices
-    rows = torch.arange(len(pre), device=pre.device).repeat_interleave(k)
-    return Active(rows, neurons.flatten(), len(pre))
+def encode_batch_topk(params: Parameters, centered: Tensor, k: int):
+    """Return where the k * B largest pre-activations of the batch are, positive or not, and the codes there."""
+    pre = linear(centered, params.encoder_weight, params.encoder_bias).flatten()
+    entries = pre.topk(k * len(centered), sorted=False).indices.sort().values
+    n_neurons = len(params.encoder_bias)
+    return Active.ragged(entries // n_neurons, entries % n_neurons, len(centered)), pre[entries].relu()
 
 
-def select_batch_topk(pre: Tensor, k: int) -> Active:
-    """Return the k * B largest entries of the batch, positive or not."""
-    entries = pre.flatten().topk(k * len(pre), sorted=False).indices.sort().values
-    return Active(entries // pre.shape[1], entries % pre.shape[1], len(pre))
-
-
-def select_above(pre: Tensor, threshold) -> Active:
-    """Return the entries larger than a threshold."""
+def encode_above(params: Parameters, centered: Tensor, threshold):
+    """Return where the pre-activations are larger than a threshold, and the codes there."""
+    pre = linear(centered, params.encoder_weight, params.encoder_bias)
     rows, neurons = (pre > threshold).nonzero(as_tuple=True)
-    return Active(rows, neurons, len(pre))
+    return Active.ragged(rows, neurons, len(pre)), pre[rows, neurons].relu()
 
 
-def prefix_reconstructions(codes: Tensor, active: Active, components: Tensor, prefixes) -> Tensor:
-    """Return what each prefix of the neurons reconstructs, (P, B, d), without the bias.
+def encode_dead(params: Parameters, centered: Tensor, k: int, dead: Tensor):
+    """Return where the k largest pre-activations of each row among the dead neurons are, and the codes there."""
+    values, among = topk_linear(centered, params.encoder_weight[dead], params.encoder_bias[dead], min(k, len(dead)))
+    return Active.regular(dead[among]), values.flatten().relu()
 
-    Prefix p is prefix p - 1 and the next block of neurons, so each entry is decoded once.
+
+def mean_square(residual: Tensor) -> Tensor:
+    """Return the mean over rows (the last axis but one) of the squared norm of the residual."""
+    return torch.linalg.vector_norm(residual, dim=-1).square().mean(-1)
+
+
+def prefix_term(params: Parameters, centered: Tensor, active: Active, codes: Tensor, prefixes):
+    """Return the mean loss over the prefixes of the neurons, its `Term`, and the residual of the longest.
+
+    Prefix p is prefix p - 1 and the next block of neurons, so each entry is decoded once, and takes part in the
+    residuals of its own and all later prefixes.
     """
+    n_prefixes, n_rows = len(prefixes), len(centered)
     ends = torch.tensor(prefixes, device=codes.device)
     block = torch.bucketize(active.neurons, ends, right=True)
-    rows, order = torch.sort(block * active.n_rows + active.rows, stable=True)
-    stacked = Active(rows, active.neurons[order], len(prefixes) * active.n_rows)
-    parts = decode(codes[order], stacked, components)
-    return parts.view(len(prefixes), active.n_rows, -1).cumsum(0)
+    rows, order = torch.sort(block * n_rows + active.rows, stable=True)
+    stacked, codes = Active.ragged(rows, active.neurons[order], n_prefixes * n_rows), codes[order]
+    blocks = decode(codes, stacked, params.components).view(n_prefixes, n_rows, -1)
+    residuals = blocks.cumsum(0) - centered
+    pull = residuals.flip(0).cumsum(0).flip(0).flatten(0, 1)
+    return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, pull, True), residuals[-1]
 
 
-def normalized_mse(residual: Tensor) -> Tensor:
-    """Return the mean over rows (the last axis but one) of the squared norm of the residual."""
-    return residual.square().sum(-1).mean(-1)
+def head_term(params: Parameters, active: Active, codes: Tensor, y: Tensor, settings: Settings):
+    """Return the weighted loss of the linear head from the codes to the target, and its `Head`."""
+    with torch.enable_grad():
+        outputs = (decode(codes, active, params.head_weight) + params.head_bias).requires_grad_()
+        loss = settings.target_weight * target_loss(outputs, y, settings)
+    return loss.detach(), Head(active, codes, torch.autograd.grad(loss, outputs)[0])
 
 
 def target_loss(outputs: Tensor, y: Tensor, settings: Settings) -> Tensor:
@@ -121,39 +168,84 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         Keep what lies above it, as `transform` does, instead of the largest entries over the batch.
     """
     s = settings
-    pre = pre_activations(params, x)
     centered = x - params.bias
-
-    def encode(active):
-        return encode_at(pre, active, x, params.bias, params.encoder_weight, params.encoder_bias).relu()
-
     if threshold is not None:
-        active = select_above(pre, threshold)
+        active, codes = encode_above(params, centered, threshold)
     elif s.batch_topk:
-        active = select_batch_topk(pre, s.k)
+        active, codes = encode_batch_topk(params, centered, s.k)
     else:
-        active = select_topk(pre, s.k)
-    codes = encode(active)
+        active, codes = encode_topk(params, centered, s.k)
 
     if s.prefixes is None:
-        reconstruction = decode(codes, active, params.components)
-        loss = normalized_mse(centered - reconstruction)
+        residual = decode(codes, active, params.components).sub_(centered)
+        fit, term = mean_square(residual), Term(1.0, active, codes, residual, True)
     else:
-        reconstructions = prefix_reconstructions(codes, active, params.components, s.prefixes)
-        reconstruction = reconstructions[-1]
-        loss = normalized_mse(centered - reconstructions).mean()
+        fit, term, residual = prefix_term(params, centered, active, codes, s.prefixes)
+    terms, head = [term], None
 
     if s.target_weight > 0:
-        outputs = decode(codes, active, params.head_weight) + params.head_bias
-        loss = loss + s.target_weight * target_loss(outputs, y, s)
+        head_loss, head = head_term(params, active, codes, y, s)
+        fit = fit + head_loss
 
-    total = loss
+    total = fit
     if s.multi_weight > 0:
-        wider = select_topk(pre, s.multi_k)
-        total = total + s.multi_weight * normalized_mse(centered - decode(encode(wider), wider, params.components))
+        wider, more = encode_topk(params, centered, s.multi_k)
+        left = decode(more, wider, params.components).sub_(centered)
+        total = total + s.multi_weight * mean_square(left)
+        terms.append(Term(s.multi_weight, wider, more, left, True))
     if s.aux_weight > 0 and dead is not None and len(dead):
-        among = select_topk(pre[:, dead], min(s.aux_k, len(dead)))
-        revived = among._replace(neurons=dead[among.neurons])
-        residual = (centered - reconstruction).detach()
-        total = total + s.aux_weight * normalized_mse(residual - decode(encode(revived), revived, params.components))
-    return Loss(total, loss, active, codes)
+        revived, weak = encode_dead(params, centered, s.aux_k, dead)
+        left = decode(weak, revived, params.components).add_(residual)  # the residual itself is held fixed
+        total = total + s.aux_weight * mean_square(left)
+        terms.append(Term(s.aux_weight, revived, weak, left, False))
+    return Loss(total, fit, active, codes, centered, terms, head)
+
+
+def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
+    """Return the gradient of a loss, formed at the active entries only.
+
+    A term pulls at its reconstruction with ``2 * weight / B * residual``. With P this matrix and Z the codes,
+
+        d components     = Z.T @ P
+        d Z              = P @ components.T          at the active entries, 0 where the code is 0
+        d encoder_weight = d Z.T @ (x - bias)
+
+    Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient. For row j that
+    is the sum of ``Z * d Z`` over the entries of neuron j, before the zeros.
+    """
+    x, n_neurons = loss.centered, len(params.encoder_bias)
+    n_rows = len(x)
+    encoder_weight, encoder_bias, components, bias, along = [], [], [], [], []
+
+    def add_to_encoder(slopes, active, order):
+        if len(active.starts) > n_rows + 1:  # stacked: the rows of the batch repeat
+            order = order._replace(rows=order.rows % n_rows)
+        encoder_weight.append(transposed_product(slopes, order, x))
+        encoder_bias.append(sum_by_neuron(slopes, active, n_neurons))
+
+    for term in loss.terms:
+        factor = 2 * term.weight / n_rows
+        slopes = dots(term.pull, params.components, term.active).mul_(factor)
+        order = by_neuron(term.active, n_neurons)
+        components.append(transposed_product(factor * term.codes, order, term.pull))
+        along.append(sum_by_neuron(term.codes * slopes, term.active, n_neurons))
+        if term.moved_by_bias:
+            bias.append(factor * term.pull[:n_rows].sum(0))  # the first block takes part in all residuals
+        add_to_encoder(slopes.mul_(term.codes > 0), term.active, order)
+
+    head_weight, head_bias = torch.zeros_like(params.head_weight), torch.zeros_like(params.head_bias)
+    if loss.head is not None:
+        active, codes, pull = loss.head
+        order = by_neuron(active, n_neurons)
+        head_weight = transposed_product(codes, order, pull)
+        head_bias = pull.sum(0)
+        add_to_encoder(dots(pull, params.head_weight, active).mul_(codes > 0), active, order)
+
+    encoder_bias, components = _total(encoder_bias), _total(components)
+    components.addcmul_(_total(along)[:, None], params.components, value=-1)
+    bias = _total(bias) - vector_product(encoder_bias, params.encoder_weight)
+    return Parameters(_total(encoder_weight), encoder_bias, components, bias, head_weight, head_bias)
+
+
+def _total(parts):
+    return reduce(torch.add, parts)

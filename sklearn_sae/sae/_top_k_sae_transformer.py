@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,6 +20,7 @@ from sklearn_sae.sae._sizes import resolve_sizes
 from sklearn_sae.sae._target import HeadTarget
 
 _DTYPES = [np.float64, np.float32, np.float16]
+_ROWS_CHECKED = 2**14
 
 
 class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -375,7 +376,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         device = self._device()
         mean, scale = (self._mean, self._scale) if fitted else center_and_scale(X, np.arange(len(X)))
-        rows = Rows(X, values, mean, scale, device)
+        rows = Rows(X, values, mean, scale, device).check_range()
         carried = getattr(self, "_partial", None)
         if carried is not None and carried["head_bias"].shape == (0 if head is None else len(head.start),):
             state, seed, history = State.from_arrays(carried, device), int(carried["seed"]), self.history_
@@ -489,7 +490,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _check_rows(self, X, *, name="X", **checks):
         with refuse_texts(name):
-            return validate_data(self, X, dtype=_DTYPES, **checks)
+            X = validate_data(self, X, dtype=_DTYPES, ensure_all_finite=False, **checks)
+        for start in range(0, len(X), _ROWS_CHECKED):  # of half precision all at once, the check would need more memory
+            assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name="X")
+        return X
 
     def _check_target(self, y, n_samples, *, task="auto", name="y"):
         if not self.target_weight:
@@ -565,8 +569,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         mean, scale = center_and_scale(X, index)
         rows = Rows(X, values, mean, scale, device, index=index)
         if X_val is not None:
-            return rows, Rows(X_val, values_val, mean, scale, device)
-        return rows, None if held_out is None else Rows(X, values, mean, scale, device, index=held_out)
+            return rows, Rows(X_val, values_val, mean, scale, device).check_range()
+        if held_out is None:
+            return rows, None
+        return rows, Rows(X, values, mean, scale, device, index=held_out).check_range()
 
     def _settings(self, sizes, head):
         from sklearn_sae.sae._network import Settings
@@ -638,20 +644,22 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _encode(self, X):
         from sklearn_sae.sae._encoding import encode
 
-        return encode(
-            X,
-            encoder_weight=self.encoder_weight_,
-            encoder_bias=self.encoder_bias_,
-            bias=self.bias_,
-            k=None if self._sparsity == "batch_topk" else self.k_,
-            threshold=self.threshold_,
-            device=self._device(),
-            dtype=np.float64 if X.dtype == np.float64 else np.float32,
-        )
+        return encode(X, **self._encoder(), dtype=np.float64 if X.dtype == np.float64 else np.float32)
 
     def _density(self, X):
-        codes = self._encode(X)
-        return (np.bincount(codes.indices, minlength=self.n_components_) / len(X)).astype(np.float32)
+        from sklearn_sae.sae._encoding import activity
+
+        return (activity(X, **self._encoder()) / len(X)).astype(np.float32)
+
+    def _encoder(self):
+        return {
+            "encoder_weight": self.encoder_weight_,
+            "encoder_bias": self.encoder_bias_,
+            "bias": self.bias_,
+            "k": None if self._sparsity == "batch_topk" else self.k_,
+            "threshold": self.threshold_,
+            "device": self._device(),
+        }
 
     def _output(self, codes, X):
         """Return codes in the container that the user asked for."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import adam_step, decode, linear
-from sklearn_sae.sae._network import TOO_LARGE, Parameters, Settings, compute_loss, select_topk
+from sklearn_sae.sae._kernels import Active, adam_step, decode, sum_by_neuron, topk_linear
+from sklearn_sae.sae._network import TOO_LARGE, Parameters, Settings, compute_gradient, compute_loss
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
 _EVALUATION_ROWS = 1024
@@ -33,15 +33,20 @@ class Rows:
         return len(self.index)
 
     def batch(self, positions):
-        """Return tensors (B, d) and (B,) or None; ValueError for rows beyond the range of float32."""
+        """Return tensors (B, d) and (B,) or None."""
         rows = self.index[positions]
-        with np.errstate(over="ignore"):  # what overflows is too far below
-            x = torch.from_numpy(np.ascontiguousarray(self.X[rows], dtype=np.float32)).to(self._mean.device)
-        x = (x - self._mean) / self.scale
-        if not x.abs().max() <= _FARTHEST:
-            raise ValueError(TOO_LARGE)
+        x = torch.from_numpy(np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)).to(self._mean.device)
         y = None if self.y is None else torch.from_numpy(self.y[rows]).to(self._mean.device)
-        return x, y
+        return x.sub_(self._mean).mul_(1 / self.scale), y
+
+    def check_range(self):
+        """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
+        for start in range(0, len(self), _EVALUATION_ROWS):
+            with np.errstate(over="ignore"):
+                x, _ = self.batch(slice(start, start + _EVALUATION_ROWS))
+            if not x.abs().max() <= _FARTHEST:
+                raise ValueError(TOO_LARGE)
+        return self
 
 
 @dataclass
@@ -103,38 +108,34 @@ def parameter_arrays(params):
     return {name: _array(p) for name, p in zip(Parameters._fields, params, strict=True)}
 
 
+@torch.no_grad()
 def training_step(state: State, x, y, settings: Settings, *, learning_rate, dead_after):
-    """Take one step on a batch, in place, and return its loss as a float."""
+    """Take one step on a batch, in place, and return its loss, a tensor."""
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
-    params = Parameters(*(p.detach().requires_grad_() for p in state.params))
-    loss = compute_loss(params, x, y, settings, dead=dead)
-    gradients = torch.autograd.grad(loss.total, params, allow_unused=True, materialize_grads=True)
+    loss = compute_loss(state.params, x, y, settings, dead=dead)
+    gradient = compute_gradient(state.params, loss)
+    state.step += 1
+    adam_step(state.params, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
+    components = state.params.components
+    components /= components.norm(dim=1, keepdim=True)
 
-    with torch.no_grad():
-        components, gradient = state.params.components, gradients[Parameters._fields.index("components")]
-        gradient -= (gradient * components).sum(1, keepdim=True) * components  # no step along a unit row
-        state.step += 1
-        adam_step(state.params, gradients, state.first, state.second, step=state.step, learning_rate=learning_rate)
-        components /= components.norm(dim=1, keepdim=True)
-
-        codes = loss.codes.detach()
-        on = codes > 0
-        state.silent_steps += 1
-        state.silent_steps[loss.active.neurons[on]] = 0
-        if settings.batch_topk:
-            smallest = torch.where(on, codes, torch.inf).min()
-            if smallest < torch.inf:
-                state.threshold_sum.lerp_(smallest, _THRESHOLD_RATE)
-                state.threshold_weight += _THRESHOLD_RATE * (1 - state.threshold_weight)
-    return float(loss.fit.detach())
+    fired = sum_by_neuron(loss.codes, loss.active, len(components)) > 0
+    state.silent_steps.add_(1).masked_fill_(fired, 0)
+    if settings.batch_topk:
+        smallest = torch.where(loss.codes > 0, loss.codes, torch.inf).min()
+        if smallest < torch.inf:
+            state.threshold_sum.lerp_(smallest, _THRESHOLD_RATE)
+            state.threshold_weight += _THRESHOLD_RATE * (1 - state.threshold_weight)
+    return loss.fit
 
 
 @torch.no_grad()
 def evaluate(state: State, rows: Rows, settings: Settings):
     """Return the mean loss over all rows, encoded as `transform` does; counts as no step."""
     threshold = state.threshold if settings.batch_topk else None
+    settings = settings._replace(multi_weight=0.0)  # not looked at
     total = 0.0
     for start in range(0, len(rows), _EVALUATION_ROWS):
         x, y = rows.batch(slice(start, start + _EVALUATION_ROWS))
@@ -157,6 +158,7 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         x, y = rows.batch(chosen)
         loss = training_step(state, x, y, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
+    total = float(total)
     if not (math.isfinite(total) and all(p.square().sum().isfinite() for p in state.params)):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
     dead_fraction = float((state.silent_steps >= dead_after).float().mean())
@@ -284,9 +286,8 @@ def initial_gain(rows, directions, k):
     """
     x, _ = rows.batch(slice(None, None, math.ceil(len(rows) / _EVALUATION_ROWS)))
     weight = _tensor(directions, x.device)
-    pre = linear(x, weight, weight.new_zeros(len(weight)))
-    active = select_topk(pre, k)
-    x, sums = _array(x), _array(decode(pre[active.rows, active.neurons].relu(), active, weight))
+    values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k)
+    x, sums = _array(x), _array(decode(values.relu().flatten(), Active.regular(neurons), weight))
     length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
     return min(1.0, float((x * sums).sum()) / length) if length else 1.0
 

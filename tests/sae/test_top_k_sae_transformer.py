@@ -173,25 +173,6 @@ def test_transform_output_containers(X):
         pass  # scikit-learn has no such setting yet
 
 
-def test_transform_holds_no_dense_matrix(monkeypatch):
-    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
-    sae = TopKSAETransformer(n_components=2048, k=2, max_epochs=1, random_state=0).fit(X)
-    dense_bytes = 3000 * 2048 * 4
-    monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**17)
-    largest, linear = [], _encoding.linear
-    monkeypatch.setattr(_encoding, "linear", lambda *a: largest.append(linear(*a)) or largest[-1])
-    tracemalloc.start()
-    codes = sae.transform(X)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert codes.shape == (3000, 2048)
-    assert max(pre.numel() for pre in largest) <= 2**17
-    assert peak < dense_bytes / 50
-
-
-# How it trains
-
-
 @pytest.mark.parametrize("n_features", [1, 2, 3])
 def test_more_active_neurons_than_features(n_features):
     X = np.random.default_rng(0).normal(size=(300, n_features))

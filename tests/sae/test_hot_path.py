@@ -1,0 +1,92 @@
+"""What must not regress, counted and not timed: operations a step, and no tensor as large as a dense (n, M) matrix."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae import _encoding
+from sklearn_sae.sae._network import Settings
+from sklearn_sae.sae._training import State, initial_arrays, training_step
+
+B, D, M, K = 64, 8, 1024, 4
+DENSE = B * M  # larger than any parameter
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations by name, and those whose result has at least `large` entries of its own memory."""
+
+    def __init__(self, large):
+        super().__init__()
+        self.threshold, self.counts, self.large = large, Counter(), Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        tensors = out if isinstance(out, (tuple, list)) else (out,)
+        tensors = [t for t in tensors if isinstance(t, torch.Tensor) and t.layout == torch.strided]
+        name = func.overloadpacket.__name__
+        self.counts[name] += 1
+        if not func.is_view and any(t.numel() >= self.threshold for t in tensors):
+            self.large[name] += 1
+        return out
+
+
+def step_operations(settings, *, n_steps=1, dead_after=10**6):
+    """Return the operations of the last of some steps."""
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(M, D)).astype(np.float32)
+    arrays = initial_arrays(directions / np.linalg.norm(directions, axis=1, keepdims=True), None)
+    if settings.target_weight:
+        arrays |= {"head_weight": np.zeros((M, 1), np.float32), "head_bias": np.zeros(1, np.float32)}
+    state = State.start(arrays, "cpu")
+    for _ in range(n_steps):
+        x, y = (torch.from_numpy(rng.normal(size=size).astype(np.float32)) for size in ((B, D), B))
+        with Operations(DENSE) as operations:
+            training_step(state, x, y, settings, learning_rate=1e-3, dead_after=dead_after)
+    return operations
+
+
+def test_a_step_forms_one_dense_matrix_the_pre_activations():
+    operations = step_operations(Settings(k=K, aux_k=8, aux_weight=1 / 32))
+    assert operations.large == {"addmm": 1}
+    assert operations.counts["topk"] == 1
+    assert operations.counts["sparse_sampled_addmm"] == 1  # the gradient of the codes
+    assert operations.counts["_embedding_bag_forward_only"] == 4  # the decoder, two weight gradients, that of the bias
+    assert operations.counts["_fused_adam_"] == 1
+    assert sum(operations.counts.values()) <= 90
+
+
+@pytest.mark.parametrize(
+    ("settings", "products"),
+    [
+        (Settings(k=K, batch_topk=True), 1),
+        (Settings(k=K, prefixes=(64, M)), 1),
+        (Settings(k=K, target_weight=1.0), 1),
+        (Settings(k=K, multi_k=16, multi_weight=0.1), 2),
+    ],
+)
+def test_no_term_forms_another(settings, products):
+    assert step_operations(settings).large == {"addmm": products}
+
+
+def test_dead_neurons_cost_only_while_there_are_any():
+    settings = Settings(k=K, aux_k=8, aux_weight=1 / 32)
+    alive, dead = step_operations(settings, n_steps=4), step_operations(settings, n_steps=4, dead_after=2)
+    assert alive.counts["addmm"] == 1
+    assert dead.counts["addmm"] == 2
+    assert dead.large == {"addmm": 1}  # the dead are fewer than all
+
+
+@pytest.mark.parametrize("sparsity", ["topk", "batch_topk"])
+def test_transform_holds_one_chunk_of_pre_activations(monkeypatch, sparsity):
+    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    sae = TopKSAETransformer(n_components=2048, k=2, max_epochs=1, sparsity=sparsity, random_state=0).fit(X)
+    monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**17)
+    with Operations(2**17 + 1) as operations:
+        codes = sae.transform(X)
+    assert codes.shape == (3000, 2048)
+    assert not operations.large
+    assert operations.counts["addmm"] == -(-3000 // 64)
