@@ -9,13 +9,18 @@ All results are the same bits for every number of CPU threads.
 """
 
 import warnings
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+try:
+    from sklearn_sae.sae._topk import topk as compiled_topk
+except ImportError:  # there was no C compiler where the package was built
+    compiled_topk = None
 
 _TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
 _BAG = 64  # neurons added up in one go
@@ -68,15 +73,64 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
 
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
+    n_candidates = k + max(8, k // 2)
+    if _is_float32_cpu(x) and multiplies_bfloat16() and len(weight) >= 32 * n_candidates:
+        return _topk_through_bfloat16(x, weight, offset, k, n_candidates)
     return _topk(linear(x, weight, offset), k)
 
 
+def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
+    """Return the same by a coarse product that takes less than half the time, and exact ones for its candidates.
+
+    What a row's coarse entries are off by has a bound. If it does not rule out that one of the k largest is not among
+    the candidates, the row is computed in float32.
+    """
+    x_coarse, weight_coarse, offset_coarse = x.bfloat16(), weight.bfloat16(), offset.bfloat16()
+    coarse, candidates = _topk(F.linear(x_coarse, weight_coarse, offset_coarse), n_candidates)
+    exact = dots(x, weight, Active.regular(candidates)).view_as(coarse).add_(offset[candidates])
+    values, among = _topk(exact, k)
+    columns = candidates.gather(1, among)
+
+    cut = coarse.amin(1)  # of what is no candidate, no coarse entry is larger
+    error = (
+        _norms(x - x_coarse) * _norms(weight).max()
+        + _norms(x_coarse.float()) * _norms(weight - weight_coarse).max()
+        + (offset - offset_coarse).abs().max()
+        + 2**-8 * cut.abs()  # the rounding of the product itself
+        + 2**-22 * len(weight[0]) * _norms(x) * _norms(weight).max()  # and of its sums
+    )
+    unsure = (values.amin(1) < cut + error).nonzero()[:, 0]
+    if len(unsure):
+        values[unsure], columns[unsure] = _topk(linear(x[unsure], weight, offset), k)
+    return values, columns
+
+
+def _norms(matrix):
+    return torch.linalg.vector_norm(matrix, dim=1)
+
+
+@cache
+def multiplies_bfloat16():
+    """Return whether the CPU multiplies bfloat16 natively, which takes less than half the time of float32."""
+    has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return compiled_topk is not None and torch.backends.mkldnn.is_available() and has_instructions()
+
+
 def _topk(matrix, k):
+    if compiled_topk is not None and matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.bfloat16):
+        values, columns = torch.empty(len(matrix), k), torch.empty(len(matrix), k, dtype=torch.int64)
+        whole = matrix.contiguous().view(torch.int16 if matrix.dtype == torch.bfloat16 else torch.float32)
+        compiled_topk(whole.numpy(), whole.itemsize, k, values.numpy(), columns.numpy())
+        return values, columns
     # torch.topk sorts partially if 64 * k fit into a row and else partitions, which is slower up to half of that.
     n_columns = matrix.shape[1]
     if 32 * k <= n_columns < 64 * k:
         matrix = F.pad(matrix, (0, 64 * k - n_columns), value=-torch.inf)
     return matrix.topk(k, dim=1, sorted=False)
+
+
+def _is_float32_cpu(tensor):
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
 def decode(values: Tensor, active: Active, weight: Tensor) -> Tensor:

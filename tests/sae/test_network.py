@@ -12,7 +12,6 @@ from sklearn_sae.sae._kernels import (
     dots,
     linear,
     sum_by_neuron,
-    topk_linear,
     transposed_product,
     vector_product,
 )
@@ -170,15 +169,6 @@ def test_entries_by_neuron_are_in_stable_order(n_neurons):
 def test_vector_product(n_rows):
     vector, matrix = torch.randn(n_rows), torch.randn(n_rows, 5)
     torch.testing.assert_close(vector_product(vector, matrix), vector @ matrix)
-
-
-@pytest.mark.parametrize(("n_neurons", "k"), [(5, 5), (40, 1), (40, 3), (63, 1), (300, 8), (900, 8)])
-def test_topk_linear_equals_the_plain_one(n_neurons, k):
-    x, weight, offset = torch.randn(33, 20), torch.randn(n_neurons, 20), torch.randn(n_neurons)
-    values, neurons = topk_linear(x, weight, offset, k)
-    pre = x @ weight.T + offset
-    torch.testing.assert_close(values.sort().values, pre.topk(k).values.flip(1))
-    torch.testing.assert_close(values, pre.gather(1, neurons))
 
 
 def test_adam_step_equals_torch():

@@ -1,0 +1,143 @@
+"""The compiled Top-K and the one through a bfloat16 product return what the plain ones do."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from sklearn_sae.sae import _kernels
+from sklearn_sae.sae._kernels import linear, topk_linear
+
+needs_compiled = pytest.mark.skipif(_kernels.compiled_topk is None, reason="installed without a C compiler")
+
+
+def assert_topk(matrix, k, values, columns):
+    """Check that these are the k largest entries of each row, each column named once."""
+    assert torch.equal(values.sort(dim=1).values, matrix.topk(k, dim=1).values.flip(1))
+    assert torch.equal(matrix.gather(1, columns), values)
+    assert all(len(set(row)) == k for row in columns.tolist())
+
+
+@needs_compiled
+@settings(max_examples=200, deadline=None)
+@given(
+    matrix=npst.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 6), st.integers(1, 300)),
+        elements=st.one_of(
+            st.floats(width=32, allow_nan=False), st.sampled_from([0.0, -0.0, 1.0, 1.5, np.inf, -np.inf])
+        ),
+    ),
+    share=st.floats(0, 1),
+)
+def test_compiled_topk_of_anything(matrix, share):
+    matrix = torch.from_numpy(matrix)
+    k = max(1, round(share * matrix.shape[1]))
+    values, columns = _kernels._topk(matrix, k)
+    assert_topk(matrix, k, values, columns)
+
+
+@needs_compiled
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("n_columns", "k"), [(1, 1), (8, 8), (17, 3), (256, 8), (1000, 64), (5000, 32)])
+def test_compiled_topk_of_noise_and_of_ties(n_columns, k, dtype):
+    noise = torch.randn(50, n_columns).to(dtype)
+    for matrix in (noise, noise.round(), torch.zeros_like(noise), noise.sort(1).values, noise.sort(1).values.flip(1)):
+        values, columns = _kernels._topk(matrix.to(dtype), k)
+        assert_topk(matrix.float(), k, values, columns)
+
+
+@needs_compiled
+def test_compiled_topk_says_nan_for_rows_of_nan():
+    matrix = torch.randn(3, 40)
+    matrix[1] = torch.nan
+    values, columns = _kernels._topk(matrix, 5)
+    assert values[1].isnan().all()
+    assert values[[0, 2]].isfinite().all()
+    assert columns.max() < 40
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("k", "itemsize", "shapes"), [(9, 4, (5, 8, 9)), (3, 4, (5, 8, 2)), (3, 3, (5, 8, 3)), (0, 4, (5, 8, 1))]
+)
+def test_compiled_topk_refuses_what_does_not_fit(k, itemsize, shapes):
+    n, n_columns, width = shapes
+    values, columns = np.empty((n, width), np.float32), np.empty((n, width), np.int64)
+    with pytest.raises(ValueError, match="do not fit"):
+        _kernels.compiled_topk(np.zeros((n, n_columns), np.float32), itemsize, k, values, columns)
+
+
+def test_without_a_compiler(monkeypatch):
+    monkeypatch.setattr(_kernels, "compiled_topk", None)
+    for n_columns, k in [(5, 5), (40, 1), (63, 1), (300, 8), (900, 8)]:
+        matrix = torch.randn(33, n_columns)
+        values, columns = _kernels._topk(matrix, k)
+        assert_topk(matrix, k, values, columns)
+
+
+def rows_and_weights(kind, n_rows=200, n_neurons=1024, n_features=48):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(n_neurons, n_features, generator=generator)
+    x, offset = torch.randn(n_rows, n_features, generator=generator), torch.randn(n_neurons, generator=generator)
+    if kind == "close":  # the entries of a row differ by less than bfloat16 tells apart
+        weight = weight[:1] + 1e-3 * weight
+        offset *= 0
+    elif kind == "equal":
+        weight[:], offset[:] = weight[0], 0
+    elif kind == "negative":
+        offset -= 100
+    elif kind == "far":
+        x *= 1e15
+    elif kind == "uneven":
+        weight *= torch.logspace(-6, 6, n_neurons)[:, None]
+    elif kind == "zero":
+        x *= 0
+    return x, weight, offset
+
+
+@needs_compiled
+@pytest.mark.parametrize("kind", ["noise", "close", "equal", "negative", "far", "uneven", "zero"])
+def test_topk_through_bfloat16_is_that_of_float32(kind):
+    x, weight, offset = rows_and_weights(kind)
+    values, columns = _kernels._topk_through_bfloat16(x, weight, offset, 8, 16)
+    pre = linear(x, weight, offset)
+    scale = pre.abs().amax(1, keepdim=True)
+    torch.testing.assert_close(values.sort(1).values / scale, pre.topk(8).values.flip(1) / scale, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(pre.gather(1, columns) / scale, values / scale, rtol=1e-5, atol=1e-6)
+
+
+@needs_compiled
+@pytest.mark.parametrize("kind", ["noise", "close"])
+def test_topk_through_bfloat16_does_not_depend_on_the_number_of_threads(kind):
+    arguments, threads, results = (*rows_and_weights(kind, n_features=384), 8, 16), torch.get_num_threads(), []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            results.append(_kernels._topk_through_bfloat16(*arguments))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+
+
+@needs_compiled
+def test_few_rows_of_noise_are_computed_again_in_float32(monkeypatch):
+    recomputed = []
+    monkeypatch.setattr(_kernels, "linear", lambda x, *rest: recomputed.append(len(x)) or linear(x, *rest))
+    _kernels._topk_through_bfloat16(*rows_and_weights("noise", n_features=384), 8, 16)
+    assert sum(recomputed) <= 10
+    _kernels._topk_through_bfloat16(*rows_and_weights("close", n_features=384), 8, 16)
+    assert sum(recomputed) >= 100
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize(("n_neurons", "k"), [(5, 5), (40, 3), (300, 8), (900, 8)])
+def test_topk_linear_equals_the_plain_one(monkeypatch, n_neurons, k, bfloat16):
+    monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: bfloat16 and _kernels.compiled_topk is not None)
+    x, weight, offset = torch.randn(33, 20), torch.randn(n_neurons, 20), torch.randn(n_neurons)
+    values, neurons = topk_linear(x, weight, offset, k)
+    pre = x @ weight.T + offset
+    torch.testing.assert_close(values.sort().values, pre.topk(k).values.flip(1))
+    torch.testing.assert_close(values, pre.gather(1, neurons))
