@@ -6,12 +6,14 @@ from scipy import sparse
 
 from sklearn_sae.sae._kernels import linear, topk_linear
 from sklearn_sae.sae._network import TOO_LARGE
+from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
 _CHUNK_ENTRIES = 2**20  # pre-activations held at once, 4 MB
+_PURSUIT_GROWTH = 1e6  # least squares on neurons that nearly coincide has codes larger than the row by no more
 _BLOCK_ROWS = 2**16  # rows whose codes are held at once, where only their number is asked for
 
 
-def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype=np.float32):
+def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, device, dtype=np.float32):
     """Return the codes of `X` as a CSR array of shape (n_samples, M).
 
     Parameters
@@ -22,6 +24,8 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
         Keep the k largest of a row that are positive; None keeps all above the threshold.
     threshold : float
         At least 0; unused with `k`.
+    pursuit : bool
+        Whether the codes are those of a matching pursuit, with `encoder_weight` the components; needs `k`.
     device : torch.device
     dtype : dtype, default=float32
         Of the values; the work is float32.
@@ -38,7 +42,11 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
     """
     weight, offset, center = (torch.tensor(a, device=device) for a in (encoder_weight, encoder_bias, bias))
     farthest = float(np.finfo(np.float32).max / max(1.0, np.abs(encoder_weight).sum(axis=1).max())) / 2
-    chunk = max(16, _CHUNK_ENTRIES // len(weight) // 16 * 16)
+    widest = len(weight)
+    if pursuit:
+        gram, widest = gram_matrix(weight), max(widest, k * k)
+        farthest /= _PURSUIT_GROWTH
+    chunk = max(16, _CHUNK_ENTRIES // widest // 16 * 16)
 
     def chunks():
         for start in range(0, len(X), chunk):
@@ -56,7 +64,10 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, device, dtype
     else:
         values, neurons = np.empty((len(X), k), np.float32), np.empty((len(X), k), np.int32)
         for rows, x in chunks():
-            top, where = topk_linear(x, weight, offset, k)
+            if pursuit:
+                top, where, _ = pursue(x, weight, gram, k)
+            else:
+                top, where = topk_linear(x, weight, offset, k)
             values[rows], neurons[rows] = top.relu_().cpu().numpy(), where.cpu().numpy()
         starts = np.arange(0, values.size + 1, k)
     index_dtype = np.int32 if values.size <= np.iinfo(np.int32).max else np.int64

@@ -22,6 +22,7 @@ from sklearn_sae.sae._kernels import (
     transposed_product,
     vector_product,
 )
+from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
 TOO_LARGE = "X has values too large for float32; scale it down."
 
@@ -29,8 +30,8 @@ TOO_LARGE = "X has values too large for float32; scale it down."
 class Parameters(NamedTuple):
     """What the optimizer moves."""
 
-    encoder_weight: Tensor  # (M, d)
-    encoder_bias: Tensor  # (M,)
+    encoder_weight: Tensor  # (M, d); (0, d) with a matching pursuit, which has no encoder
+    encoder_bias: Tensor  # (M,); (0,) with a matching pursuit
     components: Tensor  # (M, d), rows of unit norm
     bias: Tensor  # (d,)
     head_weight: Tensor  # (M, C); C is 0 without a target
@@ -42,6 +43,7 @@ class Settings(NamedTuple):
 
     k: int
     batch_topk: bool = False
+    pursuit: bool = False  # then without batch_topk, prefixes and multi_weight
     prefixes: tuple | None = None
     aux_k: int = 1
     aux_weight: float = 0.0
@@ -78,8 +80,9 @@ class Loss(NamedTuple):
     active: Active
     codes: Tensor  # (n_active,)
     centered: Tensor  # (B, d), the rows minus `bias`
-    terms: list
+    terms: list  # the first is that of the reconstruction
     head: Head | None
+    inverse: Tensor | None  # (B, K, K), of the Gram matrices of each row's neurons; only of a matching pursuit
 
 
 def encode_topk(params: Parameters, centered: Tensor, k: int):
@@ -107,6 +110,19 @@ def encode_dead(params: Parameters, centered: Tensor, k: int, dead: Tensor):
     """Return where the k largest pre-activations of each row among the dead neurons are, and the codes there."""
     values, among = topk_linear(centered, params.encoder_weight[dead], params.encoder_bias[dead], min(k, len(dead)))
     return Active.regular(dead[among]), values.flatten().relu()
+
+
+def encode_pursuit(components: Tensor, centered: Tensor, k: int):
+    """Return where the k neurons that a pursuit chooses for each row are, the codes there, and the inverse."""
+    pays = len(components) < (k - 1) * len(centered)
+    codes, neurons, inverse = pursue(centered, components, gram_matrix(components) if pays else None, k)
+    return Active.regular(neurons), codes.flatten(), inverse
+
+
+def pursue_dead(params: Parameters, residual: Tensor, k: int, dead: Tensor):
+    """Return where the k dead neurons that a pursuit chooses for each row of the residual are, and the codes there."""
+    among, codes, _ = encode_pursuit(params.components[dead], -residual, min(k, len(dead)))
+    return among._replace(neurons=dead[among.neurons]), codes
 
 
 def mean_square(residual: Tensor) -> Tensor:
@@ -168,8 +184,10 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         Keep what lies above it, as `transform` does, instead of the largest entries over the batch.
     """
     s = settings
-    centered = x - params.bias
-    if threshold is not None:
+    centered, inverse = x - params.bias, None
+    if s.pursuit:
+        active, codes, inverse = encode_pursuit(params.components, centered, s.k)
+    elif threshold is not None:
         active, codes = encode_above(params, centered, threshold)
     elif s.batch_topk:
         active, codes = encode_batch_topk(params, centered, s.k)
@@ -194,11 +212,14 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         total = total + s.multi_weight * mean_square(left)
         terms.append(Term(s.multi_weight, wider, more, left, True))
     if s.aux_weight > 0 and dead is not None and len(dead):
-        revived, weak = encode_dead(params, centered, s.aux_k, dead)
+        if s.pursuit:
+            revived, weak = pursue_dead(params, residual, s.aux_k, dead)
+        else:
+            revived, weak = encode_dead(params, centered, s.aux_k, dead)
         left = decode(weak, revived, params.components).add_(residual)  # the residual itself is held fixed
         total = total + s.aux_weight * mean_square(left)
         terms.append(Term(s.aux_weight, revived, weak, left, False))
-    return Loss(total, fit, active, codes, centered, terms, head)
+    return Loss(total, fit, active, codes, centered, terms, head, inverse)
 
 
 def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
@@ -213,6 +234,8 @@ def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
     Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient. For row j that
     is the sum of ``Z * d Z`` over the entries of neuron j, before the zeros.
     """
+    if loss.inverse is not None:
+        return _pursuit_gradient(params, loss)
     x, n_neurons = loss.centered, len(params.encoder_bias)
     n_rows = len(x)
     encoder_weight, encoder_bias, components, bias, along = [], [], [], [], []
@@ -245,6 +268,46 @@ def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
     components.addcmul_(_total(along)[:, None], params.components, value=-1)
     bias = _total(bias) - vector_product(encoder_bias, params.encoder_weight)
     return Parameters(_total(encoder_weight), encoder_bias, components, bias, head_weight, head_bias)
+
+
+def _pursuit_gradient(params, loss):
+    """Return the gradient of a loss whose codes come from a matching pursuit, which neurons it chose being fixed.
+
+    Codes that are the least-squares optimum on their neurons do not move the squared residual to first order (the
+    envelope theorem), so that of a term only ``d components = Z.T @ P`` is left. They do move the head: from
+    ``A z = D x`` in each row, with D its components and ``A = D D.T``, follows with ``R = x - bias - Z @ components``
+
+        U            = d Z @ inv(A)                 row by row
+        d x          = U @ components
+        d components = U.T @ R - Z.T @ d x
+    """
+    n_rows, n_neurons = len(loss.centered), len(params.components)
+    components, bias = [], []
+    for term in loss.terms:
+        factor = 2 * term.weight / n_rows
+        order = by_neuron(term.active, n_neurons)
+        components.append(transposed_product(factor * term.codes, order, term.pull))
+        if term.moved_by_bias:
+            bias.append(factor * term.pull.sum(0))
+
+    head_weight, head_bias = torch.zeros_like(params.head_weight), torch.zeros_like(params.head_bias)
+    if loss.head is not None:
+        active, codes, pull = loss.head
+        order = by_neuron(active, n_neurons)
+        head_weight = transposed_product(codes, order, pull)
+        head_bias = pull.sum(0)
+        slopes = dots(pull, params.head_weight, active).view(n_rows, 1, -1)
+        adjoint = (loss.inverse * slopes).sum(-1).flatten()
+        moved = decode(adjoint, active, params.components)
+        components.append(-transposed_product(adjoint, order, loss.terms[0].pull))
+        components.append(-transposed_product(codes, order, moved))
+        bias.append(-moved.sum(0))
+
+    components = _total(components)
+    along = (components * params.components).sum(1, keepdim=True)
+    components.addcmul_(along, params.components, value=-1)
+    encoder_weight, encoder_bias = torch.zeros_like(params.encoder_weight), torch.zeros_like(params.encoder_bias)
+    return Parameters(encoder_weight, encoder_bias, components, _total(bias), head_weight, head_bias)
 
 
 def _total(parts):

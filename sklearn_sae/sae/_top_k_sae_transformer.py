@@ -39,6 +39,12 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "topk" keeps the K largest positive pre-activations of each row. "batch_topk" keeps the K * B largest of a
         batch of B rows in training, so that rows may differ in how many they need, and in `transform` all above
         `threshold_`.
+    encoder : {"linear", "matching_pursuit"}, default="linear"
+        How a row becomes activations. "linear" is one matrix product, of which `sparsity` keeps entries.
+        "matching_pursuit" chooses the K neurons one by one, each for what the ones before leave, and sets the
+        activations to their non-negative least-squares optimum. It reconstructs much better, takes about three times as
+        long to fit and gains less from `target_weight` (see Notes). It excludes "batch_topk", `matryoshka_prefixes` and
+        `multi_weight`.
     matryoshka_prefixes : sequence of int or None, default=None
         Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
         the first so many neurons each, which puts broad concepts first. None is the plain loss.
@@ -58,8 +64,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         A neuron is dead when it was not active in so many training steps.
     batch_size : int, default=128
         Rows a training step. An epoch is cut into batches of nearly equal size, none larger.
-    learning_rate : float, default=5e-3
-        The highest rate of the Adam optimizer.
+    learning_rate : float or "auto", default="auto"
+        The highest rate of the Adam optimizer. "auto" is 5e-3, and 2e-2 with the encoder "matching_pursuit".
     max_epochs : int, default=25
         The most passes over the training rows; the rate falls to zero over them.
     validation_fraction : float or None, default=0.1
@@ -90,7 +96,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     components_ : ndarray of shape (M, n_features), float32
         The decoder; rows of unit norm.
     encoder_weight_ : ndarray of shape (M, n_features), float32
+        A copy of `components_` with the encoder "matching_pursuit".
     encoder_bias_ : ndarray of shape (M,), float32
+        Zeros with the encoder "matching_pursuit".
     bias_ : ndarray of shape (n_features,), float32
     threshold_ : float
         A pre-activation is kept if it is larger: 0.0 for "topk", learned for "batch_topk".
@@ -136,6 +144,18 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     The threshold of "batch_topk" is the exponential moving average (rate 0.01, corrected for its start at
     zero) of the smallest kept activation of a batch.
 
+    With the encoder "matching_pursuit", `z` has instead the outcome of K rounds that begin with no neuron chosen. Let
+    :math:`d_m` be the rows of `components_` and :math:`D` those of the neurons chosen so far. A round adds the neuron
+    that correlates most with what is left, if any does positively, and solves the least squares anew:
+
+    .. math:: m = \arg\max_m d_m^\top (x - b - D^\top z), \qquad z = (D D^\top)^{-1} D (x - b)
+
+    Neurons whose activation would be negative leave, by the active-set method of Lawson and Hanson, so that no
+    round reconstructs worse than the one before. The inverse is carried from round to round. At the optimum `z` does
+    not move the reconstruction error to first order, so only the decoder is trained. The target's loss is
+    differentiated through the solution, the chosen neurons being fixed, and :math:`\hat e` is what a pursuit
+    among the dead neurons makes of the residual.
+
     Decoder rows start from distinct centered data rows, `bias_` from the mean, and the encoder as the decoder's copy
     times the factor that reconstructs the rows best, for the K directions closest to a row overlap.
     The work is float32: of data a million times farther from zero than they are spread, subtract the mean first.
@@ -148,6 +168,14 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     0.603 and 0.596, 1e-2 0.600 and 0.601. 15 epochs give 0.602 and 0.595, 40 no less than 25. The patience outlasts the
     noise of a small held-out share: at 5, fits of 300 rows ended after a third of the schedule and 0.02 worse.
 
+    On the same data "matching_pursuit" reaches 0.520 and 0.509 in three times the time, and at 12 epochs 0.524
+    and 0.516 in one and a half times; scikit-learn's MiniBatchDictionaryLearning with orthogonal matching pursuit
+    reaches 0.558 on the snippets. The best 20 neurons predict the target of unseen rows with an R2 of 0.236 against
+    0.224 (seeds differ by 0.015) and 0.344 against 0.312. It encodes 130,000 rows a second on one core. Whether its
+    neurons are easier or harder to name was not measured. With ``target_weight=0.5`` their R2 is 0.18 and 0.38, that of
+    the linear encoder's 0.42 and 0.51, for the head follows the training rows of the snippets (R2 0.75) and not
+    others (0.37): to align neurons with `y`, use the linear encoder.
+
     References
     ----------
     .. [1] Gao et al. (2024). Scaling and evaluating sparse autoencoders. arXiv:2406.04093 (Top-K, AuxK, Multi-TopK).
@@ -155,6 +183,15 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     .. [3] Bussmann et al. (2025). Learning multi-level features with Matryoshka sparse autoencoders. arXiv:2503.17547.
     .. [4] O'Neill et al. (2024). Disentangling dense embeddings with sparse autoencoders. arXiv:2408.00657.
     .. [5] Movva et al. (2025). Sparse autoencoders for hypothesis generation. arXiv:2502.04382.
+    .. [6] Pati, Rezaiifar & Krishnaprasad (1993). Orthogonal matching pursuit: recursive function approximation with
+       applications to wavelet decomposition. Asilomar Conference on Signals, Systems and Computers.
+    .. [7] Bruckstein, Elad & Zibulevsky (2008). On the uniqueness of nonnegative sparse solutions to underdetermined
+       systems of equations. IEEE Transactions on Information Theory 54(11) (non-negative pursuit).
+    .. [8] Rubinstein, Zibulevsky & Elad (2008). Efficient implementation of the K-SVD algorithm using batch orthogonal
+       matching pursuit. Technion CS-2008-08 (the Gram matrix in place of the residual).
+    .. [9] Costa et al. (2025). From flat to hierarchical: extracting sparse representations with matching pursuit.
+       arXiv:2506.03093 (matching pursuit as the encoder of an autoencoder).
+    .. [10] Lawson & Hanson (1974). Solving least squares problems. Chapter 23.
 
     Examples
     --------
@@ -178,6 +215,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "sparsity": [StrOptions({"topk", "batch_topk"})],
+        "encoder": [StrOptions({"linear", "matching_pursuit"})],
         "matryoshka_prefixes": ["array-like", None],
         "target_weight": [Interval(Real, 0, None, closed="left")],
         "aux_k": [Interval(Integral, 1, None, closed="left"), None],
@@ -186,7 +224,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "multi_weight": [Interval(Real, 0, None, closed="left")],
         "dead_after": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left"), None],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
@@ -204,6 +242,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         k=8,
         *,
         sparsity="topk",
+        encoder="linear",
         matryoshka_prefixes=None,
         target_weight=0.0,
         aux_k=None,
@@ -212,7 +251,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         multi_weight=0.0,
         dead_after=256,
         batch_size=128,
-        learning_rate=5e-3,
+        learning_rate="auto",
         max_epochs=25,
         validation_fraction=0.1,
         patience=10,
@@ -226,6 +265,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.n_components = n_components
         self.k = k
         self.sparsity = sparsity
+        self.encoder = encoder
         self.matryoshka_prefixes = matryoshka_prefixes
         self.target_weight = target_weight
         self.aux_k = aux_k
@@ -266,13 +306,14 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ------
         ValueError
             If `X` has NaN or infinite values, texts, values beyond the range of float32, or fewer than 2 rows; if K,
-            `aux_k` or `multi_k` exceeds M; if `matryoshka_prefixes` does not increase strictly or not end in M; if `y`
-            is needed and missing, constant or beyond the range of float32; if `y_val` has a class that `y` has not;
-            if the training diverges.
+            `aux_k` or `multi_k` exceeds M; if `matryoshka_prefixes` does not increase strictly or not end in M; if
+            `encoder` excludes another parameter that is set; if `y` is needed and missing, constant or beyond the range
+            of float32; if `y_val` has a class that `y` has not; if the training diverges.
         OSError
             If the checkpoint's folder cannot be used or the checkpoint is corrupt. (A disk that fills up later only
             costs the checkpoint, with a RuntimeWarning.)
         """
+        self._check_encoder()
         warm = self.warm_start and hasattr(self, "components_")
         X = self._check_rows(X, ensure_min_samples=2, reset=not warm)
         if X_val is not None:
@@ -316,7 +357,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 validation,
                 self._settings(sizes, head),
                 batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
+                learning_rate=self._learning_rate(),
                 max_epochs=self.max_epochs,
                 patience=self.patience,
                 dead_after=self.dead_after,
@@ -360,6 +401,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             As `fit`; if `n_components` differs from the weights to go on from; if `y` has one distinct value in the
             first call without `classes`, or a class that was not there in the first; if `classes` are fewer than two.
         """
+        self._check_encoder()
         fitted = hasattr(self, "components_")
         X = self._check_rows(X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
         head = values = None
@@ -377,8 +419,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         device = self._device()
         mean, scale = (self._mean, self._scale) if fitted else center_and_scale(X, np.arange(len(X)))
         rows = Rows(X, values, mean, scale, device).check_range()
-        carried = getattr(self, "_partial", None)
-        if carried is not None and carried["head_bias"].shape == (0 if head is None else len(head.start),):
+        n_outputs, carried = 0 if head is None else len(head.start), getattr(self, "_partial", None)
+        same_form = fitted and self._pursuit == self._pursues()
+        if carried is not None and same_form and carried["head_bias"].shape == (n_outputs,):
             state, seed, history = State.from_arrays(carried, device), int(carried["seed"]), self.history_
         else:
             seed, history = self._draw_seed(), []
@@ -391,7 +434,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             epoch=len(history) + 1,
             order=np.random.default_rng([seed, state.step]).permutation(len(X)),
             batch_size=self.batch_size,
-            rate=anytime_schedule(self.learning_rate),
+            rate=anytime_schedule(self._learning_rate()),
             dead_after=self.dead_after,
         )
         arrays = state.to_arrays()
@@ -539,6 +582,24 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             matryoshka_prefixes=self.matryoshka_prefixes,
         )
 
+    def _check_encoder(self):
+        clashes = {
+            "sparsity='batch_topk'": self.sparsity == "batch_topk",
+            "matryoshka_prefixes": self.matryoshka_prefixes is not None,
+            "multi_weight above 0": self.multi_weight > 0,
+        }
+        for other, is_set in clashes.items():
+            if self._pursues() and is_set:
+                raise ValueError(f"encoder='matching_pursuit' does not go with {other}; leave one of them out.")
+
+    def _pursues(self):
+        return self.encoder == "matching_pursuit"
+
+    def _learning_rate(self):
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        return 2e-2 if self._pursues() else 5e-3
+
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
@@ -580,6 +641,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return Settings(
             k=sizes.k,
             batch_topk=self.sparsity == "batch_topk",
+            pursuit=self._pursues(),
             prefixes=sizes.prefixes,
             aux_k=sizes.aux_k,
             aux_weight=self.aux_weight,
@@ -607,11 +669,16 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _store(self, arrays, mean, scale, sizes, head):
         """Set the fitted attributes from the arrays of training."""
-        self._mean, self._scale, self._head, self._sparsity = mean, scale, head, self.sparsity
+        self._mean, self._scale, self._head = mean, scale, head
+        self._sparsity, self._pursuit = self.sparsity, self._pursues()
         self.n_components_, self.k_ = sizes.n_components, sizes.k
         self.components_ = arrays["components"]
-        self.encoder_weight_ = arrays["encoder_weight"]
-        self.encoder_bias_ = arrays["encoder_bias"] * np.float32(scale)
+        if self._pursuit:
+            self.encoder_weight_ = self.components_.copy()
+            self.encoder_bias_ = np.zeros(sizes.n_components, np.float32)
+        else:
+            self.encoder_weight_ = arrays["encoder_weight"]
+            self.encoder_bias_ = arrays["encoder_bias"] * np.float32(scale)
         self.bias_ = mean + arrays["bias"] * np.float32(scale)
         self.threshold_ = 0.0
         if self.sparsity == "batch_topk":
@@ -628,13 +695,18 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return new arrays to train from, or (the inverse of `_store`) those of the fitted attributes."""
         from sklearn_sae.sae._training import initial_arrays, initial_directions, initial_gain
 
+        directions = self.components_ if fitted else initial_directions(rows, sizes.n_components, rng)
+        if self._pursues():
+            arrays = initial_arrays(directions, head)
+            arrays["encoder_weight"], arrays["encoder_bias"] = directions[:0], np.zeros(0, np.float32)
+        else:
+            arrays = initial_arrays(directions, head, initial_gain(rows, directions, sizes.k))
         if not fitted:
-            directions = initial_directions(rows, sizes.n_components, rng)
-            return initial_arrays(directions, head, initial_gain(rows, directions, sizes.k))
+            return arrays
         scale = np.float32(rows.scale)
-        arrays = initial_arrays(self.components_, head)
-        arrays["encoder_weight"] = self.encoder_weight_
-        arrays["encoder_bias"] = self.encoder_bias_ / scale
+        if not (self._pursuit or self._pursues()):
+            arrays["encoder_weight"] = self.encoder_weight_
+            arrays["encoder_bias"] = self.encoder_bias_ / scale
         arrays["bias"] = (self.bias_ - rows.mean) / scale
         if head is not None and getattr(self, "target_coef_", np.empty((0, 0))).T.shape == arrays["head_weight"].shape:
             arrays["head_weight"] = self.target_coef_.T * (scale / head.scale)
@@ -658,6 +730,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "bias": self.bias_,
             "k": None if self._sparsity == "batch_topk" else self.k_,
             "threshold": self.threshold_,
+            "pursuit": self._pursuit,
             "device": self._device(),
         }
 

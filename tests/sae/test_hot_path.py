@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _encoding
+from sklearn_sae.sae import _encoding, _kernels, _pursuit
 from sklearn_sae.sae._network import Settings
 from sklearn_sae.sae._training import State, initial_arrays, training_step
 
@@ -16,12 +16,18 @@ B, D, M, K = 64, 8, 1024, 4
 DENSE = B * M  # larger than any parameter
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch):
+    """Count what a machine without bfloat16 instructions does."""
+    monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: False)
+
+
 class Operations(TorchDispatchMode):
     """Counts the operations by name, and those whose result has at least `large` entries of its own memory."""
 
     def __init__(self, large):
         super().__init__()
-        self.threshold, self.counts, self.large = large, Counter(), Counter()
+        self.threshold, self.counts, self.large, self.large_types = large, Counter(), Counter(), set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -31,6 +37,7 @@ class Operations(TorchDispatchMode):
         self.counts[name] += 1
         if not func.is_view and any(t.numel() >= self.threshold for t in tensors):
             self.large[name] += 1
+            self.large_types |= {t.dtype for t in tensors}
         return out
 
 
@@ -52,7 +59,7 @@ def step_operations(settings, *, n_steps=1, dead_after=10**6):
 def test_a_step_forms_one_dense_matrix_the_pre_activations():
     operations = step_operations(Settings(k=K, aux_k=8, aux_weight=1 / 32))
     assert operations.large == {"addmm": 1}
-    assert operations.counts["topk"] == 1
+    assert operations.counts["topk"] == (_kernels.compiled_topk is None)
     assert operations.counts["sparse_sampled_addmm"] == 1  # the gradient of the codes
     assert operations.counts["_embedding_bag_forward_only"] == 4  # the decoder, two weight gradients, that of the bias
     assert operations.counts["_fused_adam_"] == 1
@@ -70,6 +77,15 @@ def test_a_step_forms_one_dense_matrix_the_pre_activations():
 )
 def test_no_term_forms_another(settings, products):
     assert step_operations(settings).large == {"addmm": products}
+
+
+def test_through_bfloat16_no_dense_matrix_has_32_bits(monkeypatch):
+    if _kernels.compiled_topk is None:
+        pytest.skip("installed without a C compiler")
+    monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: True)
+    operations = step_operations(Settings(k=K))
+    assert sum(operations.large.values()) == 1
+    assert operations.large_types == {torch.bfloat16}
 
 
 def test_dead_neurons_cost_only_while_there_are_any():
@@ -90,3 +106,22 @@ def test_transform_holds_one_chunk_of_pre_activations(monkeypatch, sparsity):
     assert codes.shape == (3000, 2048)
     assert not operations.large
     assert operations.counts["addmm"] == -(-3000 // 64)
+
+
+def test_a_pursuit_holds_one_chunk_of_correlations(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    sae = TopKSAETransformer(n_components=512, k=3, max_epochs=1, encoder="matching_pursuit", random_state=0).fit(X)
+    monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**15)
+    with Operations(2**15 + 1) as operations:
+        sae.transform(X)
+    assert operations.large == {"addmm": 1}  # the Gram matrix, once
+    assert operations.counts["addmm"] == 1 + -(-3000 // 64)
+    monkeypatch.setattr(_pursuit, "_LARGEST_GRAM", 2**16)
+    with Operations(2**15 + 1) as operations:
+        sae.transform(X)
+    assert not operations.large
+    assert operations.counts["addmm"] == 3 * -(-3000 // 64)
+    sae = TopKSAETransformer(n_components=64, k=40, max_epochs=1, encoder="matching_pursuit", random_state=0).fit(X)
+    with Operations(2**15 + 1) as operations:
+        sae.transform(X)
+    assert not operations.large

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import traceback
-import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _encoding, _training
+from sklearn_sae.sae import _training
 from sklearn_sae.sae._sizes import suggest_size
 
 
@@ -39,6 +38,7 @@ def small(**params):
         TopKSAETransformer(n_components=4, k=1),
         TopKSAETransformer(n_components=4, k=1, sparsity="batch_topk"),
         TopKSAETransformer(n_components=4, k=1, target_weight=0.5),
+        TopKSAETransformer(n_components=4, k=1, encoder="matching_pursuit"),
     ]
 )
 def test_common_checks(estimator, check):
