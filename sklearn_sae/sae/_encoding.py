@@ -8,7 +8,8 @@ from sklearn_sae.sae._kernels import linear, topk_linear
 from sklearn_sae.sae._network import TOO_LARGE
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
-_CHUNK_ENTRIES = 2**20  # pre-activations held at once, 4 MB
+_CHUNK_ROWS = 2**12  # encoded at once, fewer if their pre-activations were more than so many entries:
+_CHUNK_ENTRIES = 2**22  # 16 MB
 _PURSUIT_GROWTH = 1e6  # least squares on neurons that nearly coincide has codes larger than the row by no more
 _BLOCK_ROWS = 2**16  # rows whose codes are held at once, where only their number is asked for
 
@@ -46,14 +47,14 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, devi
     if pursuit:
         gram, widest = gram_matrix(weight), max(widest, k * k)
         farthest /= _PURSUIT_GROWTH
-    chunk = max(16, _CHUNK_ENTRIES // widest // 16 * 16)
+    chunk = min(_CHUNK_ROWS, max(16, _CHUNK_ENTRIES // widest // 16 * 16))
 
     def chunks():
         for start in range(0, len(X), chunk):
             with np.errstate(over="ignore"):  # what overflows is too far below
-                x = np.array(X[start : start + chunk], dtype=np.float32, order="C")
-            x = torch.from_numpy(x).to(device).sub_(center)
-            if not x.abs().max() <= farthest:
+                x = np.require(X[start : start + chunk], np.float32, ["C", "W"])  # as torch wants it
+            x = torch.from_numpy(x).to(device) - center
+            if not torch.stack(torch.aminmax(x)).abs().max() <= farthest:
                 raise ValueError(TOO_LARGE)
             yield slice(start, start + len(x)), x
 

@@ -73,7 +73,7 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
 
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
-    n_candidates = k + max(8, k // 2)
+    n_candidates = max(16, 2 * k)
     if _is_float32_cpu(x) and multiplies_bfloat16() and len(weight) >= 32 * n_candidates:
         return _topk_through_bfloat16(x, weight, offset, k, n_candidates)
     return _topk(linear(x, weight, offset), k)
@@ -91,14 +91,11 @@ def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
     values, among = _topk(exact, k)
     columns = candidates.gather(1, among)
 
-    cut = coarse.amin(1)  # of what is no candidate, no coarse entry is larger
-    error = (
-        _norms(x - x_coarse) * _norms(weight).max()
-        + _norms(x_coarse.float()) * _norms(weight - weight_coarse).max()
-        + (offset - offset_coarse).abs().max()
-        + 2**-8 * cut.abs()  # the rounding of the product itself
-        + 2**-22 * len(weight[0]) * _norms(x) * _norms(weight).max()  # and of its sums
-    )
+    # No coarse entry is larger than `cut` but those of the candidates. They are off by the rounding of x (which is
+    # measured), of the weights (8 bits of each), of the offset, of the product and of its sums.
+    cut, longest = coarse.amin(1), _norms(weight).max()
+    error = longest * (_norms(x - x_coarse.float()) + (2**-8 + 2**-22 * x.shape[1]) * _norms(x))
+    error += (offset - offset_coarse.float()).abs().max() + 2**-8 * cut.abs()
     unsure = (values.amin(1) < cut + error).nonzero()[:, 0]
     if len(unsure):
         values[unsure], columns[unsure] = _topk(linear(x[unsure], weight, offset), k)

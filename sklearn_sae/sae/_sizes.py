@@ -46,6 +46,28 @@ def suggest_k(n_components):
     return max(1, min(8, n_components // 4))
 
 
+def suggest_batch_size(n_rows):
+    """Return the rows a training step for a number of training rows.
+
+    Examples
+    --------
+    >>> [suggest_batch_size(n) for n in (1_000, 10_000, 30_000, 1_000_000)]
+    [128, 128, 256, 512]
+    """
+    return 128 if n_rows < 16_000 else 256 if n_rows < 64_000 else 512
+
+
+def suggest_max_epochs(n_rows):
+    """Return the most passes for a number of training rows: 25, or 750,000 rows in all, but no fewer than 5.
+
+    Examples
+    --------
+    >>> [suggest_max_epochs(n) for n in (1_000, 30_000, 75_000, 1_000_000)]
+    [25, 25, 10, 5]
+    """
+    return min(25, max(5, round(750_000 / n_rows)))
+
+
 def resolve_sizes(n_samples, *, n_components, k, aux_k, multi_k, matryoshka_prefixes):
     """Return `Sizes` for the parameters of these names, or say which does not fit.
 
