@@ -22,7 +22,7 @@ try:
 except ImportError:  # there was no C compiler where the package was built
     compiled_topk = None
 
-_TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
+TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
 _BAG = 64  # neurons added up in one go
 
 
@@ -61,8 +61,8 @@ class ByNeuron(NamedTuple):
 
 def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
     """Return ``x @ weight.T + offset``, (B, M)."""
-    n_rows, n_outputs = len(x), len(weight)
-    pad_rows, pad_outputs = -n_rows % _TILE, -n_outputs % _TILE
+    n_rows, n_outputs = x.shape[0], weight.shape[0]
+    pad_rows, pad_outputs = -n_rows % TILE, -n_outputs % TILE
     if pad_rows:
         x = F.pad(x, (0, 0, 0, pad_rows))
     if pad_outputs:
@@ -74,7 +74,7 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
     n_candidates = max(16, 2 * k)
-    if _is_float32_cpu(x) and multiplies_bfloat16() and len(weight) >= 32 * n_candidates:
+    if _is_float32_cpu(x) and multiplies_bfloat16() and weight.shape[0] >= 32 * n_candidates:
         return _topk_through_bfloat16(x, weight, offset, k, n_candidates)
     return _topk(linear(x, weight, offset), k)
 
@@ -91,12 +91,13 @@ def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
     values, among = _topk(exact, k)
     columns = candidates.gather(1, among)
 
-    # No coarse entry is larger than `cut` but those of the candidates. They are off by the rounding of x (which is
-    # measured), of the weights (8 bits of each), of the offset, of the product and of its sums.
-    cut, longest = coarse.amin(1), _norms(weight).max()
-    error = longest * (_norms(x - x_coarse.float()) + (2**-8 + 2**-22 * x.shape[1]) * _norms(x))
-    error += (offset - offset_coarse.float()).abs().max() + 2**-8 * cut.abs()
-    unsure = (values.amin(1) < cut + error).nonzero()[:, 0]
+    # No coarse entry but those of the candidates is larger than `cut`. It is off by the rounding of x, of the weights,
+    # of the offset and of the product itself, and by that of its sums, in which the least numbers count as zero.
+    cut, x_norms, weight_norm = coarse.amin(1), _norms(x), _norms(weight).max()
+    error = _norms(x_coarse.float().sub_(x)) * weight_norm + x_norms * _norms(weight_coarse.float().sub_(weight)).max()
+    error += (offset_coarse.float() - offset).abs().max() + 2**-8 * cut.abs()
+    error += x.shape[1] * (2**-22 * x_norms * weight_norm + torch.finfo(torch.float32).tiny)
+    unsure = (~(values.amin(1) >= cut + error)).nonzero()[:, 0]
     if len(unsure):
         values[unsure], columns[unsure] = _topk(linear(x[unsure], weight, offset), k)
     return values, columns
@@ -115,7 +116,7 @@ def multiplies_bfloat16():
 
 def _topk(matrix, k):
     if compiled_topk is not None and matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.bfloat16):
-        values, columns = torch.empty(len(matrix), k), torch.empty(len(matrix), k, dtype=torch.int64)
+        values, columns = torch.empty(matrix.shape[0], k), torch.empty(matrix.shape[0], k, dtype=torch.int64)
         whole = matrix.contiguous().view(torch.int16 if matrix.dtype == torch.bfloat16 else torch.float32)
         compiled_topk(whole.numpy(), whole.itemsize, k, values.numpy(), columns.numpy())
         return values, columns
@@ -145,8 +146,8 @@ def dots(dense: Tensor, weight: Tensor, active: Active) -> Tensor:
     pattern = torch.sparse_csr_tensor(
         active.starts,
         active.neurons,
-        dense.new_zeros(len(active.neurons)),
-        size=(len(dense), len(weight)),
+        dense.new_zeros(active.neurons.shape[0]),
+        size=(dense.shape[0], weight.shape[0]),
         check_invariants=False,
     )
     return torch.sparse.sampled_addmm(pattern, dense, weight.T, beta=0).values()
@@ -184,7 +185,7 @@ def adam_step(params, gradients, first, second, *, step, learning_rate, betas=(0
         list(first),
         list(second),
         [],
-        [torch.full((), float(step), device=p.device) for p in params],
+        [torch.full((), float(step), device=params[0].device)] * len(params),
         lr=learning_rate,
         beta1=betas[0],
         beta2=betas[1],

@@ -236,12 +236,11 @@ def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
     """
     if loss.inverse is not None:
         return _pursuit_gradient(params, loss)
-    x, n_neurons = loss.centered, len(params.encoder_bias)
-    n_rows = len(x)
+    x, n_rows, n_neurons = loss.centered, loss.centered.shape[0], params.components.shape[0]
     encoder_weight, encoder_bias, components, bias, along = [], [], [], [], []
 
     def add_to_encoder(slopes, active, order):
-        if len(active.starts) > n_rows + 1:  # stacked: the rows of the batch repeat
+        if active.starts.shape[0] > n_rows + 1:  # stacked: the rows of the batch repeat
             order = order._replace(rows=order.rows % n_rows)
         encoder_weight.append(transposed_product(slopes, order, x))
         encoder_bias.append(sum_by_neuron(slopes, active, n_neurons))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import Active, adam_step, decode, sum_by_neuron, topk_linear
+from sklearn_sae.sae._kernels import TILE, Active, adam_step, decode, sum_by_neuron, topk_linear
 from sklearn_sae.sae._network import TOO_LARGE, Parameters, Settings, compute_gradient, compute_loss
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
@@ -28,6 +28,7 @@ class Rows:
         self.index = np.arange(len(X)) if index is None else index
         self.mean, self.scale = mean, scale
         self._mean = torch.tensor(mean, device=device)
+        self._tensor = torch.from_numpy(X) if X.flags.carray else None  # torch gathers rows sooner, if it can
 
     def __len__(self):
         return len(self.index)
@@ -35,7 +36,11 @@ class Rows:
     def batch(self, positions):
         """Return tensors (B, d) and (B,) or None."""
         rows = self.index[positions]
-        x = torch.from_numpy(np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)).to(self._mean.device)
+        if self._tensor is None:
+            x = torch.from_numpy(np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32))
+        else:
+            x = self._tensor.index_select(0, torch.from_numpy(rows)).float()
+        x = x.to(self._mean.device)
         y = None if self.y is None else torch.from_numpy(self.y[rows]).to(self._mean.device)
         return x.sub_(self._mean).mul_(1 / self.scale), y
 
@@ -119,9 +124,9 @@ def training_step(state: State, x, y, settings: Settings, *, learning_rate, dead
     state.step += 1
     adam_step(state.params, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
     components = state.params.components
-    components /= components.norm(dim=1, keepdim=True)
+    components /= torch.linalg.vector_norm(components, dim=1, keepdim=True)
 
-    fired = sum_by_neuron(loss.codes, loss.active, len(components)) > 0
+    fired = sum_by_neuron(loss.codes, loss.active, components.shape[0]) > 0
     state.silent_steps.add_(1).masked_fill_(fired, 0)
     if settings.batch_topk:
         smallest = torch.where(loss.codes > 0, loss.codes, torch.inf).min()
@@ -154,15 +159,26 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         If the loss or the squared weights are no longer finite.
     """
     total = 0.0
-    for chosen in np.array_split(order, math.ceil(len(order) / batch_size)):  # no small batch at the end
+    for chosen in split_evenly(order, batch_size):
         x, y = rows.batch(chosen)
         loss = training_step(state, x, y, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
     total = float(total)
-    if not (math.isfinite(total) and all(p.square().sum().isfinite() for p in state.params)):
+    if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.params)):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
     dead_fraction = float((state.silent_steps >= dead_after).float().mean())
     return {"epoch": epoch, "train_loss": total / len(order), "dead_fraction": dead_fraction}
+
+
+def split_evenly(order, batch_size):
+    """Return the parts of an array: as few as make none larger than `batch_size`, of nearly equal size.
+
+    If `batch_size` is made of whole tiles, so are all parts but the last, for matrix products of these take less time.
+    """
+    n_parts = math.ceil(len(order) / batch_size)
+    tile = TILE if batch_size % TILE == 0 else 1
+    ends = np.ceil(np.arange(1, n_parts) * len(order) / n_parts / tile).astype(np.int64) * tile
+    return np.split(order, ends)
 
 
 class Run:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sklearn_sae.sae._kernels import (
     Active,
@@ -16,7 +18,7 @@ from sklearn_sae.sae._kernels import (
     vector_product,
 )
 from sklearn_sae.sae._network import Parameters, Settings, compute_gradient, compute_loss
-from sklearn_sae.sae._training import Rows, State, evaluate, initial_gain, training_step
+from sklearn_sae.sae._training import Rows, State, evaluate, initial_gain, split_evenly, training_step
 
 B, D, M, K = 30, 7, 20, 3
 DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
@@ -239,6 +241,19 @@ def test_evaluation_encodes_above_the_threshold(reference):
         codes = reference.above(reference.pre_activations(p, plain), threshold)
         expected = float(reference.mse(plain, reference.reconstruct(p, codes)))
         assert evaluate(state, rows, Settings(k=K, batch_topk=True)) == pytest.approx(expected, rel=1e-5)
+
+
+@given(n=st.integers(1, 5000), batch_size=st.integers(1, 600))
+@example(n=7636, batch_size=128)
+def test_batches_are_few_and_nearly_equal(n, batch_size):
+    parts = split_evenly(np.arange(n), batch_size)
+    sizes = np.array([len(part) for part in parts])
+    assert np.array_equal(np.concatenate(parts), np.arange(n))
+    assert len(parts) == -(-n // batch_size)
+    assert sizes.max() <= batch_size
+    assert np.ptp(sizes) <= 32
+    if batch_size % 16 == 0:
+        assert not (sizes[:-1] % 16).any()
 
 
 def test_the_initial_gain_reconstructs_best(reference):
