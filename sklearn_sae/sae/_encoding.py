@@ -8,8 +8,8 @@ from sklearn_sae.sae._kernels import linear, topk_linear
 from sklearn_sae.sae._network import TOO_LARGE
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
-_CHUNK_ROWS = 2**12  # encoded at once, fewer if their pre-activations were more than so many entries:
-_CHUNK_ENTRIES = 2**22  # 16 MB
+_CHUNK_ROWS = 2**13  # encoded at once, fewer if their pre-activations were more than so many entries:
+_CHUNK_ENTRIES = 2**23  # 32 MB
 _PURSUIT_GROWTH = 1e6  # least squares on neurons that nearly coincide has codes larger than the row by no more
 _BLOCK_ROWS = 2**16  # rows whose codes are held at once, where only their number is asked for
 
