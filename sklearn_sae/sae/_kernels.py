@@ -23,7 +23,7 @@ except ImportError:  # there was no C compiler where the package was built
     compiled_topk = None
 
 TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
-_BAG = 64  # neurons added up in one go
+_BAG = 64  # neurons added up by one thread: their order, and so the bits, shall not depend on how many there are
 
 
 class Active(NamedTuple):
@@ -45,7 +45,7 @@ class Active(NamedTuple):
         return cls(rows, neurons, torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device)))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # a step asks for a few sizes, each step for the same
 def _regular_rows(n_rows, k, device):
     entries = torch.arange(n_rows * k + 1, device=device)
     return entries[:-1] // k, entries[::k].contiguous()
@@ -85,18 +85,23 @@ def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
     What a row's coarse entries are off by has a bound. If it does not rule out that one of the k largest is not among
     the candidates, the row is computed in float32.
     """
-    x_coarse, weight_coarse, offset_coarse = x.bfloat16(), weight.bfloat16(), offset.bfloat16()
-    coarse, candidates = _topk(F.linear(x_coarse, weight_coarse, offset_coarse), n_candidates)
+    rounded = x.bfloat16(), weight.bfloat16(), offset.bfloat16()
+    coarse, candidates = _topk(linear(*rounded), n_candidates)
     exact = dots(x, weight, Active.regular(candidates)).view_as(coarse).add_(offset[candidates])
     values, among = _topk(exact, k)
     columns = candidates.gather(1, among)
 
-    # No coarse entry but those of the candidates is larger than `cut`. It is off by the rounding of x, of the weights,
-    # of the offset and of the product itself, and by that of its sums, in which the least numbers count as zero.
-    cut, x_norms, weight_norm = coarse.amin(1), _norms(x), _norms(weight).max()
-    error = _norms(x_coarse.float().sub_(x)) * weight_norm + x_norms * _norms(weight_coarse.float().sub_(weight)).max()
-    error += (offset_coarse.float() - offset).abs().max() + 2**-8 * cut.abs()
-    error += x.shape[1] * (2**-22 * x_norms * weight_norm + torch.finfo(torch.float32).tiny)
+    # No coarse entry but those of the candidates is larger than `cut`. Coarse entries are off by the rounding of x and
+    # of the weights, by that of the offset and of the product itself, and by that of the sums.
+    cut = coarse.amin(1)
+    x_norms, weight_norm, largest_offset = _norms(x), _norms(weight).max(), offset.abs().max()
+    x_errors, weight_error, offset_error = (
+        coarse.float().sub_(a) for coarse, a in zip(rounded, (x, weight, offset), strict=True)
+    )
+    x_errors, weight_error = _norms(x_errors), _norms(weight_error).max()
+    error = x_errors * weight_norm + (x_norms + x_errors) * weight_error
+    error += offset_error.abs().max() + 2**-8 * cut.abs()
+    error += 2**-22 * x.shape[1] * (x_norms * weight_norm + largest_offset)
     unsure = (~(values.amin(1) >= cut + error)).nonzero()[:, 0]
     if len(unsure):
         values[unsure], columns[unsure] = _topk(linear(x[unsure], weight, offset), k)
@@ -104,7 +109,9 @@ def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
 
 
 def _norms(matrix):
-    return torch.linalg.vector_norm(matrix, dim=1)
+    """Return the norms of the rows, or more: squares of the least numbers, and products of them, count as zero."""
+    least = torch.finfo(torch.float32).tiny
+    return torch.linalg.vector_norm(matrix, dim=1).add_((matrix.shape[1] * least) ** 0.5)
 
 
 @cache
@@ -115,14 +122,16 @@ def multiplies_bfloat16():
 
 
 def _topk(matrix, k):
+    """Return the k largest entries of each row of a matrix without NaN, in no order, and their columns."""
     if compiled_topk is not None and matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.bfloat16):
-        values, columns = torch.empty(matrix.shape[0], k), torch.empty(matrix.shape[0], k, dtype=torch.int64)
+        values = torch.empty(matrix.shape[0], k, dtype=torch.float32, device="cpu")
+        columns = torch.empty_like(values, dtype=torch.int64)
         whole = matrix.contiguous().view(torch.int16 if matrix.dtype == torch.bfloat16 else torch.float32)
         compiled_topk(whole.numpy(), whole.itemsize, k, values.numpy(), columns.numpy())
         return values, columns
-    # torch.topk sorts partially if 64 * k fit into a row and else partitions, which is slower up to half of that.
+    # On the CPU torch.topk sorts partially if 64 * k fit into a row, and else partitions, which is slower from half on.
     n_columns = matrix.shape[1]
-    if 32 * k <= n_columns < 64 * k:
+    if matrix.device.type == "cpu" and 32 * k <= n_columns < 64 * k:
         matrix = F.pad(matrix, (0, 64 * k - n_columns), value=-torch.inf)
     return matrix.topk(k, dim=1, sorted=False)
 
@@ -200,6 +209,8 @@ def _weighted_sums(values, indices, starts, rows):
     return F.embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
 
-with warnings.catch_warnings():  # torch says once, when the first is made, that such tensors are in beta
+with warnings.catch_warnings():  # torch says once, of the first one made, that sparse tensors are in beta: make it here
     warnings.simplefilter("ignore")
-    dots(torch.ones(1, 1), torch.ones(1, 1), Active.regular(torch.zeros(1, 1, dtype=torch.int64)))
+    one = torch.ones(1, 1, device="cpu")
+    dots(one, one, Active.regular(torch.zeros(1, 1, dtype=torch.int64, device="cpu")))
+    del one

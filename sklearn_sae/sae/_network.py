@@ -75,7 +75,7 @@ class Head(NamedTuple):
 class Loss(NamedTuple):
     """A batch's loss and what its gradient needs."""
 
-    total: Tensor  # what is minimized
+    total: Tensor  # what is minimized; training needs only its gradient
     fit: Tensor  # reconstruction and target terms only: what history and early stopping look at
     active: Active
     codes: Tensor  # (n_active,)

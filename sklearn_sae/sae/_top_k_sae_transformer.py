@@ -541,7 +541,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         with refuse_texts(name):
             X = validate_data(self, X, dtype=_DTYPES, ensure_all_finite=False, **checks)
         for start in range(0, len(X), _ROWS_CHECKED):  # of half precision all at once, the check would need more memory
-            assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name="X")
+            assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name=name)
         return X
 
     def _check_target(self, y, n_samples, *, task="auto", name="y"):

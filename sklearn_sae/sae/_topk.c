@@ -4,7 +4,8 @@
    made the row. But the k largest entries are among the groups of entries with the k largest maxima, whatever the
    groups. With groups of every S-th entry all maxima come from a loop that compilers vectorize, and so does, by
    bisection, a bound that k maxima reach and hardly more. Only the entries of these groups are looked at one by one,
-   and only those that reach the bound go through a heap. */
+   and only those that reach the bound go through a heap. The matrix shall have no NaN: what is returned for a row that
+   has is unspecified. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,6 +13,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef _MSC_VER
+#define restrict __restrict
+#endif
 
 #define GROUP 16  /* entries of a group, at most; fewer where a row has not many times k */
 #define ROUNDS 12 /* of bisection; what they leave too much is for the heap */
@@ -111,7 +116,7 @@ static void topk_row(const float *row, Py_ssize_t n, Py_ssize_t k, float *maxima
         }
     if (count >= k)
         keep_largest(found, count, k);
-    else /* there are NaN in the row: say so in every value */
+    else /* only with NaN */
         for (Py_ssize_t i = 0; i < k; i++)
             found[i] = (Entry){NAN, (int32_t)i};
     for (Py_ssize_t i = 0; i < k; i++) {
@@ -136,22 +141,23 @@ static PyObject *topk(PyObject *Py_UNUSED(module), PyObject *args)
     if (!PyArg_ParseTuple(args, "y*nnw*w*", &matrix, &itemsize, &k, &values, &columns))
         return NULL;
     Py_ssize_t n_rows = k > 0 ? values.len / (Py_ssize_t)sizeof(float) / k : 0;
-    Py_ssize_t n = n_rows > 0 ? matrix.len / itemsize / n_rows : 0;
-    int fits = n_rows > 0 && k <= n && (itemsize == 2 || itemsize == 4) && n_rows * n * itemsize == matrix.len &&
-               n_rows * k * (Py_ssize_t)sizeof(float) == values.len && n_rows * k * (Py_ssize_t)sizeof(int64_t) == columns.len;
-    float *row = fits ? malloc(n * sizeof(float)) : NULL;
+    int fits = n_rows > 0 && (itemsize == 2 || itemsize == 4);
+    Py_ssize_t n = fits ? matrix.len / itemsize / n_rows : 0;
+    fits = fits && k <= n && n <= INT32_MAX && n_rows * n * itemsize == matrix.len &&
+           n_rows * k * (Py_ssize_t)sizeof(float) == values.len && n_rows * k * (Py_ssize_t)sizeof(int64_t) == columns.len;
+    float *wide = fits ? malloc(n * sizeof(float)) : NULL;
     float *maxima = fits ? malloc(n * sizeof(float)) : NULL;
-    int32_t *groups = fits ? malloc((n + 1) * sizeof(int32_t)) : NULL;
-    Entry *found = fits ? malloc((n + 1) * sizeof(Entry)) : NULL;
-    if (row && maxima && groups && found) {
+    int32_t *groups = fits ? malloc(n * sizeof(int32_t)) : NULL;
+    Entry *found = fits ? malloc(n * sizeof(Entry)) : NULL;
+    if (wide && maxima && groups && found) {
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t i = 0; i < n_rows; i++) {
-            const float *source = (const float *)matrix.buf + i * n;
-            if (itemsize == 2) {
-                widen((const uint16_t *)matrix.buf + i * n, n, row);
-                source = row;
-            }
-            topk_row(source, n, k, maxima, groups, found, (float *)values.buf + i * k, (int64_t *)columns.buf + i * k);
+            const float *row = wide;
+            if (itemsize == 2)
+                widen((const uint16_t *)matrix.buf + i * n, n, wide);
+            else
+                row = (const float *)matrix.buf + i * n;
+            topk_row(row, n, k, maxima, groups, found, (float *)values.buf + i * k, (int64_t *)columns.buf + i * k);
         }
         Py_END_ALLOW_THREADS
     }
@@ -159,7 +165,7 @@ static PyObject *topk(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_NoMemory();
     else
         PyErr_SetString(PyExc_ValueError, "the matrix, k, the values and the columns do not fit each other.");
-    free(row);
+    free(wide);
     free(maxima);
     free(groups);
     free(found);

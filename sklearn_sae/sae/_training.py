@@ -171,7 +171,7 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
 
 
 def split_evenly(order, batch_size):
-    """Return the parts of an array: as few as make none larger than `batch_size`, of nearly equal size.
+    """Return the parts of an array: as few as make none larger than `batch_size`, of equal size up to a tile.
 
     If `batch_size` is made of whole tiles, so are all parts but the last, for matrix products of these take less time.
     """

@@ -401,7 +401,7 @@ def test_the_target_pulls_at_the_components():
         reached[weight] = LinearRegression().fit(codes[:700].toarray(), y[:700]).score(codes[700:].toarray(), y[700:])
     assert reached[1.0] > reached[0.0] + 0.15
     outputs = sae.transform(X[700:]) @ sae.target_coef_[0] + sae.target_intercept_[0]
-    assert np.square(y[700:] - outputs).mean() < 0.9 * y[700:].var()
+    assert np.square(y[700:] - outputs).mean() < 0.9 * y[700:].var()  # from 0.77 to 0.99 by seed: the head overfits
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def test_compiled_topk_says_nan_for_rows_of_nan():
 
 @needs_compiled
 @pytest.mark.parametrize(
-    ("k", "itemsize", "shapes"), [(9, 4, (5, 8, 9)), (3, 4, (5, 8, 2)), (3, 3, (5, 8, 3)), (0, 4, (5, 8, 1))]
+    ("k", "itemsize", "shapes"),
+    [(9, 4, (5, 8, 9)), (3, 4, (5, 8, 2)), (3, 3, (5, 8, 3)), (3, 0, (5, 8, 3)), (0, 4, (5, 8, 1))],
 )
 def test_compiled_topk_refuses_what_does_not_fit(k, itemsize, shapes):
     n, n_columns, width = shapes
@@ -95,18 +96,45 @@ def rows_and_weights(kind, n_rows=200, n_neurons=1024, n_features=48):
         weight *= torch.logspace(-6, 6, n_neurons)[:, None]
     elif kind == "zero":
         x *= 0
+    elif kind == "tiny":  # squares of it are below float32
+        weight = weight[:1] + 1e-3 * weight
+        x, offset = 1e-30 * x, 0 * offset
+    elif kind == "halfway":  # roundings of x and of the weights add up; one neuron is the largest by little
+        x[:], weight[:] = 1 + 3 / 256, -(1 + 3 / 256 + 2**-17)
+        weight[500], offset[:] = -(1 + 3 / 256), n_features * (1 + 2**-5)
     return x, weight, offset
 
 
 @needs_compiled
-@pytest.mark.parametrize("kind", ["noise", "close", "equal", "negative", "far", "uneven", "zero"])
-def test_topk_through_bfloat16_is_that_of_float32(kind):
-    x, weight, offset = rows_and_weights(kind)
+@pytest.mark.parametrize("kind", ["noise", "close", "equal", "negative", "far", "uneven", "tiny", "halfway"])
+@pytest.mark.parametrize("n_features", [1, 48])
+def test_topk_through_bfloat16_is_that_of_float32(kind, n_features):
+    x, weight, offset = rows_and_weights(kind, n_features=n_features)
     values, columns = _kernels._topk_through_bfloat16(x, weight, offset, 8, 16)
     pre = linear(x, weight, offset)
     scale = pre.abs().amax(1, keepdim=True)
+    if kind == "halfway":
+        assert (columns == 500).any(1).all()
     torch.testing.assert_close(values.sort(1).values / scale, pre.topk(8).values.flip(1) / scale, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(pre.gather(1, columns) / scale, values / scale, rtol=1e-5, atol=1e-6)
+
+
+@needs_compiled
+def test_topk_of_rows_of_zeros_through_bfloat16():
+    x, weight, offset = rows_and_weights("zero")
+    values, columns = _kernels._topk_through_bfloat16(x, weight, offset, 8, 16)
+    assert torch.equal(columns.sort(1).values, offset.topk(8).indices.sort().values.expand(len(x), 8))
+    torch.testing.assert_close(values, offset[columns])
+
+
+@needs_compiled
+def test_another_default_type_does_not_matter():
+    torch.set_default_dtype(torch.float64)
+    try:
+        values, _ = _kernels._topk(torch.randn(4, 30, dtype=torch.float32), 3)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert values.dtype == torch.float32
 
 
 @needs_compiled
@@ -125,7 +153,12 @@ def test_topk_through_bfloat16_does_not_depend_on_the_number_of_threads(kind):
 @needs_compiled
 def test_few_rows_of_noise_are_computed_again_in_float32(monkeypatch):
     recomputed = []
-    monkeypatch.setattr(_kernels, "linear", lambda x, *rest: recomputed.append(len(x)) or linear(x, *rest))
+
+    def counted(x, *rest):
+        recomputed.append(len(x) * (x.dtype == torch.float32))
+        return linear(x, *rest)
+
+    monkeypatch.setattr(_kernels, "linear", counted)
     _kernels._topk_through_bfloat16(*rows_and_weights("noise", n_features=384), 8, 16)
     assert sum(recomputed) <= 10
     _kernels._topk_through_bfloat16(*rows_and_weights("close", n_features=384), 8, 16)
