@@ -1,4 +1,4 @@
-"""What no implementation can undercut: the encoder's matrix product, and the bytes that a step must move."""
+"""What a float32 implementation cannot undercut: the encoder's matrix product, and the bytes that a step must move."""
 
 import torch
 

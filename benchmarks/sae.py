@@ -4,8 +4,9 @@
 of the sections named, or for all. ``--quick`` takes one seed, one repeat and a tenth of the rows. Needs Linux, the
 extra ``benchmarks`` and the data folder (see `_data.py`).
 
-All run in one process with the same number of threads (OMP_NUM_THREADS), on the same rows, in float32, in turns. Who
-holds how many rows out, shuffles how, and stops when, is each package's own default.
+All run in one process with the same number of threads (OMP_NUM_THREADS), on the same float32 rows, in turns. Who
+holds how many rows out, shuffles how, and stops when, is each package's own default. On CPUs that multiply bfloat16,
+ours finds candidates by such products where M is 512 or more, and computes those in float32; the floors are float32.
 """
 
 import argparse
@@ -112,9 +113,10 @@ def time(effort):
         f"Seconds to train, `movies`, M={M}, K={K}, mean ± deviation (seeds: {effort.seeds})",
         rows,
         f"Ours to the peer's error: a complete fit with the fewest `max_epochs` ({', '.join(map(str, epochs))} by "
-        "seed) whose test error is at or below the peer's of that seed. Each of our times is the first call in a "
-        "fresh process, after imports; the peer's process is warm. The floor is the encoder's product for the "
-        "training rows and our epochs.",
+        "seed) whose test error is at or below the peer's of that seed: the number was found by looking at the test "
+        "error, and the peer's time is that of its whole fit, with the epochs that it waits for a better one. Without "
+        "looking, one gets the second row. Each of our times is the first call in a fresh process, after imports; the "
+        "peer's process is warm. The floor is the encoder's product for the training rows and our epochs.",
     )
 
 
@@ -174,8 +176,9 @@ def training(effort):
         f"{', '.join(f'{rows:,}' for *_, rows, _ in TRAINING_SIZES)} rows"
         + (f", times {effort.share:g}" if effort.share < 1 else "")
         + ". No early stopping, no held-out rows. SAELens: its training pass in a plain Adam loop, at its defaults "
-        "and with sparse activations (which need its rescaling by decoder norms off). The floors: the "
-        "encoder's product; and 32 bytes a parameter and step at the speed of a copy of as much memory.",
+        "and with sparse activations (which need its rescaling by decoder norms off). So few steps leave few neurons "
+        "or none that count as dead, and ours then skips the auxiliary loss. The floors: the encoder's product in "
+        "float32; and 32 bytes a parameter and step at the speed of a copy of as much memory.",
     )
 
 
@@ -242,7 +245,7 @@ def transform(effort):
         rows,
         "Ours to CSR, the peer's to a dense array, from the same weights; the largest difference of an activation "
         f"is {', '.join(notes)} by size. Memory: RssAnon above what a fresh process has after imports and loading "
-        "the weights and the input. The floors: the encoder's product; the CSR arrays that are returned.",
+        "the weights and the input. The floors: the encoder's product in float32; the CSR arrays that are returned.",
     )
 
 
