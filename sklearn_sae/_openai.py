@@ -5,6 +5,7 @@ Retries, `Retry-After` and timeouts are the official client's own.
 
 import asyncio
 import os
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.request import getproxies
 
 _OPENAI = "https://api.openai.com/v1"
 _CONNECT_TIMEOUT = 10  # seconds
+_POLL = 0.05  # seconds
 
 
 def check_base_url(base_url):
@@ -46,11 +48,12 @@ def resolve_base_url(base_url):
     return base_url.rstrip("/")
 
 
-def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, model, on_answer=None):
-    """Await ``ask(client, request)`` for every request, at most `max_concurrency` at a time.
+def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, on_answer=None):
+    """Await ``ask(client, request)`` for every request, as many at a time as `throttle` allows.
 
     Runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
-    a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight.
+    a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight. When twice as many
+    requests as may be in flight have failed in a row, the server is taken to be down and no more are sent.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     requests : sequence
     base_url : str or None
         None: ``OPENAI_BASE_URL``, or OpenAI's.
-    max_concurrency : int
+    throttle : Throttle
     timeout : float
         Seconds, for one request.
     max_retries : int
@@ -71,7 +74,8 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     Returns
     -------
     answers : list
-        In the order of `requests`; for a request that failed after its retries, the exception.
+        In the order of `requests`; for a request that failed after its retries, or was not sent any more,
+        the exception.
 
     Raises
     ------
@@ -89,14 +93,19 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
     key = api_key(base_url)
 
     async def run():
-        from openai import AsyncOpenAI, OpenAIError
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError
 
         answered = False
-        todo = iter(enumerate(requests))
+        n_failed_in_a_row = 0
+        todo = deque(enumerate(requests))
 
-        async def work(client):
-            nonlocal answered
-            for index, request in todo:  # one iterator, shared: each worker takes the next request
+        async def work(client, place):
+            nonlocal answered, n_failed_in_a_row
+            while todo:
+                if place >= throttle.limit:
+                    await asyncio.sleep(_POLL)
+                    continue
+                index, request = todo.popleft()
                 try:
                     answers[index] = await ask(client, request)
                 except OpenAIError as error:
@@ -104,18 +113,28 @@ def ask_all(ask, requests, *, base_url, max_concurrency, timeout, max_retries, m
                     if fatal is not None:
                         raise fatal from None  # the original may quote the key or the text
                     answers[index] = error
+                    n_failed_in_a_row += _is_the_servers(error)
+                    while todo and n_failed_in_a_row >= 2 * throttle.max_concurrency:
+                        answers[todo.popleft()[0]] = error
                 else:
                     answered = True
+                    n_failed_in_a_row = 0
                     if on_answer is not None:
                         on_answer(index, answers[index])
 
         await _check_reachable(base_url)
         async with (
-            AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=max_retries) as client,
+            AsyncOpenAI(
+                api_key=key,
+                base_url=base_url,
+                timeout=timeout,
+                max_retries=max_retries,
+                http_client=DefaultAsyncHttpxClient(event_hooks=throttle.event_hooks),
+            ) as client,
             asyncio.TaskGroup() as group,
         ):
-            for _ in range(min(max_concurrency, len(requests))):
-                group.create_task(work(client))
+            for place in range(min(throttle.max_concurrency, len(requests))):
+                group.create_task(work(client, place))
 
     try:
         _run_in_thread(run)
@@ -182,6 +201,14 @@ def _fatal(error, answered, url, model):
         what = error.code or error.type or error.status_code
         return ValueError(f"The server at {url} refused a request to model {model!r} as bad ({what}).")
     return None
+
+
+def _is_the_servers(error):
+    """Return whether it is the server that fails, and not this one request."""
+    from openai import APIConnectionError
+
+    status = getattr(error, "status_code", 0)
+    return isinstance(error, APIConnectionError) or status == 429 or status >= 500
 
 
 def _run_in_thread(coroutine_function):

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from sklearn_sae._openai import ask_all, check_base_url, resolve_base_url
+from sklearn_sae._throttle import Throttle
 
 KEY = "sk-test-0123456789"  # as the fixture sets it
 
@@ -37,7 +38,8 @@ def ask(openai_server):
             "model": "m",
             **options,
         }
-        return ask_all(options.pop("ask", chat), requests, **options)
+        throttle = Throttle(options.pop("max_concurrency"))
+        return ask_all(options.pop("ask", chat), requests, throttle=throttle, **options)
 
     return run
 
@@ -255,12 +257,13 @@ def test_where_requests_go(monkeypatch):
 INTERRUPTED = """
 import sys, threading
 from sklearn_sae._openai import ask_all
+from sklearn_sae._throttle import Throttle
 
 async def chat(client, request):
     await client.chat.completions.create(model="m", messages=[{"role": "user", "content": request}])
 
 try:
-    ask_all(chat, ["a"] * 100, base_url=sys.argv[1], max_concurrency=8, timeout=60, max_retries=2, model="m",
+    ask_all(chat, ["a"] * 100, base_url=sys.argv[1], throttle=Throttle(8), timeout=60, max_retries=2, model="m",
             on_answer=lambda i, answer: print("answered", flush=True))
 except KeyboardInterrupt:
     print([thread.name for thread in threading.enumerate()])

@@ -5,6 +5,7 @@ import re
 from functools import lru_cache
 
 from sklearn_sae._openai import ask_all, resolve_base_url
+from sklearn_sae._throttle import Throttle
 from sklearn_sae.embedding._embed import Embedder
 
 # OpenAI's limits. A token is at least one byte of UTF-8, so bytes bound tokens from above.
@@ -66,7 +67,7 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
             request,
             [[shorten(b, row, text) for row, text in enumerate(texts)] for b, texts in enumerate(batches)],
             base_url=base_url,
-            max_concurrency=max_concurrency,
+            throttle=Throttle(max_concurrency),
             timeout=120,
             max_retries=5,
             model=model,

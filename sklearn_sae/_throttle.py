@@ -1,0 +1,85 @@
+"""How many requests may be in flight, and when the next may start."""
+
+import asyncio
+import time
+
+_OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
+_BYTES_PER_TOKEN = 4
+_MAX_PAUSE = 120  # seconds; the official client does not wait longer either
+
+
+class Throttle:
+    """Keep a server busy without overloading it.
+
+    Every answer "too many requests" halves `limit`, but only once for all that were on their way when it came;
+    every good answer adds ``1 / limit``, one for each round of requests, until all is as at the start. This is
+    additive increase and multiplicative decrease, as in TCP [1]_. A `Retry-After` holds all requests back, not
+    only the one that it answers.
+
+    Parameters
+    ----------
+    max_concurrency : int
+        The most requests in flight at once.
+    requests_per_minute, tokens_per_minute : float or None, default=None
+        Limits to keep by spacing requests evenly, those that the client repeats included. A request's tokens
+        are taken to be a quarter of its bytes; those of its answer are added by `count_tokens`.
+
+    Attributes
+    ----------
+    limit : float
+        Requests that may be in flight now, from 1 to `max_concurrency`.
+    n_attempts : int
+        HTTP requests sent, with those that the client repeated.
+
+    References
+    ----------
+    .. [1] D.-M. Chiu and R. Jain (1989). Analysis of the increase and decrease algorithms for congestion
+       avoidance in computer networks. Computer Networks and ISDN Systems 17(1).
+    """
+
+    def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None):
+        self.max_concurrency = max_concurrency
+        self.limit = float(max_concurrency)
+        self.n_attempts = 0
+        self._seconds_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._seconds_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
+        self._next_start = self._last_cut = self._resume = 0.0
+
+    @property
+    def event_hooks(self):
+        """The hooks by which an httpx client lets each HTTP request pass through here."""
+        return {"request": [self._before], "response": [self._after]}
+
+    def count_tokens(self, n_tokens):
+        """Take into account tokens that were not in a request."""
+        self._next_start += n_tokens * self._seconds_per_token
+
+    async def _before(self, request):
+        start = max(time.monotonic(), self._next_start)
+        n_tokens = int(request.headers.get("content-length", 0)) / _BYTES_PER_TOKEN
+        self._next_start = start + max(self._seconds_per_request, n_tokens * self._seconds_per_token)
+        while (wait := max(start, self._resume) - time.monotonic()) > 0:  # `_resume` may move while this waits
+            await asyncio.sleep(wait)
+        self.n_attempts += 1
+        request.extensions["sklearn_sae_start"] = time.monotonic()
+
+    async def _after(self, response):
+        if response.status_code < 400:
+            self.limit = min(self.limit + 1 / self.limit, self.max_concurrency)
+        elif response.status_code in _OVERLOADED:
+            now = time.monotonic()
+            if response.request.extensions["sklearn_sae_start"] >= self._last_cut:
+                self.limit = max(self.limit / 2, 1.0)
+                self._last_cut = now
+            self._resume = max(self._resume, now + _retry_after(response.headers))
+            if response.status_code == 429 and b"insufficient_quota" in await response.aread():
+                response.headers["x-should-retry"] = "false"  # which the official client obeys: waiting brings no credit
+
+
+def _retry_after(headers):
+    """Return the seconds in `Retry-After`, 0 if it is missing or a date."""
+    try:
+        seconds = float(headers.get("retry-after", 0))
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds <= _MAX_PAUSE else 0.0

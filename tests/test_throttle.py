@@ -1,0 +1,146 @@
+"""The pace of requests, through the real openai client against a real server."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from sklearn_sae._openai import ask_all
+from sklearn_sae._throttle import Throttle
+
+TOO_MANY = (429, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, {"Retry-After": "0.02"})
+
+
+async def chat(client, request):
+    reply = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": request}])
+    return reply.choices[0].message.content
+
+
+@pytest.fixture
+def ask(openai_server):
+    openai_server.reply = lambda body: "yes"
+
+    def run(throttle, n, *, max_retries=20):
+        requests = [f"question {i}" for i in range(n)]
+        return ask_all(
+            chat,
+            requests,
+            base_url=openai_server.base_url,
+            throttle=throttle,
+            timeout=20,
+            max_retries=max_retries,
+            model="m",
+        )
+
+    return run
+
+
+def test_a_crowded_server_is_served_at_its_own_pace(ask, openai_server):
+    in_work, lock = [0], threading.Lock()
+    refused, limits = [], []
+    throttle = Throttle(32)
+
+    def fail(body, n):
+        with lock:
+            limits.append(throttle.limit)
+            if in_work[0] >= 4:
+                refused.append(n)
+                return TOO_MANY
+            in_work[0] += 1
+        time.sleep(0.005)
+        with lock:
+            in_work[0] -= 1
+        return None
+
+    openai_server.fail = fail
+    assert ask(throttle, 400) == ["yes"] * 400
+    assert min(limits) < 6
+    assert throttle.n_attempts == len(openai_server.requests) == 400 + len(refused)
+    late = [n for n in refused if n >= len(openai_server.requests) // 2]
+    assert len(late) < len(openai_server.requests) / 8  # it has learned what the server takes
+
+
+def test_it_recovers_by_itself(ask, openai_server):
+    openai_server.fail = lambda body, n: TOO_MANY if n < 24 else None
+    throttle = Throttle(8)
+    assert ask(throttle, 200) == ["yes"] * 200
+    assert throttle.limit == 8
+
+
+def test_one_wave_of_refusals_halves_once(ask, openai_server):
+    all_here = threading.Barrier(16)
+
+    def fail(body, n):
+        if n < 16:
+            all_here.wait(30)
+            return TOO_MANY
+        return None
+
+    openai_server.fail = fail
+    throttle = Throttle(16)
+    ask(throttle, 16)
+    assert 8 <= throttle.limit < 11  # 8, and what 16 good answers added
+
+
+def test_a_retry_after_holds_back_all(ask, openai_server):
+    arrivals = []
+
+    def fail(body, n):
+        arrivals.append(time.monotonic())
+        return (*TOO_MANY[:2], {"Retry-After": "0.5"}) if n == 3 else None
+
+    openai_server.fail = fail
+    ask(Throttle(1), 3)
+    ask(Throttle(2), 20)
+    pauses = [b - a for a, b in zip(arrivals[3:], arrivals[4:], strict=False)]
+    assert max(pauses) >= 0.4
+
+
+def test_requests_per_minute(ask, openai_server):
+    arrivals = []
+    openai_server.fail = lambda body, n: arrivals.append(time.monotonic())
+    ask(Throttle(8, requests_per_minute=60 * 40), 20)
+    assert arrivals[-1] - arrivals[0] >= 19 / 40 * 0.95
+
+
+def test_repeated_requests_count_too(ask, openai_server):
+    arrivals = []
+
+    def fail(body, n):
+        arrivals.append(time.monotonic())
+        return TOO_MANY if n < 10 else None
+
+    openai_server.fail = fail
+    ask(Throttle(8, requests_per_minute=60 * 40), 10)
+    assert arrivals[-1] - arrivals[0] >= (len(arrivals) - 1) / 40 * 0.9
+
+
+def test_tokens_per_minute(ask, openai_server):
+    arrivals = []
+    openai_server.fail = lambda body, n: arrivals.append(time.monotonic())
+    throttle = Throttle(8, tokens_per_minute=60 * 400)
+    ask(throttle, 10)
+    n_bytes = len(json.dumps(openai_server.requests[0]["body"], separators=(",", ":")))
+    assert arrivals[-1] - arrivals[0] >= 9 * n_bytes / 4 / 400 * 0.95
+    throttle.count_tokens(200)
+    start = time.monotonic()
+    ask(throttle, 1)
+    assert time.monotonic() - start >= 0.45
+
+
+def test_no_credit_is_not_waited_for(ask, openai_server):
+    error = {"error": {"message": "no money", "type": "insufficient_quota", "code": "insufficient_quota"}}
+    openai_server.fail = lambda body, n: (429, error, {})
+    with pytest.raises(PermissionError, match="no credit left"):
+        ask(Throttle(1), 10)
+    assert len(openai_server.requests) == 1
+
+
+def test_a_server_that_goes_down_is_given_up(ask, openai_server):
+    openai_server.fail = lambda body, n: (500, {}, {"Retry-After": "0.01"}) if n >= 10 else None
+    answers = ask(Throttle(4), 100, max_retries=1)
+    assert answers[:8] == ["yes"] * 8
+    assert sum(answer == "yes" for answer in answers) == 10
+    assert all(isinstance(answer, Exception) for answer in answers if answer != "yes")
+    assert len(openai_server.requests) <= 10 + 2 * (2 * 4 + 4)
