@@ -2,17 +2,22 @@
 
 import os
 import pickle
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
+import warnings
+from collections import defaultdict
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae._cache import Store, _rescue, digest, open_store
 
 
 def start(code, *args):
@@ -64,6 +69,39 @@ def test_what_is_there_stays(tmp_path):
         store.put([(b"k" * 32, b"first")])
         store.put([(b"k" * 32, b"second")])
         assert store.get([b"k" * 32]) == {b"k" * 32: b"first"}
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_is_replaced_or_dropped(tmp_path, where):
+    a, b, c = keys(3)
+    with open_store(None if where == "memory" else tmp_path, "store") as store:
+        store.put([(a, b"1"), (b, b"1")])
+        store.replace([(b, b"2"), (c, b"2")])
+        assert store.get([a, b, c]) == {a: b"1", b: b"2", c: b"2"}
+        store.drop(iter([a, c, digest("never there")]))
+        assert store.get([a, b, c]) == {b: b"2"}
+        store.put([(a, b"3")])
+        assert store.get([a, b, c]) == {a: b"3", b: b"2"}
+
+
+def test_every_look_up_goes_by_the_index(tmp_path):
+    queries = set()
+    with open_store(tmp_path, "store") as store, store.claims() as claims:
+        store._connection.set_trace_callback(queries.add)
+        store.get(keys(1200))
+        claims.take(keys(1200))
+        store.drop(keys(1))
+        store._connection.set_trace_callback(None)
+        plans = [
+            row[3]
+            for query in queries
+            if not query.startswith(("BEGIN", "COMMIT", "INSERT"))
+            for row in store._connection.execute(f"EXPLAIN QUERY PLAN {query}")
+        ]
+    assert len(queries) < 1200 + 20  # a query takes many keys; only the rows of the claims are one by one
+    assert any("claims" in plan for plan in plans)
+    assert any("store" in plan for plan in plans)
+    assert all(plan.startswith("SEARCH") and "(key=?)" in plan for plan in plans), plans
 
 
 def test_where_auto_is(tmp_path, monkeypatch):
@@ -245,7 +283,457 @@ with open_store(sys.argv[1], "store") as store:
         assert len(store.get(digest(str(i)) for i in range(n))) == n
 
 
+# --- claims ------------------------------------------------------------------------------------
+
+
+def test_a_key_is_claimed_once(tmp_path):
+    some = keys(1300)
+    with open_store(tmp_path, "store") as a, open_store(tmp_path, "store") as b, b.claims() as theirs:
+        a.put((key, b"v") for key in some[:10])
+        with a.claims() as mine:
+            assert mine.take(some[:700]) == set(some[10:700])
+            assert mine.take(iter(some[:700])) == set(some[10:700])
+            assert theirs.take(some) == set(some[700:])
+            a.put([(some[10], b"v")])
+            assert mine.take(some) == set(some[11:700])
+            assert theirs.take(some[:700]) == set()
+        assert theirs.take(some) == set(some[11:])
+        b.drop(some[:1])
+        assert theirs.take(some[:1]) == {some[0]}
+        assert theirs.take([]) == set()
+    assert not list(tmp_path.glob("*.lock"))
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+
+
+def test_claims_of_two_in_one_process_are_two(tmp_path):
+    with open_store(tmp_path, "store") as store, store.claims() as one, store.claims() as two:
+        assert one.take(keys(2)) == set(keys(2))
+        assert two.take(keys(3)) == {keys(3)[2]}
+
+
+def test_threads_share_out_the_keys(tmp_path):
+    barrier, shares = threading.Barrier(8), []
+
+    def work():
+        with open_store(tmp_path, "store") as store, store.claims() as claims:
+            barrier.wait()
+            shares.append(claims.take(keys(500)))
+            barrier.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(map(len, shares)) == 500
+    assert set().union(*shares) == set(keys(500))
+
+
+CLAIM = """
+import sys, time
+from sklearn_sae._cache import digest, open_store
+with open_store(sys.argv[1], "store") as store, store.claims() as claims:
+    claims.take(digest("key", str(i)) for i in range(100))
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_claims_of_a_killed_process_end(tmp_path):
+    process = start(CLAIM, tmp_path)
+    assert process.stdout.readline() == "mine\n"
+    with open_store(tmp_path, "store") as store:
+        with store.claims() as claims:
+            assert claims.take(keys(101)) == {keys(101)[100]}
+            process.kill()
+            process.communicate()
+            assert claims.take(keys(101)) == set(keys(101))
+            assert len(list(tmp_path.glob("*.lock"))) == 2
+        with store.claims():  # who begins sweeps up what the killed left
+            assert len(list(tmp_path.glob("*.lock"))) == 1
+
+
+def test_what_a_killed_process_claimed_is_swept_up(tmp_path):
+    process = start(CLAIM, tmp_path)
+    assert process.stdout.readline() == "mine\n"
+    process.kill()
+    process.communicate()
+    (tmp_path / "store.work.lock").touch()  # of a turn, which stays
+    with open_store(tmp_path, "store") as store, store.claims():
+        assert store._connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
+        assert len(list(tmp_path.glob("*.lock"))) == 2
+    assert [path.name for path in tmp_path.glob("*.lock")] == ["store.work.lock"]
+
+
+def test_a_store_in_memory_has_all_claims(tmp_path):
+    with open_store(None, "store") as store, store.claims() as claims:
+        store.put([(keys(1)[0], b"v")])
+        assert claims.take(keys(3)) == set(keys(3)[1:])
+        assert claims.take(keys(3)) == set(keys(3)[1:])
+
+
+def test_without_a_lock_all_claims_are_mine(tmp_path, monkeypatch):
+    with open_store(tmp_path, "store") as other, other.claims() as theirs:
+        theirs.take(keys(3))
+        monkeypatch.setattr("secrets.token_hex", lambda n: "here")
+        (tmp_path / "store.claims-here.lock").mkdir()
+        with open_store(tmp_path, "store") as store, store.claims() as claims:
+            store.put([(keys(1)[0], b"v")])
+            assert claims.take(keys(4)) == set(keys(4)[1:])
+
+
+def test_a_full_disk_has_all_claims(tmp_path):
+    code = """
+import resource, sys, warnings
+from sklearn_sae._cache import digest, open_store
+warnings.simplefilter("ignore")
+keys = [digest(str(i)) for i in range(5000)]
+with open_store(sys.argv[1], "store") as store:
+    store.put([(keys[0], b"old"), (keys[1], b"old")])
+    with store.claims() as claims:
+        claims.take(keys[:5])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # from here on the disk is full
+        assert claims.take(keys) == set(keys[2:])
+        store.put((key, key * 10) for key in keys[3:])
+        store.replace([(keys[1], b"new")])
+        store.drop(keys[:1])
+        assert claims.take(keys) == {keys[0], keys[2]}
+    with store.claims() as claims:
+        assert claims.take(keys) == {keys[0], keys[2]}
+        assert store.get(keys) == {keys[1]: b"new"} | {key: key * 10 for key in keys[3:]}
+"""
+    finish([start(code, tmp_path)])
+
+
+def test_a_store_without_the_table_of_claims(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection, connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE store (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+        connection.execute("INSERT INTO store VALUES (?, ?)", (keys(1)[0], b"old"))
+    with open_store(tmp_path, "store") as store, store.claims() as claims:
+        assert claims.take(keys(2)) == {keys(2)[1]}
+        assert store.get(keys(2)) == {keys(1)[0]: b"old"}
+
+
+SHARE = """
+import os, random, sys, time
+from contextlib import ExitStack
+from sklearn_sae._cache import digest, open_store
+folder, log, me = sys.argv[1:]
+log = os.open(log, os.O_WRONLY | os.O_APPEND)
+say = lambda *words: os.write(log, (" ".join(map(str, words)) + "\\n").encode())
+rng = random.Random(int(me))
+left = {digest("key", str(i)): i for i in range(400)}
+with open_store(folder, "store") as store, store.claims() as long:
+    say("ready", me, -1)
+    while left:
+        batch = rng.sample(sorted(left), min(20, len(left)))
+        with ExitStack() as stack:
+            claims = long if int(me) % 2 else stack.enter_context(store.claims())
+            for key in claims.take(batch):
+                say("buy", me, left[key])
+                time.sleep(0.001)
+                store.put([(key, me.encode())])
+                say("put", me, left[key])
+        for key in store.get(batch):
+            del left[key]
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_bought_twice_and_no_kill_loses_a_row(tmp_path, seed):
+    log = tmp_path / "log"
+    log.touch()
+    processes = [start(SHARE, tmp_path, log, p) for p in range(8)]
+
+    def wait_for(n_lines):
+        while log.read_bytes().count(b"\n") < n_lines and any(p.poll() is None for p in processes):
+            time.sleep(0.0005)
+
+    wait_for(8)
+    rng = random.Random(seed)
+    killed = rng.sample(range(8), 4)
+    for p, n_lines in zip(killed, sorted(rng.sample(range(20, 700), 4)), strict=True):
+        wait_for(n_lines)
+        time.sleep(rng.random() * 0.002)
+        processes[p].kill()
+        processes[p].communicate()
+    finish([process for p, process in enumerate(processes) if p not in killed])
+
+    buyers, putters = defaultdict(list), defaultdict(list)
+    for line in log.read_text().splitlines():
+        what, p, i = line.split()
+        {"ready": defaultdict(list), "buy": buyers, "put": putters}[what][int(i)].append(int(p))
+    with open_store(tmp_path, "store") as store:
+        found = store.get(keys(400))
+        assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert len(found) == 400
+    for i, key in enumerate(keys(400)):
+        *given_up, last = buyers[i]
+        assert set(given_up) <= set(killed)  # bought again only where a kill came between the buying and the storing
+        assert len(given_up) == len(set(given_up))
+        assert putters[i] in ([last], [])
+        assert found[key] == str(last).encode()
+    assert sum(map(len, buyers.values())) <= 400 + len(killed)
+
+
 # --- what can go wrong -------------------------------------------------------------------------
+
+
+def killed_while_it_wrote(folder, n):
+    """Leave a store as a kill after `n` puts leaves it; return how long the log was after each."""
+    code = """
+import os, sys
+from sklearn_sae._cache import digest, open_store
+folder, n = sys.argv[1:]
+with open_store(folder, "store") as store:
+    for i in range(int(n)):
+        store.put([(digest("key", str(i)), str(i).encode() * 30)])
+        print(os.path.getsize(f"{folder}/store.sqlite-wal"), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    return list(map(int, start(code, folder, n).communicate()[0].split()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such kill")
+@pytest.mark.parametrize("how", ["cut", "scribbled"])
+def test_a_torn_log_costs_only_what_follows_the_tear(tmp_path, how):
+    n = 150
+    ends = killed_while_it_wrote(tmp_path / "whole", n)
+    assert len(ends) == n
+    whole, log = ((tmp_path / "whole" / name).read_bytes() for name in ("store.sqlite", "store.sqlite-wal"))
+    assert len(log) == ends[-1]
+    rng = random.Random(0)
+    for attempt, tear in enumerate([0, 31, 32, ends[-1] - 1, *rng.choices(range(len(log)), k=30)]):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        (folder / "store.sqlite").write_bytes(whole)
+        tail = rng.randbytes(len(log) - tear) if how == "scribbled" else b""
+        (folder / "store.sqlite-wal").write_bytes(log[:tear] + tail)
+        before = sum(end <= tear for end in ends)
+        with open_store(folder, "store") as store:
+            found = store.get(keys(n))
+            assert found == {key: str(i).encode() * 30 for i, key in enumerate(keys(before))}
+            store.put((key, b"again") for key in keys(n))
+            assert len(store.get(keys(n))) == n
+            assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+N_ROWS = 6000
+PAGE = 4096
+TABLE_LEAF = 13  # first byte of the page, by SQLite's file format; of the two kinds of index page: 10 and 2
+
+
+@pytest.fixture(scope="module")
+def whole_store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole")
+    with open_store(path, "store") as store:
+        store.put((key, key * 3) for key in keys(N_ROWS))
+    return (path / "store.sqlite").read_bytes()
+
+
+def damage(folder, content, pages):
+    content = bytearray(content)
+    for page in pages:
+        content[page * PAGE : (page + 1) * PAGE] = random.Random(page).randbytes(PAGE)
+    folder.mkdir(exist_ok=True)
+    (folder / "store.sqlite").write_bytes(content)
+    return bytes(content)
+
+
+def pages_of(content, *kinds):
+    return [page for page in range(3, len(content) // PAGE) if content[page * PAGE] in kinds]
+
+
+def get_with_rescue(folder, some):
+    """Return what is found and the number of rows that the warning names, None without one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with open_store(folder, "store") as store:
+            found = store.get(some)
+            assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    messages = [str(w.message) for w in caught if w.category is RuntimeWarning]
+    assert len(messages) <= 1
+    return found, int(messages[0].split(": ")[1].split()[0]) if messages else None
+
+
+def test_damaged_rows_cost_no_others(tmp_path, whole_store):
+    leaves = pages_of(whole_store, TABLE_LEAF)
+    rng = random.Random(0)
+    for attempt, bad in enumerate(
+        [leaves[:1], leaves[-1:], leaves[40:43], rng.sample(leaves, 5), rng.sample(leaves, 9)]
+    ):
+        folder = tmp_path / str(attempt)
+        damaged = damage(folder, whole_store, bad)
+        found, n_rescued = get_with_rescue(folder, keys(N_ROWS))
+        assert len(found) == n_rescued
+        n_lost = sum(int.from_bytes(whole_store[page * PAGE + 3 : page * PAGE + 5], "big") for page in bad)
+        assert len(found) == N_ROWS - n_lost
+        assert all(value == key * 3 for key, value in found.items())
+        with closing(sqlite3.connect(folder / "store.damaged-1.sqlite")) as copy:
+            copy.execute("PRAGMA journal_mode=DELETE")
+        content = (folder / "store.damaged-1.sqlite").read_bytes()
+        assert all(content[page * PAGE : (page + 1) * PAGE] == damaged[page * PAGE : (page + 1) * PAGE] for page in bad)
+        again, n_rescued = get_with_rescue(folder, keys(N_ROWS))
+        assert again == found
+        assert n_rescued is None  # once
+    assert sorted(path.name for path in folder.iterdir()) == ["store.damaged-1.sqlite", "store.sqlite"]
+
+
+def test_a_damaged_index_costs_no_row(tmp_path, whole_store):
+    damage(tmp_path, whole_store, [2, *pages_of(whole_store, 10, 2)])  # page 2 is its root
+    found, n_rescued = get_with_rescue(tmp_path, keys(N_ROWS))
+    assert found == {key: key * 3 for key in keys(N_ROWS)}
+    assert n_rescued == N_ROWS
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5])
+def test_a_store_that_was_cut(tmp_path, whole_store, share):
+    (tmp_path / "store.sqlite").write_bytes(whole_store[: int(len(whole_store) * share) + 77])
+    found, n_rescued = get_with_rescue(tmp_path, keys(N_ROWS))
+    assert len(found) == n_rescued
+    assert (share - 0.1) * N_ROWS < len(found) < N_ROWS
+    assert all(value == key * 3 for key, value in found.items())
+
+
+def test_a_put_and_a_replace_rescue_too(tmp_path, whole_store):
+    for write in (Store.put, Store.replace):
+        folder = tmp_path / write.__name__
+        damage(folder, whole_store, pages_of(whole_store, 10))
+        with open_store(folder, "store") as store, pytest.warns(RuntimeWarning, match=f"{N_ROWS} values could be read"):
+            write(store, ((digest("new", str(i)), b"v") for i in range(1000)))
+        with open_store(folder, "store") as store:
+            assert len(store.get(digest("new", str(i)) for i in range(1000))) == 1000
+
+
+def test_no_damage_gives_a_wrong_value(tmp_path, whole_store):
+    rng = random.Random(1)
+    n_rescued = 0
+    for attempt in range(30):
+        folder = tmp_path / str(attempt)
+        damage(folder, whole_store, rng.sample(range(1, len(whole_store) // PAGE), rng.choice([1, 5, 50])))
+        try:
+            found, n = get_with_rescue(folder, keys(N_ROWS))
+        except OSError:  # where nothing can be read
+            assert not list(folder.glob("*damaged*"))
+        else:
+            n_rescued += n is not None
+            assert all(value == key * 3 for key, value in found.items())
+    assert n_rescued > 20
+
+
+READ = """
+import sys
+from sklearn_sae._cache import digest, open_store
+print("ready", flush=True)
+with open_store(sys.argv[1], "store") as store:
+    store.get(digest("key", str(i)) for i in range(6000))
+"""
+
+
+def test_many_processes_find_the_damage_at_once(tmp_path, whole_store):
+    damage(tmp_path, whole_store, pages_of(whole_store, 10)[::2] + pages_of(whole_store, TABLE_LEAF)[10:12])
+    code = """
+import sys, warnings
+from sklearn_sae._cache import digest, open_store
+folder, me = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    with open_store(folder, "store") as store:
+        for i in range(200):
+            store.put([(digest(me, str(i)), b"new")])
+            store.get(digest("key", str(j)) for j in range(i, 6000, 200))
+print(*[w.message for w in caught], sep="\\n")
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path, str(p)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for p in range(6)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    messages = []
+    for process in processes:
+        out, errors = process.communicate(timeout=90)
+        assert process.returncode == 0, errors
+        messages += [line for line in out.splitlines() if line]
+    assert len(messages) == 1, messages
+    assert "is damaged" in messages[0]
+    assert len(list(tmp_path.glob("*damaged*"))) == 1
+    with open_store(tmp_path, "store") as store:
+        assert len(store.get(keys(N_ROWS))) > 0.95 * N_ROWS
+        for p in range(6):
+            assert len(store.get(digest(str(p), str(i)) for i in range(200))) == 200
+        assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_rescue_keeps_what_another_is_writing(tmp_path, whole_store):
+    damage(tmp_path, whole_store, pages_of(whole_store, TABLE_LEAF)[10:12])
+    with open_store(tmp_path, "store") as store, closing(sqlite3.connect(tmp_path / "store.sqlite")) as other:
+        other.execute("INSERT INTO store VALUES (?, ?)", (b"k" * 32, b"new"))  # not yet committed
+        process = start(READ, tmp_path)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)  # it has found the damage by now
+        other.commit()
+        finish([process])
+        assert store.get([b"k" * 32]) == {b"k" * 32: b"new"}
+    assert len(list(tmp_path.glob("*damaged*"))) == 1
+
+
+def test_what_another_has_rescued_is_left_alone(tmp_path, whole_store):
+    damage(tmp_path, whole_store, [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _rescue(tmp_path / "store.sqlite")
+    assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
+
+
+def test_a_rescue_that_is_killed_is_done_by_the_next(tmp_path, whole_store):
+    bad = pages_of(whole_store, TABLE_LEAF)[50]
+    rng = random.Random(0)
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        damage(folder, whole_store, [bad])
+        process = start(READ, folder)
+        process.stdout.readline()
+        time.sleep(rng.random() * 0.06)  # the rescue takes about as long
+        process.kill()
+        process.communicate()
+        found, _ = get_with_rescue(folder, keys(N_ROWS))
+        assert len(found) == N_ROWS - int.from_bytes(whole_store[bad * PAGE + 3 : bad * PAGE + 5], "big")
+
+
+def test_a_rescue_without_room_is_none(tmp_path, whole_store):
+    damage(tmp_path, whole_store, pages_of(whole_store, TABLE_LEAF)[10:12])
+    before = (tmp_path / "store.sqlite").read_bytes()
+    code = """
+import resource, sys
+from sklearn_sae._cache import digest, open_store
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+try:
+    with open_store(sys.argv[1], "store") as store:
+        store.get(digest("key", str(i)) for i in range(6000))
+except OSError as error:
+    assert "move it away" in str(error), error
+else:
+    raise AssertionError
+"""
+    finish([start(code, tmp_path)])
+    assert (tmp_path / "store.sqlite").read_bytes() == before
+    found, n_rescued = get_with_rescue(tmp_path, keys(N_ROWS))
+    assert len(found) == n_rescued > 0.9 * N_ROWS
 
 
 def test_a_file_that_is_no_store(tmp_path):
