@@ -40,6 +40,19 @@ _ANNOTATE_MANY = f"""You judge which of several numbered properties a text has, 
 Answer with one JSON object that gives every number its yes or no, such as {{"1": "yes", "2": "no"}}, \
 and write nothing else. When unsure, answer no."""
 
+_JUDGE_BY_TEXT = (
+    "Go by what the text says, not by what is likely; a property that nothing in it points to counts as absent."
+)
+
+_LABEL_ONE = f"""You judge how a property applies to a text. {_DATA}
+Answer with exactly one of these, as it stands here, and write nothing else: %s
+{_JUDGE_BY_TEXT}"""
+
+_LABEL_MANY = f"""You judge how each of several numbered properties applies to a text, each by itself. {_DATA}
+Answer with one JSON object that gives every number exactly one of these answers, as it stands here: %s
+For example: %s
+Write nothing else. {_JUDGE_BY_TEXT}"""
+
 
 def interpretation_prompt(activating, non_activating, *, instructions=None):
     """Return the prompt that asks what `activating` texts have and `non_activating` ones lack.
@@ -65,14 +78,16 @@ def interpretation_prompt(activating, non_activating, *, instructions=None):
     return Prompt(system, "\n\n".join(parts))
 
 
-def annotation_prompt(text, concepts):
-    """Return the prompt that asks whether each of `concepts` holds for `text`.
+def annotation_prompt(text, concepts, labels=None):
+    """Return the prompt that asks which answer each of `concepts` gets for `text`.
 
     Parameters
     ----------
     text : str
     concepts : list of str
-        One: the reply is to be yes or no. Several: a JSON object, {"1": "yes", "2": "no", ...}.
+        One: the reply is to be the answer. Several: a JSON object, {"1": "yes", "2": "no", ...}.
+    labels : tuple of str or None, default=None
+        The answers to choose from; None: yes and no.
 
     Returns
     -------
@@ -80,11 +95,16 @@ def annotation_prompt(text, concepts):
     """
     fenced = _fence(text, _mark([text]))
     if len(concepts) == 1:
-        return Prompt(
-            _ANNOTATE_ONE, f"{fenced}\n\nProperty: this text {_quote(concepts[0])}\nDoes the text have it, yes or no?"
-        )
+        system, question = _ANNOTATE_ONE, "Does the text have it, yes or no?"
+        if labels is not None:
+            system, question = _LABEL_ONE % _listed(labels), "Which of the answers fits?"
+        return Prompt(system, f"{fenced}\n\nProperty: this text {_quote(concepts[0])}\n{question}")
+    system = _ANNOTATE_MANY
+    if labels is not None:
+        example = {"1": labels[0], "2": labels[1]}
+        system = _LABEL_MANY % (_listed(labels), json.dumps(example, ensure_ascii=False))
     numbered = "\n".join(f"{i}. {_quote(concept)}" for i, concept in enumerate(concepts, 1))
-    return Prompt(_ANNOTATE_MANY, f"{fenced}\n\nProperties, each to be read as: this text ...\n{numbered}")
+    return Prompt(system, f"{fenced}\n\nProperties, each to be read as: this text ...\n{numbered}")
 
 
 def truncate_words(text, max_words):
@@ -110,6 +130,10 @@ def _fence(text, mark, label=""):
 def _quote(concept):
     """Return `concept` on one line between quotes: the interpreter wrote it after reading texts."""
     return json.dumps(_encodable(" ".join(concept.split())), ensure_ascii=False)
+
+
+def _listed(labels):
+    return ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)
 
 
 def _encodable(text):

@@ -3,8 +3,10 @@
 Replies are plain JSON here, and whatever a server left out or got wrong reads as "nothing there".
 """
 
+import json
 import math
 import re
+from collections.abc import Mapping
 from itertools import accumulate
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
 _TOKEN_NAMES = (("prompt", "input"), ("completion", "output"))  # in the one protocol and in the other
 _TOP_LOGPROBS = 10
+_OWNED = ("model", "messages", "instructions", "input", "response_format", "logprobs", "include", "stream", "n")
 
 
 def choose_api(api, base_url):
@@ -26,10 +29,45 @@ def choose_api(api, base_url):
     return "responses" if host == "openai.com" or host.endswith(".openai.com") else "chat"
 
 
-def request_body(api, prompt, *, model, n_answers=None, logprobs=False):
+def check_params(params, name):
+    """Refuse parameters that cannot go into a request body, or would change what a request is.
+
+    Parameters
+    ----------
+    params : mapping of str to JSON value, or None
+        As `request_body` takes them.
+    name : str
+        What to call them in an error.
+
+    Raises
+    ------
+    TypeError
+        If `params` is neither a mapping nor None.
+    ValueError
+        If a key is no str or belongs to the engine, or a value is none that JSON can hold.
+    """
+    if params is None:
+        return
+    if not isinstance(params, Mapping):
+        raise TypeError(f"{name} must be a mapping of request parameters, or None; got {type(params).__name__}.")
+    for key, value in params.items():
+        if not isinstance(key, str):
+            raise ValueError(f"{name} must have str as keys; got {key!r}.")
+        if key in _OWNED:
+            raise ValueError(f"{name} cannot set {key!r}, which the annotator sets itself; leave it out.")
+        if key == "text" and (not isinstance(value, Mapping) or "format" in value):
+            raise ValueError(f"{name} can set 'text' only to a mapping without 'format', which is set where needed.")
+        try:
+            json.dumps({key: value}, allow_nan=False, ensure_ascii=False).encode("utf-8")
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError(f"{name} has a value under {key!r} that JSON cannot hold.") from None
+
+
+def request_body(api, prompt, *, model, n_answers=None, labels=None, logprobs=False, params=None):
     """Return the JSON body of a request.
 
-    No temperature and no token limit: reasoning models refuse the first and spend the second on thoughts.
+    No temperature and no token limit unless `params` has them: reasoning models refuse the first and spend
+    the second on thoughts.
 
     Parameters
     ----------
@@ -37,31 +75,37 @@ def request_body(api, prompt, *, model, n_answers=None, logprobs=False):
     prompt : Prompt
     model : str
     n_answers : int or None, default=None
-        Ask the server to hold the reply to a JSON object with this many numbered yes/no answers.
+        Ask the server to hold the reply to a JSON object with this many numbered answers.
+    labels : tuple of str or None, default=None
+        The answers to hold it to; None: yes and no.
     logprobs : bool, default=False
+    params : mapping or None, default=None
+        What the user adds, as `check_params` lets it pass.
     """
+    params = dict(params or {})
+    schema = None
+    if n_answers is not None:
+        schema = {"name": "answers", "strict": True, "schema": _schema(n_answers, labels or ("yes", "no"))}
     if api == "chat":
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         body = {"model": model, "messages": messages}
-        if n_answers is not None:
-            schema = {"name": "answers", "strict": True, "schema": _schema(n_answers)}
+        if schema is not None:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if logprobs:
             body |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
-        return body
-    # store=False: the provider need not keep what it was asked.
-    body = {"model": model, "instructions": prompt.system, "input": prompt.user, "store": False}
-    if n_answers is not None:
-        schema = {"type": "json_schema", "name": "answers", "strict": True, "schema": _schema(n_answers)}
-        body["text"] = {"format": schema}
+        return body | params
+    # The provider need not keep what it was asked. Some servers stream unless told not to.
+    body = {"model": model, "instructions": prompt.system, "input": prompt.user, "store": False, "stream": False}
+    if schema is not None:
+        body["text"] = {**params.pop("text", {}), "format": {"type": "json_schema", **schema}}
     if logprobs:
         body |= {"include": ["message.output_text.logprobs"], "top_logprobs": _TOP_LOGPROBS}
-    return body
+    return body | params
 
 
-def _schema(n_answers):
+def _schema(n_answers, labels):
     numbers = [str(i + 1) for i in range(n_answers)]
-    answer = {"type": "string", "enum": ["yes", "no"]}
+    answer = {"type": "string", "enum": list(labels)}
     properties = dict.fromkeys(numbers, answer)
     return {"type": "object", "properties": properties, "required": numbers, "additionalProperties": False}
 

@@ -3,26 +3,19 @@
 import json
 import re
 
+from sklearn_sae.annotation._labels import ANSWER, canonical, read_labels
+
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 300
 _MAX_JSON_STARTS = 200  # a reply of brackets only must not take minutes
 
 _THINKING_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _THINKING_STARTS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
-_CODE_FENCE = re.compile(r"```[a-zA-Z]*\n?(.*?)```", re.DOTALL)
+_CODE_FENCE = re.compile(r"```(?:[a-zA-Z]*\n|(?:json|text)\b)?(.*?)```", re.DOTALL)
 
-_YES = r"(?:yes|true)"
-_NO = r"(?:no|false)"
-_LABEL = re.compile(rf"({_YES}|{_NO})\b(?!-)", re.IGNORECASE)
-_DECORATION = " \t\r\n*_`\"'“”‘’([{#>-"
-# "yes or no", "no/yes", "yes and no": two answers at once. "Yes. No doubt about it" is one.
-_BETWEEN = r"[\s,;:/|&*_-]+(?:(?:and|or|but|maybe)\s+)?"
-_BOTH = re.compile(rf"(?:{_YES}{_BETWEEN}{_NO}|{_NO}{_BETWEEN}{_YES})\b", re.IGNORECASE)
-_NO_ANSWER = re.compile(r"no\s+(?:idea|answer|doubt|way\s+to)\b", re.IGNORECASE)
-_ANSWER = r"(?:answer|output|label|result|verdict|response|conclusion|judge?ment)"
-_ANNOUNCED = re.compile(rf"\b{_ANSWER}\b(?:\s+is\b)?[\s:=*_`\"'-]*(?=(?:{_YES}|{_NO})\b)", re.IGNORECASE)
-_NUMBERED = re.compile(r"^[ \t*_`#>(-]*(\d{1,4})[ \t*_`]*[.):=-][ \t*_`]*(.+)$", re.MULTILINE)
-_ANSWER_KEY = re.compile(_ANSWER, re.IGNORECASE)
+_NUMBERED = re.compile(r"^[ \t*_`#>(-]*(\d{1,4})[ \t*_`]*(?:[):=]|[.-](?!\d))[ \t*_`]*(.+)$", re.MULTILINE)
+_FIRST_ITEM = re.compile(r"[ \t\r\n*_`\"'“”‘’(\[{#>-]*1[.):]\s+")  # "1. yes"; in "1.5" it is no number of a list
+_ANSWER_KEY = re.compile(ANSWER, re.IGNORECASE)
 _OPENING = re.compile(r"[\[{]")
 _NUMBER_KEY = re.compile(r"\D{0,12}(\d{1,4})")  # "1", "property_1"
 
@@ -41,6 +34,7 @@ _PREAMBLE = re.compile(
 )
 # A phrase in quotes before an explanation; in '"rude", "slow" or the like' the quotes are parts of the phrase.
 _QUOTED_FIRST = re.compile(r"^[\"“]([^\"“”]+)[\"”]\s*(?:$|[.:–—-]|[,;(][^\"“”]*$)")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
 _REFUSAL = re.compile(
     r"^(?:i(?:'|’)?m\s+sorry|sorry|i\s+(?:cannot|can(?:'|’)t|could\s+not|couldn(?:'|’)t|do\s+not|don(?:'|’)t|am\s+unable)"
     r"|unable\s+to|as\s+an\s+ai|there\s+(?:is|are)\s+no\b|no\s+(?:clear|single|common|such)\b"
@@ -71,32 +65,40 @@ def parse_interpretation(reply):
     line = _only_string(data) if data is not None else _likely_line(reply)
     phrase = _clean_phrase(line[: 10 * _MAX_CHARACTERS])  # far too long stays too long, and is cleaned quickly
     too_long = len(phrase) > _MAX_CHARACTERS or len(phrase.split()) > _MAX_WORDS
-    if too_long or not any(c.isalpha() for c in phrase) or _REFUSAL.match(phrase):
+    if too_long or _UNPRINTABLE.search(phrase) or not any(c.isalpha() for c in phrase) or _REFUSAL.match(phrase):
         return None
     return phrase
 
 
-def parse_annotations(reply, n_concepts):
-    """Return the yes (1) or no (0) for each concept, None where `reply` has none.
+def parse_annotations(reply, n_concepts, labels=None):
+    r"""Return the answer for each concept, None where `reply` has none.
 
     Parameters
     ----------
     reply : str
     n_concepts : int
+    labels : tuple of str or None, default=None
+        The answers that were asked for; None: yes and no.
 
     Returns
     -------
-    labels : list of (int or None), or None
-        None for a reply that cannot be read at all: no answer in it, an unfinished thought, or more
-        answers than concepts.
+    annotations : list of (int or None), or None
+        Positions in `labels`; for yes and no 1 and 0. None for a reply that cannot be read at all: no answer
+        in it, an unfinished thought, or more answers than concepts.
+
+    Examples
+    --------
+    >>> parse_annotations("1. Somewhat\n2. **Not at all**", 2, labels=("not at all", "somewhat", "strongly"))
+    [1, 0]
     """
+    labels = read_labels(labels)
     reply = _after_thinking(reply)
     if reply is None:
         return None
     for body in [*_CODE_FENCE.findall(reply), reply]:
-        labels = _read_one(body) if n_concepts == 1 else _read_many(body, n_concepts)
-        if labels is not None and any(label is not None for label in labels):
-            return labels
+        answers = _read_one(body, labels) if n_concepts == 1 else _read_many(body, n_concepts, labels)
+        if answers is not None and any(answer is not None for answer in answers):
+            return answers
     return None
 
 
@@ -151,16 +153,18 @@ def _clean_phrase(phrase):
 # Annotations
 
 
-def _read_one(body):
+def _read_one(body, labels):
+    if (answer := labels.read_alone(canonical(body))) is not None:
+        return [answer]
     data = _load_json(body)
-    return _labels_of_json(data, 1) if data is not None else [_label_of_prose(body)]
+    return _answers_of_json(data, 1, labels) if data is not None else [_answer_of_prose(canonical(body), labels)]
 
 
-def _read_many(body, n_concepts):
+def _read_many(body, n_concepts, labels):
     for data in reversed(_json_values(body)):  # what comes last is the answer, what came before a draft
-        if (labels := _labels_of_json(data, n_concepts)) is not None:
-            return labels
-    return _labels_of_json(dict(_NUMBERED.findall(body)), n_concepts)  # "1. yes", "2: No, because"
+        if (answers := _answers_of_json(data, n_concepts, labels)) is not None:
+            return answers
+    return _answers_of_json(dict(_NUMBERED.findall(body)), n_concepts, labels)  # "1. yes", "2: No, because"
 
 
 def _json_values(body):
@@ -184,70 +188,74 @@ def _load_json(reply):
         return None
 
 
-def _labels_of_json(data, n_concepts):
-    """Return one label for each concept, or None where `data` does not say which answer is whose."""
+def _answers_of_json(data, n_concepts, labels):
+    """Return one answer for each concept, or None where `data` does not say which is whose."""
     if isinstance(data, dict):
         numbered = {}
         for key, value in data.items():
             if number := _NUMBER_KEY.fullmatch(key):
-                numbered[int(number.group(1))] = _label_of_value(value)
+                numbered[int(number.group(1))] = _answer_of_value(value, labels)
         if numbered:
             # Numbers that were not asked for: counted from 0, say, so that no number can be trusted.
             in_range = all(1 <= number <= n_concepts for number in numbered)
             return [numbered.get(i + 1) for i in range(n_concepts)] if in_range else None
         if n_concepts == 1:
-            labels = [_label_of_value(v) for k, v in data.items() if len(data) == 1 or _ANSWER_KEY.search(k)]
-            return labels if len(labels) == 1 else None
+            values = _answer_values(data) or list(data.values())
+            said_by_key = _has_answer_as_key(data, labels)
+            return [_answer_of_value(values[0], labels)] if len(values) == 1 and not said_by_key else None
         inner = [value for value in data.values() if isinstance(value, (dict, list))]  # {"answers": ...}
-        return _labels_of_json(inner[0], n_concepts) if len(inner) == 1 else None
+        return _answers_of_json(inner[0], n_concepts, labels) if len(inner) == 1 else None
     if isinstance(data, list):
         if data and all(isinstance(row, dict) for row in data):  # [{"number": 1, "answer": "yes"}, ...]
-            return _labels_of_rows(data, n_concepts)
-        return [_label_of_value(value) for value in data] if len(data) == n_concepts else None
-    return [_label_of_value(data)] if n_concepts == 1 and data is not None else None
+            return _answers_of_rows(data, n_concepts, labels)
+        return [_answer_of_value(value, labels) for value in data] if len(data) == n_concepts else None
+    return [_answer_of_value(data, labels)] if n_concepts == 1 and data is not None else None
 
 
-def _labels_of_rows(rows, n_concepts):
+def _answers_of_rows(rows, n_concepts, labels):
     merged = {}
     for row in rows:
-        numbers = [value for value in row.values() if type(value) is int]
-        answers = [
-            value for value in row.values() if isinstance(value, (str, bool)) and _label_of_value(value) is not None
-        ]
+        named = _answer_values(row)
+        numbers = [value for key, value in row.items() if type(value) is int and not _ANSWER_KEY.search(key)]
+        answers = named or [value for value in row.values() if isinstance(value, (str, bool))]
+        answers = [value for value in answers if _answer_of_value(value, labels) is not None]
         if len(numbers) == 1 and len(answers) == 1:
             merged[str(numbers[0])] = answers[0]
         else:
             merged.update(row)  # [{"1": "yes"}, {"2": "no"}]
-    return _labels_of_json(merged, n_concepts) if any(map(_NUMBER_KEY.fullmatch, merged)) else None
+    return _answers_of_json(merged, n_concepts, labels) if any(map(_NUMBER_KEY.fullmatch, merged)) else None
 
 
-def _label_of_value(value):
+def _answer_of_value(value, labels):
     if isinstance(value, dict):  # {"answer": "yes", "why": "..."}
-        labels = {_label_of_value(v) for v in value.values() if isinstance(v, (str, bool, int))} - {None}
-        return labels.pop() if len(labels) == 1 else None
-    if isinstance(value, (bool, int)):
-        return int(value) if value in (0, 1) else None
-    return _label_of_start(value) if isinstance(value, str) else None
+        if _has_answer_as_key(value, labels):
+            return None
+        values = _answer_values(value) or list(value.values())
+        answers = {_answer_of_value(v, labels) for v in values if not isinstance(v, (dict, list))} - {None}
+        return answers.pop() if len(answers) == 1 else None
+    if isinstance(value, (bool, int, float)):
+        return labels.read_alone(json.dumps(value))
+    return labels.read_start(canonical(value)) if isinstance(value, str) else None
 
 
-def _label_of_start(text):
-    """Return the label that `text` starts with, or None."""
-    text = text.lstrip(_DECORATION)
-    if text.rstrip(_DECORATION + ".") in ("0", "1"):
-        return int(text[0])
-    label = _LABEL.match(text)
-    if label is None or _BOTH.match(text) or _NO_ANSWER.match(text):
-        return None
-    return int(re.fullmatch(_YES, label.group(1), re.IGNORECASE) is not None)
+def _has_answer_as_key(data, labels):
+    """Return whether `data` is like {"no": true} or {"yes": 0.4}, where the value is not the answer."""
+    return any(labels.opening.fullmatch(canonical(key)) for key in data)
 
 
-def _label_of_prose(reply):
-    """Return the label that `reply` starts with, else the one that it announces, else that of its last line."""
-    start = re.sub(r"^1[.):]\s+", "", reply.lstrip(_DECORATION))
-    if _LABEL.match(start) or start.rstrip(_DECORATION + ".") in ("0", "1"):
-        return _label_of_start(start)
-    announced = {_label_of_start(reply[match.end() :]) for match in _ANNOUNCED.finditer(reply)}
+def _answer_values(data):
+    return [value for key, value in data.items() if _ANSWER_KEY.search(key)]
+
+
+def _answer_of_prose(reply, labels):
+    """Return the answer that `reply` starts with, else the one that it announces, else that of its last line."""
+    item = _FIRST_ITEM.match(reply)
+    rest = reply[item.end() :] if item else reply
+    if labels.starts(rest):
+        return labels.read_start(rest)
+    if item and labels.opening.match(reply) and not labels.anywhere.search(rest):
+        return labels.read_start(reply)  # "1. Because": an answer that looks like the number of a list
+    announced = {labels.read_start(reply[match.end() :]) for match in labels.announced.finditer(reply)}
     if announced:
         return announced.pop() if len(announced) == 1 else None
-    last = reply.splitlines()[-1].strip(_DECORATION + ".!") if reply else ""
-    return _label_of_start(last) if _LABEL.fullmatch(last) else None
+    return labels.read_line(reply.splitlines()[-1]) if reply else None

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import re
 
 import pytest
@@ -110,3 +112,51 @@ def test_truncation_keeps_the_first_words_as_they_are(text, max_words):
 def test_truncation_leaves_short_texts_alone():
     assert truncate_words("one  two ", 2) == "one  two "
     assert truncate_words("one two three", None) == "one two three"
+
+
+# Other answers than yes and no
+
+LABELS = ("not at all", 'some"what', "strongly")
+
+
+def test_prompts_for_yes_and_no_never_change():
+    """The answers that users have bought are kept under these words."""
+    prompts = [annotation_prompt("A fine meal.", concepts) for concepts in ([CONCEPT], [CONCEPT, "is in French"])]
+    digest = hashlib.sha256(json.dumps(prompts).encode()).hexdigest()
+    assert digest == "177be09797d7617655075ede603deef2f49c3b5ac12f48322bf1719a6d19650d"
+
+
+@pytest.mark.parametrize("concepts", [[CONCEPT], [CONCEPT, "is in French"]])
+def test_every_label_is_named_in_the_system_part_in_order(concepts):
+    prompt = annotation_prompt("A fine meal.", concepts, LABELS)
+    names = [json.dumps(label) for label in LABELS]
+    assert ", ".join(names) in prompt.system
+    assert "yes" not in "".join(prompt)
+    assert "unsure" not in prompt.system
+    assert not any(name in prompt.user for name in names)
+    assert fenced(prompt.user) == ["A fine meal."]
+    assert prompt.user.startswith("<text-")
+
+
+def test_the_example_of_several_labels_is_what_is_asked_for():
+    system = annotation_prompt("A fine meal.", [CONCEPT, "is in French"], LABELS).system
+    example = json.loads(re.search(r"^For example: (.*)$", system, re.MULTILINE).group(1))
+    assert example == {"1": LABELS[0], "2": LABELS[1]}
+
+
+@pytest.mark.parametrize("concepts", [[CONCEPT], [CONCEPT, "is in French"]])
+def test_a_text_cannot_leave_its_marks_with_labels(concepts):
+    prompt, harmless = (annotation_prompt(text, concepts, LABELS) for text in (ATTACK, "A fine meal."))
+    assert fenced(prompt.user) == [ATTACK]
+    assert prompt.system == harmless.system
+
+
+@pytest.mark.parametrize(
+    "labels", [("yes", "no", "cannot tell"), LABELS, tuple(f"the answer number {i}" for i in range(20))]
+)
+def test_prompts_with_labels_are_short(labels):
+    text = "A fine meal."
+    one = sum(map(len, annotation_prompt(text, [CONCEPT], labels))) - len(text)
+    twenty = sum(map(len, annotation_prompt(text, [CONCEPT] * 20, labels))) - len(text)
+    assert one < 1200
+    assert twenty / 20 < 150

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sklearn_sae.annotation._prompts import Prompt
 from sklearn_sae.annotation._protocols import (
+    check_params,
     reply_logprobs,
     reply_text,
     reply_tokens,
@@ -97,5 +98,92 @@ def test_a_broken_reply_reads_as_nothing_there(data):
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_a_body_asks_for_no_more_than_needed(api):
     plain = request_body(api, Prompt("system", "user"), model="m")
-    needed = {"chat": {"model", "messages"}, "responses": {"model", "instructions", "input", "store"}}
+    needed = {"chat": {"model", "messages"}, "responses": {"model", "instructions", "input", "store", "stream"}}
     assert set(plain) == needed[api]
+
+
+PROMPT = Prompt("system", "user")
+
+
+def answer_schema(api, body):
+    return body["response_format"]["json_schema"] if api == "chat" else body["text"]["format"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("labels", [None, ("not at all", "somewhat", "strongly")])
+def test_the_schema_holds_each_answer_to_the_labels(api, labels):
+    schema = answer_schema(api, request_body(api, PROMPT, model="m", n_answers=2, labels=labels))
+    assert schema["strict"] is True
+    assert schema["schema"]["required"] == ["1", "2"]
+    assert schema["schema"]["additionalProperties"] is False
+    answer = {"type": "string", "enum": list(labels or ("yes", "no"))}
+    assert schema["schema"]["properties"] == {"1": answer, "2": answer}
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_labels_change_no_body_without_a_schema(api):
+    assert request_body(api, PROMPT, model="m", labels=("a", "b")) == request_body(api, PROMPT, model="m")
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_params_are_added_last_and_left_as_they_are(api):
+    params = {"temperature": 0, "store": True, "top_logprobs": 5, "reasoning": {"effort": "low"}}
+    check_params(params, "annotator_params")
+    plain = request_body(api, PROMPT, model="m", n_answers=2, logprobs=True)
+    assert request_body(api, PROMPT, model="m", n_answers=2, logprobs=True, params=params) == {**plain, **params}
+    assert params == {"temperature": 0, "store": True, "top_logprobs": 5, "reasoning": {"effort": "low"}}
+
+
+def test_verbosity_stands_beside_the_schema():
+    params = {"text": {"verbosity": "low"}}
+    check_params(params, "annotator_params")
+    plain = request_body("responses", PROMPT, model="m", n_answers=2)
+    body = request_body("responses", PROMPT, model="m", n_answers=2, params=params)
+    assert body["text"] == {"verbosity": "low", **plain["text"]}
+    assert request_body("responses", PROMPT, model="m", params=params)["text"] == {"verbosity": "low"}
+    assert params == {"text": {"verbosity": "low"}}
+
+
+@pytest.mark.parametrize("params", [None, {}, {"temperature": 0.5}, {"provider": {"order": ["a"], "x": None}}])
+def test_params_that_pass(params):
+    check_params(params, "interpreter_params")
+
+
+LOOP = []
+LOOP.append(LOOP)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *({key: 1} for key in ("model", "messages", "instructions", "input", "response_format")),
+        *({key: 1} for key in ("logprobs", "include", "stream", "n")),
+        {"text": {"format": {"type": "text"}}},
+        {"text": "low"},
+        {1: 2},
+        {"x": object()},
+        {"x": {1, 2}},
+        {"x": math.nan},
+        {"x": [math.inf]},
+        {"x": LOOP},
+        {"x": "\ud800"},
+        {"\ud800": 1},
+    ],
+)
+@pytest.mark.parametrize("name", ["interpreter_params", "annotator_params"])
+def test_params_refused(params, name):
+    with pytest.raises(ValueError, match=rf"^{name} ") as refused:
+        check_params(params, name)
+    assert str(refused.value).count(name) == 1
+
+
+def test_refused_params_are_not_quoted():
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 (the message is what is looked at)
+        check_params({"metadata": {"token": "secret-1234", "when": object()}}, "annotator_params")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("params", ["temperature", [("temperature", 0)], 1])
+def test_params_of_the_wrong_type(params):
+    with pytest.raises(TypeError, match=r"^annotator_params "):
+        check_params(params, "annotator_params")

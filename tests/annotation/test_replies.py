@@ -1,9 +1,14 @@
 import json
+import math
+from fractions import Fraction
+from itertools import permutations
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._replies import parse_annotations, parse_interpretation
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -287,3 +292,262 @@ def test_hostile_replies_are_read_quickly(reply):
     parse_annotations(reply, 1)
     parse_annotations(reply, 3)
     parse_interpretation(reply)
+    for labels in [THIRD, SCALE, DIGITS, PREFIXES, ("answer x", "no no")]:
+        parse_annotations(reply, 1, labels)
+        parse_annotations(reply, 3, labels)
+
+
+# Other answers than yes and no
+
+THIRD = ("yes", "no", "cannot tell")
+SCALE = ("not at all", "somewhat", "strongly")
+DIGITS = ("1", "2", "3", "4", "5")
+SIGNED = ("-1", "0", "1")
+HALVES = ("0.5", "1.50", "2")
+PREFIXES = ("not", "not at all", "not at all clear", "clear")
+GRADES = ("A", "A+", "A-", "C#", "(b)")
+GERMAN = ("trifft überhaupt nicht zu", "weiß nicht", "trifft zu")
+CHINESE = ("是", "不是", "看不出来")
+HINDI = ("हाँ", "नहीं", "पता नहीं")
+EMOJI = ("👍", "👎")
+LABEL_SETS = [THIRD, SCALE, DIGITS, SIGNED, HALVES, PREFIXES, GRADES, GERMAN, CHINESE, HINDI, EMOJI]
+
+DECORATIONS = [
+    "{}", "{}.", " {}\n", "**{}**", "_{}_", "*{}*.", '"{}"', "'{}'", "“{}”", "‘{}’", "`{}`", "- {}", "* {}", "> {}",
+    "# {}", "- **{}**", "1. {}", "1) **{}**", "```\n{}\n```", "```{}```", "```json\n\"{}\"\n```",
+    "<think>{other}</think>{}", "{other}\n</thinking>\n\n{}", "Answer: {}", "**Answer:** {}", "Answer: **{}**",
+    "The answer is {}.", 'Final answer: "{}"', "It says so.\n\nAnswer: {}", "It says so.\n{}", "{}\nIt says so.",
+    "{}, because it says so.", "{} because it says so.", "{}: it says so", "{} (it says so)", "{} - it says so", '"{}"',
+    '{{"answer": "{}"}}', '{{"1": "{}"}}', '["{}"]',
+    '{{"1": {{"answer": "{}", "reason": "it says so"}}}}', '{{"reason": "it says so", "answer": "{}"}}',
+]  # fmt: skip
+cases = st.sampled_from([str, str.upper, str.title, lambda label: label.replace(" ", "_")])
+
+
+@st.composite
+def label_sets(draw):
+    """Some answers of one to three words or numbers, in one of several scripts."""
+    alphabet = draw(st.sampled_from(["abceny", "0123456789", "абвньшя", "ßäéñoi", "是不出来看", "가나다라", "ابتث"]))
+    word = st.text(alphabet, min_size=1, max_size=4)
+    label = st.lists(word, min_size=1, max_size=3).map(" ".join)
+    return tuple(draw(st.lists(label, min_size=2, max_size=6, unique_by=str.casefold)))
+
+
+any_labels = st.sampled_from(LABEL_SETS) | label_sets()
+
+
+@st.composite
+def label_and_another(draw):
+    labels = draw(any_labels)
+    place = draw(st.integers(0, len(labels) - 1))
+    return labels, place, draw(st.sampled_from([label for i, label in enumerate(labels) if i != place]))
+
+
+@any_speed
+@given(label_and_another(), st.sampled_from(DECORATIONS), cases)
+def test_any_label_in_any_decoration_is_read_back(asked, decoration, case):
+    labels, place, other = asked
+    assert parse_annotations(decoration.format(case(labels[place]), other=other), 1, labels) == [place]
+
+
+@any_speed
+@given(
+    label_and_another(),
+    st.sampled_from(["{} or {}", "{}/{}", "{} / {}", "{}, {}", "{},{}", "{}\n{}", "{} and {}", "Answer: {} or {}",
+                     "**{}** or **{}**", "{}, or maybe {}", '["{}", "{}"]',
+                     '{{"{}": 0.4, "{}": 0.6}}', '{{"answer": "{}", "label": "{}"}}',
+                     '{{"1": {{"answer": "{} / {}"}}}}', "Answer: {}. No, answer: {}"]),
+)  # fmt: skip
+def test_two_labels_are_no_answer(asked, form):
+    labels, place, other = asked
+    assume(f"{labels[place]} {other}" not in labels)
+    reply = form.format(labels[place], other)
+    assert parse_annotations(reply, 1, labels) is None
+
+
+numbered_forms = st.sampled_from(["object", "fenced", "array", "nested", "keys", "rows", "lines", "brackets", "bold"])
+
+
+def numbered_reply(answers, form):
+    numbered = {str(i): answer for i, answer in enumerate(answers, 1)}
+    return {
+        "object": json.dumps(numbered),
+        "fenced": f"Here:\n```json\n{json.dumps(numbered, ensure_ascii=False, indent=1)}\n```",
+        "array": json.dumps(answers),
+        "nested": json.dumps({"answers": numbered}),
+        "keys": json.dumps({f"property_{i}": answer for i, answer in reversed(numbered.items())}),
+        "rows": json.dumps([{"number": int(i), "answer": answer} for i, answer in numbered.items()]),
+        "lines": "\n".join(f"{i}. {answer}" for i, answer in numbered.items()),
+        "brackets": "\n".join(f"{i}) {answer}, because" for i, answer in numbered.items()),
+        "bold": "\n".join(f"**{i}:** {answer}" for i, answer in reversed(numbered.items())),
+    }[form]
+
+
+@any_speed
+@given(any_labels, st.data(), numbered_forms)
+def test_labels_of_several_concepts_round_trip(labels, data, form):
+    places = data.draw(st.lists(st.integers(0, len(labels) - 1), min_size=2, max_size=20))
+    assert parse_annotations(numbered_reply([labels[i] for i in places], form), len(places), labels) == places
+
+
+@any_speed
+@given(any_labels, st.data(), numbered_forms.filter(lambda form: form != "array"))
+def test_an_answer_that_was_not_asked_for_leaves_the_others_alone(labels, data, form):
+    places = data.draw(st.lists(st.integers(0, len(labels) - 1), min_size=2, max_size=8))
+    stranger = data.draw(st.integers(0, len(places) - 1))
+    answers = [labels[i] for i in places]
+    answers[stranger] = "certainly maybe"
+    expected = [None if i == stranger else place for i, place in enumerate(places)]
+    assert parse_annotations(numbered_reply(answers, form), len(places), labels) == expected
+
+
+@any_speed
+@given(st.data(), any_labels, st.integers(1, 5))
+def test_labels_fit_the_question_or_are_refused(data, labels, n_concepts):
+    pieces = [
+        *labels,
+        *"[]{}\"',:.-*_ \n0123456789",
+        "answer",
+        '"answer": ',
+        "true",
+        "because",
+        "Answer: ",
+        "1. ",
+        "2) ",
+    ]
+    reply = data.draw(
+        st.lists(st.sampled_from(pieces), max_size=12).map("".join)
+        | st.recursive(
+            st.sampled_from([*labels, True, False, None, 0, 1, 3, 0.5, math.nan]),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*labels, *"0123x"]), inner),
+            max_leaves=8,
+        ).map(json.dumps)
+    )
+    answers = parse_annotations(reply, n_concepts, labels)
+    places = {None, *range(len(labels))}
+    assert answers is None or (len(answers) == n_concepts and set(answers) <= places and set(answers) != {None})
+
+
+@pytest.mark.parametrize(
+    ("labels", "reply", "label"),
+    [
+        (DIGITS, "4", "4"),
+        (DIGITS, "1. 4", "4"),
+        (DIGITS, "1. Because it is mild.", "1"),
+        (DIGITS, "4. Because it is hot.", "4"),
+        (DIGITS, '{"1": 4}', "4"),
+        (DIGITS, "[5]", "5"),
+        (DIGITS, '{"1": {"answer": 4, "confidence": 5}}', "4"),
+        (SIGNED, "-1", "-1"),
+        (SIGNED, "- 1", "1"),
+        (SIGNED, "Answer: -1", "-1"),
+        (SIGNED, "[-1]", "-1"),
+        (HALVES, "1.50", "1.50"),
+        (HALVES, "[0.5]", "0.5"),
+        (PREFIXES, "not at all.", "not at all"),
+        (PREFIXES, "```not at all clear```", "not at all clear"),
+        (THIRD, "true", "yes"),
+        (THIRD, "[false]", "no"),
+        (THIRD, '"Cannot tell."', "cannot tell"),
+        (THIRD, "1", "yes"),
+        (("true", "false"), "true", "true"),
+        (("can't tell", "clear"), "Can’t tell", "can't tell"),
+    ],
+)
+def test_one_label(labels, reply, label):
+    assert parse_annotations(reply, 1, labels) == [labels.index(label)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "reply"),
+    [
+        (DIGITS, "1. I would say 4"),
+        (DIGITS, "4.5"),
+        (DIGITS, "-4"),
+        (DIGITS, "4%"),
+        (DIGITS, "4 dishes were cold"),
+        (DIGITS, "45"),
+        (DIGITS, "true"),
+        (DIGITS, '{"4": true}'),
+        (DIGITS, '{"1": {"4": true}}'),
+        (DIGITS, '{"1": {"answer": "unsure", "confidence": 4}}'),
+        (PREFIXES, "not clear"),
+        (PREFIXES, "not sure"),
+        (PREFIXES, "clearly"),
+        (THIRD, "No clear sign of it, so hard to say"),
+        (THIRD, '{"cannot tell": true}'),
+        (THIRD, "Yes and no"),
+        (SCALE, "yes"),
+        (SCALE, "true"),
+        (SCALE, "[true]"),
+        (SCALE, "1"),
+        (CHINESE, "是不是"),
+        (CHINESE, "是，或不是"),
+        (("ha", "no"), "ha\u0301"),
+        (GRADES, "A#"),
+    ],
+)
+def test_one_label_refused(labels, reply):
+    assert parse_annotations(reply, 1, labels) is None
+
+
+def test_numbers_are_told_from_labels_that_are_numbers():
+    assert parse_annotations("3. 1\n1. 4\n2: **2**", 3, DIGITS) == [3, 1, 0]
+    assert parse_annotations('{"1": 2, "2": "5", "3": 1}', 3, DIGITS) == [1, 4, 0]
+    assert parse_annotations('[{"number": 2, "answer": 1}, {"number": 1, "answer": 2}]', 2, DIGITS) == [1, 0]
+    assert parse_annotations("1.4\n2.3", 2, DIGITS) is None  # decimals, or a list without spaces
+    assert parse_annotations("1 -1\n2 -1", 2, SIGNED) is None
+
+
+def test_the_order_of_labels_moves_their_places_only():
+    for labels in permutations(SCALE):
+        assert labels[parse_annotations("Somewhat.", 1, labels)[0]] == "somewhat"
+
+
+def test_labels_are_checked():
+    names, values = check_labels(
+        {"not at all": 0, "somewhat": Fraction(1, 2), "strongly": np.float32(1), "?!x": math.nan}
+    )
+    assert names == ("not at all", "somewhat", "strongly", "?!x")
+    assert values[:3] == (0.0, 0.5, 1.0)
+    assert math.isnan(values[3])
+    assert all(type(value) is float for value in values)
+    assert check_labels(None) == (None, (0.0, 1.0))
+    for labels in LABEL_SETS:
+        assert check_labels({label: i for i, label in enumerate(labels)})[0] == labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        {"yes": 1},
+        {str(i): i for i in range(21)},
+        {"yes": 1, " ": 0},
+        {"yes": 1, "": 0},
+        {"yes": 1, "--": 0},
+        {"yes": 1, "YES": 0},
+        {"cannot tell": 1, "cannot  tell": 0},
+        {"cannot tell": 1, "cannot_tell": 0},
+        {"yes": 1, '"yes".': 0},
+        {"straße": 1, "STRASSE": 0},
+        {"caf\u00e9": 1, "cafe\u0301": 0},
+        {"yes": 1, "no\nway": 0},
+        {"yes": 1, "no\u2028way": 0},
+        {"yes": 1, "\ud800": 0},
+        {"yes": 1, "n" * 41: 0},
+        {"yes": 1, "no": 1},
+        {"yes": 1, "no": math.nan},
+        {"yes": 1, "no": math.inf},
+        {"yes": 1, "no": 10**400},
+    ],
+)
+def test_labels_that_cannot_be_told_apart_or_used(labels):
+    with pytest.raises(ValueError, match=r"^labels "):
+        check_labels(labels)
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], "yes", 1, {1: 1, 0: 0}, {"yes": "1", "no": 0}, {"a": 1j, "b": None}])
+def test_labels_of_the_wrong_type(labels):
+    with pytest.raises(TypeError, match=r"^labels "):
+        check_labels(labels)
