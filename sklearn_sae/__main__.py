@@ -35,7 +35,7 @@ from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.evaluation._hypothesis_evaluation import numbers, pvalue, table_lines
 from sklearn_sae.sae._sizes import suggest_size
 
-_LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "max_requests")
+_LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
 _FEW_TEXTS = 200
 
 
@@ -113,6 +113,15 @@ def _parser():
     llm.add_argument("--annotator", metavar="MODEL", help="says which texts a name fits")
     llm.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
     llm.add_argument("--instructions", metavar="TEXT", help="what the texts are, and what to look for in them")
+    llm.add_argument(
+        "--concepts-per-call", type=_positive, metavar="N", help="names asked about in one request (default 1)"
+    )
+    llm.add_argument(
+        "--batch",
+        action="store_true",
+        default=None,
+        help="through the provider's batch endpoint: half the price, up to a day a step",
+    )
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
     return parser
 

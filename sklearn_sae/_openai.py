@@ -53,7 +53,8 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
 
     Runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
     a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight. When twice as many
-    requests as may be in flight have failed in a row, the server is taken to be down and no more are sent.
+    requests as may be in flight have failed in a row, or as many before any was answered, the server is taken to be
+    down and no more are sent.
 
     Parameters
     ----------
@@ -109,12 +110,12 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
                 try:
                     answers[index] = await ask(client, request)
                 except OpenAIError as error:
-                    fatal = _fatal(error, answered, base_url, model)
+                    fatal = _fatal(error, answered, throttle.n_responses > 0, base_url, model)
                     if fatal is not None:
                         raise fatal from None  # the original may quote the key or the text
                     answers[index] = error
                     n_failed_in_a_row += _is_the_servers(error)
-                    while todo and n_failed_in_a_row >= 2 * throttle.max_concurrency:
+                    while todo and n_failed_in_a_row >= (1 + answered) * throttle.max_concurrency:
                         answers[todo.popleft()[0]] = error
                 else:
                     answered = True
@@ -138,9 +139,11 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
 
     try:
         _run_in_thread(run)
+        return answers
     except BaseExceptionGroup as errors:  # TaskGroup wraps even a single one
-        raise errors.exceptions[0] from None
-    return answers
+        first = errors.exceptions[0]
+    first.__context__ = None  # the client's own error, which may quote the key or the text
+    raise first
 
 
 def api_key(base_url):
@@ -179,7 +182,7 @@ def _unreachable(url):
     return ConnectionError(f"The server at {url} cannot be reached; check base_url and the network.")
 
 
-def _fatal(error, answered, url, model):
+def _fatal(error, answered, reached, url, model):
     """Return the exception to stop everything with, or None if only this request is lost."""
     import openai
 
@@ -189,15 +192,17 @@ def _fatal(error, answered, url, model):
         return ValueError(
             f"The server at {url} has no model {model!r} or no such address; check the model's name and base_url."
         )
-    if isinstance(error, openai.RateLimitError) and error.code == "insufficient_quota":
+    no_credit = isinstance(error, openai.RateLimitError) and "insufficient_quota" in (error.code, error.type)
+    if no_credit or getattr(error, "status_code", None) == 402:
         return PermissionError(f"The server at {url} says that the account has no credit left.")
     if answered or getattr(error, "code", None) == "context_length_exceeded":  # the next text may be shorter
         return None
     if isinstance(error, openai.APITimeoutError):
         return TimeoutError(f"The server at {url} did not answer in time; raise timeout, or check base_url.")
-    if isinstance(error, openai.APIConnectionError):
-        return _unreachable(url)
-    if isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError)):
+    if isinstance(error, openai.APIConnectionError):  # after a first response, one more connection that broke
+        return None if reached else _unreachable(url)
+    status = getattr(error, "status_code", 500)
+    if status < 500 and status not in (408, 409, 413, 429):  # those may do better next time, or with a shorter text
         what = error.code or error.type or error.status_code
         return ValueError(f"The server at {url} refused a request to model {model!r} as bad ({what}).")
     return None

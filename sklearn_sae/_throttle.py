@@ -2,19 +2,22 @@
 
 import asyncio
 import time
+from contextvars import ContextVar
 
 _OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
 _BYTES_PER_TOKEN = 4
 _MAX_PAUSE = 120  # seconds; the official client does not wait longer either
+# When the request was sent that this task waits for. The client repeats a request in the task that asked for it.
+_SENT = ContextVar("sent", default=None)
 
 
 class Throttle:
     """Keep a server busy without overloading it.
 
-    Every answer "too many requests" halves `limit`, but only once for all that were on their way when it came;
-    every good answer adds ``1 / limit``, one for each round of requests, until all is as at the start. This is
-    additive increase and multiplicative decrease, as in TCP [1]_. A `Retry-After` holds all requests back, not
-    only the one that it answers.
+    Every answer "too many requests", and every request without an answer (a time-out), halves `limit`, but only once
+    for all that were on their way at that moment; every good answer adds ``1 / limit``, one for each round of
+    requests, until all is as at the start. This is additive increase and multiplicative decrease, as in TCP [1]_. A
+    `Retry-After` holds all requests back, not only the one that it answers.
 
     Parameters
     ----------
@@ -30,6 +33,8 @@ class Throttle:
         Requests that may be in flight now, from 1 to `max_concurrency`.
     n_attempts : int
         HTTP requests sent, with those that the client repeated.
+    n_responses : int
+        HTTP responses to them, good or bad.
 
     References
     ----------
@@ -40,7 +45,7 @@ class Throttle:
     def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None):
         self.max_concurrency = max_concurrency
         self.limit = float(max_concurrency)
-        self.n_attempts = 0
+        self.n_attempts = self.n_responses = 0
         self._seconds_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self._seconds_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self._next_start = self._last_cut = self._resume = 0.0
@@ -60,20 +65,27 @@ class Throttle:
         self._next_start = start + max(self._seconds_per_request, n_tokens * self._seconds_per_token)
         while (wait := max(start, self._resume) - time.monotonic()) > 0:  # `_resume` may move while this waits
             await asyncio.sleep(wait)
+        if (unanswered := _SENT.get()) is not None:
+            self._halve(unanswered)
         self.n_attempts += 1
-        request.extensions["sklearn_sae_start"] = time.monotonic()
+        _SENT.set(time.monotonic())
 
     async def _after(self, response):
+        self.n_responses += 1
+        sent = _SENT.get()
+        _SENT.set(None)
         if response.status_code < 400:
             self.limit = min(self.limit + 1 / self.limit, self.max_concurrency)
         elif response.status_code in _OVERLOADED:
-            now = time.monotonic()
-            if response.request.extensions["sklearn_sae_start"] >= self._last_cut:
-                self.limit = max(self.limit / 2, 1.0)
-                self._last_cut = now
-            self._resume = max(self._resume, now + _retry_after(response.headers))
+            self._halve(sent)
+            self._resume = max(self._resume, time.monotonic() + _retry_after(response.headers))
             if response.status_code == 429 and b"insufficient_quota" in await response.aread():
-                response.headers["x-should-retry"] = "false"  # which the official client obeys: waiting brings no credit
+                response.headers["x-should-retry"] = "false"  # the official client obeys; waiting brings no credit
+
+    def _halve(self, sent):
+        if sent >= self._last_cut:
+            self.limit = max(self.limit / 2, 1.0)
+            self._last_cut = time.monotonic()
 
 
 def _retry_after(headers):

@@ -1,7 +1,6 @@
-"""Interpretations and annotations from a language model, bought once and kept.
+"""What a language model is asked: to interpret neurons and to annotate texts.
 
-An answer is looked up by the hash of everything that shaped it; what is missing is asked for, many requests
-at once, and is on disk before its place is given to the next request.
+An answer is kept under the hash of everything that shaped it.
 """
 
 import json
@@ -12,73 +11,20 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_sae._cache import digest, open_store
-from sklearn_sae._openai import ask_all, resolve_base_url
-from sklearn_sae._progress import progress
+from sklearn_sae._cache import digest
+from sklearn_sae.annotation._answer_buyer import AnswerBuyer, Job, no_logprobs
+from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._prompts import annotation_prompt, interpretation_prompt, truncate_words
-from sklearn_sae.annotation._protocols import (
-    PATHS,
-    choose_api,
-    reply_logprobs,
-    reply_text,
-    reply_tokens,
-    request_body,
-    was_cut,
-    yes_probability,
-)
+from sklearn_sae.annotation._protocols import reply_logprobs, reply_text, was_cut, yes_probability
 from sklearn_sae.annotation._replies import parse_annotations, parse_interpretation
 
-_STORE = "annotations"
 _CHARACTERS_PER_TOKEN = 4  # English prose with the tokenizers of 2024 and later; other scripts take more tokens
 
 
-class LLMClient:
-    """Ask a language model for interpretations and annotations.
+class LLMClient(AnswerBuyer):
+    """Ask a language model for interpretations and annotations; the parameters are those of `AnswerBuyer`."""
 
-    Parameters
-    ----------
-    base_url : str or None
-        None: ``OPENAI_BASE_URL``, or OpenAI's.
-    api : {"auto", "chat", "responses"}
-        "auto": Responses for OpenAI itself, Chat Completions for any other server.
-    max_concurrency : int
-        Requests in flight at once.
-    timeout : float
-        Seconds, for one request.
-    max_retries : int
-        How often the client repeats a request that failed (429, 5xx, no connection).
-    on_error : {"nan", "raise"} or 0
-        What becomes of an annotation with no answer after the retries.
-    max_requests : int or None
-        Stop before more requests than this are sent by this object. The client's repeats do not count.
-    cache_dir : "auto", path-like or None
-        Where answers are kept; see `sklearn_sae._cache.open_store`.
-    verbose : bool
-        Show a progress bar.
-
-    Attributes
-    ----------
-    usage : dict
-        ``requests`` sent, answers ``cached`` and ``failed``, ``prompt_tokens`` and ``completion_tokens`` as
-        the server counted them; summed over this object's life.
-    """
-
-    def __init__(
-        self, *, base_url, api, max_concurrency, timeout, max_retries, on_error, max_requests, cache_dir, verbose
-    ):
-        self.base_url = resolve_base_url(base_url)
-        self.api = choose_api(api, self.base_url)
-        self.max_concurrency = max_concurrency
-        self.timeout = timeout
-        self.max_retries = max_retries
-        self.on_error = on_error
-        self.max_requests = max_requests
-        self.cache_dir = cache_dir
-        self.verbose = verbose
-        self.usage = dict.fromkeys(("requests", "cached", "failed", "prompt_tokens", "completion_tokens"), 0)
-        self._schema_refused = False
-
-    def interpret(self, prompts, *, model, n_candidates):
+    def interpret(self, prompts, *, model, n_candidates, params=None):
         """Return the candidate phrases for each prompt.
 
         Parameters
@@ -87,6 +33,8 @@ class LLMClient:
         model : str
         n_candidates : int
             Requests for each prompt.
+        params : dict or None, default=None
+            Added to the body of each request.
 
         Returns
         -------
@@ -100,25 +48,28 @@ class LLMClient:
         RuntimeError
             `max_requests` is used up; or an answer failed and ``on_error="raise"``.
         ValueError, PermissionError, ConnectionError
-            As `sklearn_sae._openai.ask_all`.
+            As `AnswerBuyer.answers`.
         """
-        base = self._base_key("interpretation", model)
+        base = self._base_key("interpretation", model, params)
         keys = {(prompt, i): digest(base, *prompt, str(i)) for prompt in prompts for i in range(n_candidates)}
 
-        def read(data, group):
+        def read(data, n_items):
             text = reply_text(data)
             if was_cut(data):
                 text = text.rpartition("\n")[0]  # its last line is not whole
             phrase = parse_interpretation(text)
             return [None if phrase is None else phrase.encode()]
 
-        found, failures = self._answers(
-            keys,
-            lambda missing: [[item] for item in missing],
-            build=lambda group: group[0][0],
-            read=read,
-            model=model,
-            noun="interpretation",
+        found, failures = self.answers(
+            Job(
+                "interpretation",
+                model,
+                params or {},
+                keys,
+                arrange=lambda missing: [[item] for item in missing],
+                build=lambda group: group[0][0],
+                read=read,
+            )
         )
         candidates = [
             [found[keys[prompt, i]].decode() for i in range(n_candidates) if keys[prompt, i] in found]
@@ -126,7 +77,7 @@ class LLMClient:
         ]
         return candidates, failures
 
-    def annotate(self, pairs, *, model, concepts_per_call=1, max_words=None, output="binary"):
+    def annotate(self, pairs, *, model, concepts_per_call=1, max_words=None, output="binary", labels=None, params=None):
         """Return whether, or how probably, each concept holds for its text.
 
         Parameters
@@ -139,11 +90,15 @@ class LLMClient:
         max_words : int or None, default=None
             Words of a text that are sent.
         output : {"binary", "probability"}, default="binary"
+        labels : dict of str -> float, or None, default=None
+            The answers to choose from, with their values. None: yes is 1 and no is 0.
+        params : dict or None, default=None
+            Added to the body of each request.
 
         Returns
         -------
         annotations : ndarray of shape (n_pairs,), float64
-            1 and 0, or P(yes); where no answer came, NaN, or 0 with ``on_error=0``.
+            The value of each answer, or P(yes); where no answer came, NaN, or 0 with ``on_error=0``.
 
         Raises
         ------
@@ -151,37 +106,48 @@ class LLMClient:
             `max_requests` is used up; or an answer failed and ``on_error="raise"``.
         ValueError
             ``output="probability"`` with `concepts_per_call` above 1, or from a server without
-            log-probabilities; or as `sklearn_sae._openai.ask_all`.
+            log-probabilities; or as `AnswerBuyer.answers`.
         PermissionError, ConnectionError
-            As `sklearn_sae._openai.ask_all`.
+            As `AnswerBuyer.answers`.
         """
         if output == "probability" and concepts_per_call > 1:
             raise ValueError('output="probability" needs concepts_per_call=1: it reads the one word of the reply.')
         short = {text: truncate_words(text, max_words) for text in {text for text, _ in pairs}}
         pairs = [(short[text], concept) for text, concept in pairs]
-        keys = self._annotation_keys(pairs, model, concepts_per_call, output)
+        names, values_of = check_labels(labels)
+        keys = self._annotation_keys(pairs, model, params, concepts_per_call, output, names)
 
-        def read(data, group):
+        def read(data, n_items):
             if output == "probability":
-                values = [self._probability(data)]
+                answers = [self._probability(data)]
             else:
-                values = parse_annotations(reply_text(data), len(group)) or [None] * len(group)
-            return [None if value is None else struct.pack("<d", value) for value in values]
+                answers = parse_annotations(reply_text(data), n_items, names) or [None] * n_items
+            return [None if answer is None else struct.pack("<d", answer) for answer in answers]
 
-        found, failures = self._answers(
-            keys,
-            lambda missing: _by_text(missing, concepts_per_call),
-            build=lambda group: annotation_prompt(group[0][0], [concept for _, concept in group]),
-            read=read,
-            model=model,
-            noun="annotation",
-            logprobs=output == "probability",
+        found, failures = self.answers(
+            Job(
+                "annotation",
+                model,
+                params or {},
+                keys,
+                arrange=lambda missing: _by_text(missing, concepts_per_call),
+                build=lambda group: annotation_prompt(group[0][0], [concept for _, concept in group], names),
+                read=read,
+                labels=names,
+                logprobs=output == "probability",
+            )
         )
         if failures:
             outcome = "count as 0" if self.on_error == 0 else "are NaN"
             warnings.warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning, stacklevel=2)
-        failed = struct.pack("<d", 0.0 if self.on_error == 0 else math.nan)
-        return np.frombuffer(b"".join(found.get(keys[pair], failed) for pair in pairs), dtype="<f8").astype(np.float64)
+        missing = struct.pack("<d", math.nan)
+        answers = np.frombuffer(b"".join(found.get(keys[pair], missing) for pair in pairs), dtype="<f8")
+        values = answers.astype(np.float64)
+        has_answer = ~np.isnan(values)
+        if output == "binary":  # what is kept is the place of the answer: another value for it costs nothing
+            values[has_answer] = np.array(values_of)[answers[has_answer].astype(np.intp)]
+        values[~has_answer] = 0 if self.on_error == 0 else math.nan
+        return values
 
     @staticmethod
     def count(
@@ -194,6 +160,7 @@ class LLMClient:
         concepts=(),
         concepts_per_call=1,
         words_per_text=256,
+        labels=None,
     ):
         """Return how many requests and tokens a run takes, without sending anything.
 
@@ -213,6 +180,7 @@ class LLMClient:
             Put to each of them.
         concepts_per_call : int
         words_per_text : int
+        labels : dict of str -> float, or None, default=None
 
         Returns
         -------
@@ -229,17 +197,21 @@ class LLMClient:
         half = n_examples // 2
         naming = interpretation_prompt([text] * (n_examples - half), [text] * half, instructions=instructions)
         add(n_interpretations * n_candidates, naming, 15)
+        names, _ = check_labels(labels)
+        answer_tokens = math.ceil(max(map(len, names or ["yes"])) / _CHARACTERS_PER_TOKEN)
         for start in range(0, len(concepts), concepts_per_call):
             some = concepts[start : start + concepts_per_call]
-            add(n_texts, annotation_prompt(text, list(some)), 1 if len(some) == 1 else 6 * len(some))
+            completion_tokens = answer_tokens if len(some) == 1 else (5 + answer_tokens) * len(some)
+            add(n_texts, annotation_prompt(text, list(some), names), completion_tokens)
         return dict(total)
 
     # What is asked, what it is kept under
 
-    def _base_key(self, kind, model):
-        return digest(kind, model, self.base_url, self.api)
+    def _base_key(self, kind, model, params):
+        more = [json.dumps(params, sort_keys=True)] if params else []
+        return digest(kind, model, self.base_url, self.api, *more)
 
-    def _annotation_keys(self, pairs, model, concepts_per_call, output):
+    def _annotation_keys(self, pairs, model, params, concepts_per_call, output, labels):
         """Return {pair: key}, in order of first appearance.
 
         The key holds all that shapes a pair's own prompt: both templates, the whole (truncated) text and the
@@ -247,155 +219,16 @@ class LLMClient:
         other concepts of the group: after a crash, or for one concept more, only the pairs without an answer
         are grouped anew, and none is paid for twice.
         """
-        templates = [*annotation_prompt("", [""]), *annotation_prompt("", ["", ""])]
-        base = digest(self._base_key("annotation", model), output, str(concepts_per_call), *templates)
+        templates = [*annotation_prompt("", [""], labels), *annotation_prompt("", ["", ""], labels)]
+        base = digest(self._base_key("annotation", model, params), output, str(concepts_per_call), *templates)
         text_keys = {text: digest(base, text) for text in {text for text, _ in pairs}}
         return {(text, concept): digest(text_keys[text], concept) for text, concept in dict.fromkeys(pairs)}
 
     def _probability(self, data):
         logprobs = reply_logprobs(data)
         if not logprobs and reply_text(data):
-            raise _no_logprobs()
+            raise no_logprobs()
         return yes_probability(logprobs)
-
-    # Buying
-
-    def _answers(self, keys, arrange, *, build, read, model, noun, logprobs=False):
-        """Return {key: value} for all of `keys` that have an answer, from the store or bought, and what failed.
-
-        Parameters
-        ----------
-        keys : dict of item -> key
-        arrange : callable, items -> groups
-            A group is a list of items that share one request.
-        build : callable, group -> Prompt
-        read : callable, (reply, group) -> list of bytes or None
-            One value for each item of the group.
-        model, noun : str
-        logprobs : bool
-        """
-        with open_store(self.cache_dir, _STORE) as store:
-            found = store.get(keys.values())
-            missing = [item for item, key in keys.items() if key not in found]
-            groups = arrange(missing)
-            self.usage["cached"] += len(found)
-            failures = Counter()
-            stopped = False
-
-            async def buy(client, group):
-                reply = await self._reply(client, build(group), model, len(group), logprobs)
-                values = zip(group, read(reply, group), strict=True)
-                bought = [(keys[item], value) for item, value in values if value is not None]
-                store.put(bought)
-                found.update(bought)
-                bar.update(len(bought))
-                return [item for item in group if keys[item] not in found]
-
-            async def ask(client, group):
-                from openai import OpenAIError
-
-                nonlocal stopped
-                try:
-                    unread = await buy(client, group)
-                    # Once more: the whole where nothing could be read, else the forgotten ones, one by one.
-                    for some in [group] if len(unread) == len(group) else [[item] for item in unread]:
-                        try:
-                            await buy(client, some)
-                        except OpenAIError as error:
-                            failures[_kind(error)] += len(some)
-                except _LimitReached:
-                    stopped = True
-
-            with progress(total=len(missing), desc=f"{noun}s", verbose=self.verbose) as bar:
-                bar.set_postfix(cached=f"{len(found) / max(len(keys), 1):.0%}")
-                replies = ask_all(
-                    ask,
-                    groups,
-                    base_url=self.base_url,
-                    max_concurrency=self.max_concurrency,
-                    timeout=self.timeout,
-                    max_retries=self.max_retries,
-                    model=model,
-                )
-        n_missing = len(keys) - len(found)
-        if stopped:
-            self._stop(n_missing, len(keys), noun)
-        for group, reply in zip(groups, replies, strict=True):
-            if isinstance(reply, Exception):
-                failures[_kind(reply)] += len(group)
-        failures["unreadable reply"] += n_missing - failures.total()
-        return found, self._sum_up(+failures, len(keys), noun)
-
-    async def _reply(self, client, prompt, model, n_answers, logprobs):
-        """Send one prompt and return the reply as JSON data; with a schema where the server takes one."""
-        from openai import APIStatusError
-
-        use_schema = n_answers > 1 and not self._schema_refused
-        body = request_body(
-            self.api, prompt, model=model, n_answers=n_answers if use_schema else None, logprobs=logprobs
-        )
-        try:
-            return await self._send(client, body)
-        except APIStatusError as error:
-            if logprobs and "logprob" in str(error).lower():  # OpenAI says so with 403, others with 400
-                raise _no_logprobs() from None
-            if not use_schema or error.status_code not in (400, 422):
-                raise
-        data = await self._send(client, request_body(self.api, prompt, model=model))
-        self._schema_refused = True  # it was the schema: without it the server answers
-        return data
-
-    async def _send(self, client, body):
-        if self.max_requests is not None and self.usage["requests"] >= self.max_requests:
-            raise _LimitReached
-        self.usage["requests"] += 1
-        # The client's `post`, since `create` checks each body against its types, which takes a third of the time,
-        # and `str`, since a reply that is no JSON is one unreadable answer and no reason to stop.
-        reply = await client.post(PATHS[self.api], body=body, cast_to=str)
-        try:
-            data = json.loads(reply)
-        except (ValueError, RecursionError):
-            return None
-        prompt_tokens, completion_tokens = reply_tokens(data)
-        self.usage["prompt_tokens"] += prompt_tokens
-        self.usage["completion_tokens"] += completion_tokens
-        return data
-
-    # Saying what did not work
-
-    def _stop(self, n_missing, n_asked, noun):
-        kept = (
-            "What was bought is kept: run again, with a higher max_requests, to go on from there."
-            if self.cache_dir is not None
-            else "Nothing is kept, since cache_dir is None."
-        )
-        raise RuntimeError(
-            f"max_requests={self.max_requests} is used up ({self.usage['requests']} requests sent) and "
-            f"{n_missing} of {n_asked} {noun}s are still missing. {kept}"
-        )
-
-    def _sum_up(self, failures, n_asked, noun):
-        """Count the failures and return them in words, "" if there are none."""
-        n_failed = failures.total()
-        if not n_failed:
-            return ""
-        self.usage["failed"] += n_failed
-        kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
-        what = f"{n_failed} of {n_asked} {noun}s have no answer after the retries ({kinds})"
-        if self.on_error == "raise":
-            raise RuntimeError(f'{what}. Run again to ask for these only, or pass on_error="nan".')
-        return what
-
-
-class _LimitReached(Exception):
-    """`max_requests` is used up."""
-
-
-def _no_logprobs():
-    return ValueError(
-        'The server gave no token log-probabilities, which output="probability" needs; '
-        'pass output="binary", or a model and api that give them.'
-    )
 
 
 def _by_text(pairs, size):
@@ -404,10 +237,3 @@ def _by_text(pairs, size):
     for pair in pairs:
         texts.setdefault(pair[0], []).append(pair)
     return [some[i : i + size] for some in texts.values() for i in range(0, len(some), size)]
-
-
-def _kind(error):
-    """Name a failure without quoting what was sent."""
-    status = getattr(error, "status_code", None)
-    names = {"APITimeoutError": "time-out", "APIConnectionError": "no connection"}
-    return f"HTTP {status}" if status else names.get(type(error).__name__, type(error).__name__)

@@ -1,15 +1,20 @@
 """Hypotheses that a language model writes, and annotations that one reads off."""
 
+import math
 import os
 import warnings
+from collections import Counter
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from sklearn_sae._openai import check_base_url
+from sklearn_sae.annotation._answer_buyer import price
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
+from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._llm_client import LLMClient
 from sklearn_sae.annotation._prompts import interpretation_prompt, truncate_words
+from sklearn_sae.annotation._protocols import check_params
 from sklearn_sae.annotation._sampling import show_then_score
 
 _TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
@@ -61,12 +66,22 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Hypotheses about one text that are put into one request.
     output : {"binary", "probability"}, default="binary"
         1 and 0, or P(yes) from the log-probabilities of the annotator's tokens.
+    labels : dict of str to float, or None, default=None
+        The answers that the annotator chooses from and the number that each becomes, such as
+        ``{"yes": 1, "no": 0, "cannot tell": float("nan")}`` or ``{"not at all": 0, "somewhat": 0.5, "strongly": 1}``.
+        None: yes, which is 1, and no, which is 0. Fidelity counts 0.5 and more as yes.
+    interpreter_params, annotator_params : dict or None, default=None
+        Added to the body of each request to that model, such as ``{"reasoning": {"effort": "minimal"}}`` for the
+        Responses protocol, or ``{"temperature": 0, "max_tokens": 5}`` for Chat Completions. Part of what an answer is
+        kept under.
     base_url : str or None, default=None
         Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI.
     api : {"auto", "chat", "responses"}, default="auto"
         Protocol. "auto": Responses for OpenAI, Chat Completions for other servers.
     max_concurrency : int, default=32
-        Requests in flight at once.
+        The most requests in flight at once. Fewer while the server answers that there are too many (429, 503).
+    requests_per_minute, tokens_per_minute : float or None, default=None
+        Limits to keep by spacing requests evenly, in each process. None: the server's refusals set the pace.
     timeout : float, default=60
         Seconds, for one request.
     max_retries : int, default=5
@@ -75,13 +90,20 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         An annotation without an answer becomes NaN (with one warning), an exception, or 0.
     max_requests : int or None, default=None
         Stop with a RuntimeError before this fitted object sends more requests; what was bought is kept.
+    batch : bool, default=False
+        Ask through the provider's batch endpoint, at half the price and within 24 hours. A run that is
+        interrupted while it waits goes on from the same batches when it is started again.
+    prices : dict of str to (float, float), or None, default=None
+        By model, the price of a million prompt tokens and of a million completion tokens, such as
+        ``{"gpt-5-mini": (0.25, 2)}``, without the batch discount. None: cost is counted in tokens only.
     cache_dir : "auto", path-like or None, default="auto"
         Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
-        SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere.
+        SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, only
+        one asks for an answer, and the others wait for it.
     random_state : int, RandomState instance or None, default=None
         Draws the example texts.
     verbose : bool, default=False
-        Show progress bars.
+        Show a progress bar with the rate, the cached share and what was spent.
 
     Attributes
     ----------
@@ -94,7 +116,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
         interpreter saw, and ``scoring``, which it did not.
     usage_ : dict
-        ``requests`` sent, answers ``cached`` and ``failed``, ``prompt_tokens`` and ``completion_tokens``, of
+        ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, ``prompt_tokens`` and
+        ``completion_tokens`` as the server counted them, and their ``price`` (NaN if `prices` does not tell), of
         `fit` and every later `transform`.
     encoder_ : estimator
         The fitted encoder; only with `encoder`.
@@ -130,13 +153,20 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
         "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
         "output": [StrOptions({"binary", "probability"})],
+        "labels": [dict, None],
+        "interpreter_params": [dict, None],
+        "annotator_params": [dict, None],
         "base_url": [str, None],
         "api": [StrOptions({"auto", "chat", "responses"})],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
+        "requests_per_minute": [Interval(Real, 0, None, closed="neither"), None],
+        "tokens_per_minute": [Interval(Real, 0, None, closed="neither"), None],
         "timeout": [Interval(Real, 0, None, closed="neither")],
         "max_retries": [Interval(Integral, 0, None, closed="left")],
         "on_error": [StrOptions({"nan", "raise"}), Options(Integral, {0})],
         "max_requests": [Interval(Integral, 0, None, closed="left"), None],
+        "batch": ["boolean"],
+        "prices": [dict, None],
         "cache_dir": [str, os.PathLike, None],
     }
 
@@ -157,13 +187,20 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         max_words=256,
         concepts_per_call=1,
         output="binary",
+        labels=None,
+        interpreter_params=None,
+        annotator_params=None,
         base_url=None,
         api="auto",
         max_concurrency=32,
+        requests_per_minute=None,
+        tokens_per_minute=None,
         timeout=60,
         max_retries=5,
         on_error="nan",
         max_requests=None,
+        batch=False,
+        prices=None,
         cache_dir="auto",
         random_state=None,
         verbose=False,
@@ -182,13 +219,20 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.max_words = max_words
         self.concepts_per_call = concepts_per_call
         self.output = output
+        self.labels = labels
+        self.interpreter_params = interpreter_params
+        self.annotator_params = annotator_params
         self.base_url = base_url
         self.api = api
         self.max_concurrency = max_concurrency
+        self.requests_per_minute = requests_per_minute
+        self.tokens_per_minute = tokens_per_minute
         self.timeout = timeout
         self.max_retries = max_retries
         self.on_error = on_error
         self.max_requests = max_requests
+        self.batch = batch
+        self.prices = prices
         self.cache_dir = cache_dir
         self.random_state = random_state
         self.verbose = verbose
@@ -200,8 +244,6 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         n_neurons=None,
         n_fits=1,
         words_per_text=None,
-        interpreter_price=(0, 0),
-        annotator_price=(0, 0),
     ):
         """Count what a run will ask for, without asking.
 
@@ -219,13 +261,11 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             How often the annotator is fitted, by a search say. 0: it is fitted already.
         words_per_text : int or None, default=None
             None: `max_words`, or 256.
-        interpreter_price, annotator_price : tuple of (float, float), default=(0, 0)
-            Price of a million prompt tokens and of a million completion tokens.
 
         Returns
         -------
         cost : dict
-            ``requests``, ``prompt_tokens``, ``completion_tokens`` and ``price``.
+            ``requests``, ``prompt_tokens``, ``completion_tokens`` and their ``price``, NaN if `prices` does not tell.
 
         Raises
         ------
@@ -252,17 +292,21 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             concepts=[_TYPICAL_HYPOTHESIS] * self.n_candidates,
             concepts_per_call=self.concepts_per_call,
             words_per_text=words,
+            labels=self.labels,
         )
         judging = LLMClient.count(
             n_texts=n_texts * max(n_fits, 1),
             concepts=concepts,
             concepts_per_call=self.concepts_per_call,
             words_per_text=words,
+            labels=self.labels,
         )
-        cost = {key: naming[key] + scoring[key] + judging[key] for key in naming}
+        total = Counter(naming) + Counter(scoring) + Counter(judging)
+        cost = {key: total[key] for key in naming}
         cost["price"] = sum(
-            (count["prompt_tokens"] * price[0] + count["completion_tokens"] * price[1]) / 1e6
-            for count, price in [(naming, interpreter_price), (scoring, annotator_price), (judging, annotator_price)]
+            price(count["prompt_tokens"], count["completion_tokens"], (self.prices or {}).get(model), batch=self.batch)
+            for count, model in [(naming, self.interpreter), (scoring, self.annotator), (judging, self.annotator)]
+            if count["requests"]
         )
         return cost
 
@@ -284,6 +328,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         check_base_url(self.base_url)
         if self.output == "probability" and self.concepts_per_call > 1:
             raise ValueError('output="probability" needs concepts_per_call=1.')
+        check_labels(self.labels)
+        if self.labels is not None and self.output == "probability":
+            raise ValueError('output="probability" is P(yes): it needs labels=None.')
+        for name in ("interpreter_params", "annotator_params"):
+            check_params(getattr(self, name), name)
+        _check_prices(self.prices or {})
 
     def _start(self):
         vars(self).pop("usage_", None)
@@ -294,10 +344,14 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             base_url=self.base_url,
             api=self.api,
             max_concurrency=self.max_concurrency,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
             timeout=self.timeout,
             max_retries=self.max_retries,
             on_error=self.on_error,
             max_requests=self.max_requests,
+            batch=self.batch,
+            prices=self.prices or {},
             cache_dir=self.cache_dir,
             verbose=self.verbose,
         )
@@ -324,7 +378,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             interpretation_prompt(shown(some.activating), shown(some.non_activating), instructions=self.instructions)
             for some in examples
         ]
-        candidates, failures = self._client().interpret(prompts, model=self.interpreter, n_candidates=self.n_candidates)
+        candidates, failures = self._client().interpret(
+            prompts, model=self.interpreter, n_candidates=self.n_candidates, params=self.interpreter_params
+        )
         if failures and all(candidates):  # else `fit` says it, with the neurons that are left out
             warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
         return [list(dict.fromkeys(some)) for some in candidates], failures
@@ -338,4 +394,16 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             concepts_per_call=self.concepts_per_call,
             max_words=self.max_words,
             output=self.output,
+            labels=self.labels,
+            params=self.annotator_params,
         )
+
+
+def _check_prices(prices):
+    for model, pair in prices.items():
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not all(isinstance(value, Real) and 0 <= value < math.inf for value in pair):
+            raise ValueError(
+                f"prices[{model!r}] must be two numbers of at least 0: the price of a million prompt tokens and of a "
+                f"million completion tokens."
+            )

@@ -5,15 +5,10 @@ import json
 import pickle
 import random
 import re
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import warnings
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,10 +66,14 @@ def client(server):
             "base_url": server.base_url,
             "api": "auto",
             "max_concurrency": 4,
+            "requests_per_minute": None,
+            "tokens_per_minute": None,
             "timeout": 300,
             "max_retries": 2,
             "on_error": "nan",
             "max_requests": None,
+            "batch": False,
+            "prices": {},
             "cache_dir": "auto",
             "verbose": False,
         }
@@ -174,9 +173,7 @@ def test_a_second_run_sends_nothing(client, server):
     again = client()
     np.testing.assert_array_equal(again.annotate(PAIRS[::-1], model="m"), EXPECTED[::-1])
     assert len(server.requests) == n_sent
-    assert again.usage == {
-        "requests": 0, "cached": len(PAIRS), "failed": 0, "prompt_tokens": 0, "completion_tokens": 0
-    }  # fmt: skip
+    assert {name: value for name, value in again.usage.items() if value} == {"cached": len(PAIRS)}
 
 
 def test_interpretations_are_kept_by_prompt_and_number(client, server):
@@ -267,32 +264,50 @@ def test_without_a_cache_nothing_is_written(client, server, tmp_path, monkeypatc
     assert not (tmp_path / "none").exists()
 
 
-def test_a_killed_run_loses_at_most_what_was_in_flight(client, server, tmp_path):
-    pairs = [(f"Meal number {i}", concept) for i in range(30) for concept in CONCEPTS]
-    program = textwrap.dedent(f"""
-        from sklearn_sae.annotation._llm_client import LLMClient
-        client = LLMClient(base_url={server.base_url!r}, api="chat", max_concurrency=4, timeout=300, max_retries=0,
-                           on_error="raise", max_requests=None, cache_dir={str(tmp_path)!r}, verbose=False)
-        client.annotate({pairs!r}, model="m")
-    """)
-    for goal in (15, 60):
-        killed = threading.Event()
+@pytest.mark.parametrize("concepts_per_call", [1, 3])
+def test_what_another_run_asks_for_now_is_waited_for(client, server, concepts_per_call):
+    server.latency = 0.02
+    results = []
 
-        def hang(body, n, goal=goal, killed=killed):
-            if n >= goal:
-                killed.wait()
+    def run(order):
+        results.append(client().annotate(PAIRS[::order], model="m", concepts_per_call=concepts_per_call)[::order])
 
-        server.fail = hang
-        run = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
-        while len(server.requests) < goal + 4 and run.poll() is None:  # until all its requests hang
-            time.sleep(0.01)
-        run.send_signal(signal.SIGKILL)
-        assert run.wait() == -signal.SIGKILL
-        killed.set()
-    server.fail = None
-    annotations = client(cache_dir=tmp_path, api="chat").annotate(pairs, model="m")
-    np.testing.assert_array_equal(annotations, [truth(*pair) for pair in pairs])
-    assert sum(pairs_asked(server).values()) - len(pairs) <= 2 * 4
+    threads = [threading.Thread(target=run, args=(order,)) for order in (1, -1, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(results, [EXPECTED] * 3)
+    assert set(pairs_asked(server).values()) == {1}
+
+
+def test_what_another_run_could_not_get_is_asked_for_again(client, server):
+    waits, go = threading.Event(), threading.Event()
+
+    def fail(body, n):
+        if n == 0:
+            waits.set()
+            go.wait(60)
+            return 500, {"error": {"message": "oops"}}, {}
+        return None
+
+    server.fail = fail
+    results = {}
+
+    def run(name):
+        results[name] = client(max_retries=0).annotate(PAIRS[:1], model="m")
+
+    first = threading.Thread(target=run, args=("first",))
+    first.start()
+    waits.wait(60)
+    second = threading.Thread(target=run, args=("second",))
+    second.start()
+    go.set()
+    with pytest.warns(RuntimeWarning, match="1 x HTTP 500"):
+        first.join()
+    second.join()
+    assert np.isnan(results["first"])
+    assert results["second"] == EXPECTED[0]
 
 
 # When the server misbehaves
@@ -562,7 +577,7 @@ def test_a_text_can_change_no_answer_but_its_own(client, server):
     assert systems == {annotation_prompt("x", ["a", "b"]).system}
 
 
-# Probabilities
+# Other answers
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
@@ -628,6 +643,123 @@ def test_probabilities_need_one_concept_a_call(client, server):
     assert server.requests == []
 
 
+# Labels and parameters
+
+NAN = float("nan")
+UNSURE = {"yes": 1, "no": 0, "cannot tell": NAN}
+
+
+def unsure_answer(body):
+    """Answer "cannot tell" to whether a meal was in French, else as `answer` does."""
+    text, concepts = asked(body)
+    answers = ["cannot tell" if "French" in c else "yes" if truth(text, c) else "no" for c in concepts]
+    return answers[0] if len(answers) == 1 else json.dumps({str(i): a for i, a in enumerate(answers, 1)})
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("concepts_per_call", [1, 4])
+def test_a_third_answer_is_an_answer(client, server, api, concepts_per_call):
+    server.reply = unsure_answer
+    ours = client(api=api)
+    expected = np.where(["French" in concept for _, concept in PAIRS], NAN, EXPECTED)
+    for _ in range(2):  # the second time from the cache, and without a warning
+        annotations = ours.annotate(PAIRS, model="m", labels=UNSURE, concepts_per_call=concepts_per_call)
+        np.testing.assert_array_equal(annotations, expected)
+    assert len(server.requests) == len(PAIRS) / concepts_per_call
+    assert ours.usage["failed"] == 0
+    assert all("cannot tell" in said(request["body"])[0] for request in server.requests)
+    schemas = [json.dumps(request["body"]) for request in server.requests]
+    assert all(('"enum": ["yes", "no", "cannot tell"]' in schema) == (concepts_per_call > 1) for schema in schemas)
+
+
+def test_labels_and_their_values(client, server):
+    degrees = {"not at all": 0, "in passing": 0.5, "at length": 1}
+    server.reply = lambda body: ["At length.", "in passing", '"not at all"', "maybe"][CONCEPTS.index(asked(body)[1][0])]
+    with pytest.warns(RuntimeWarning, match=r"6 of 24 annotations .* \(6 x unreadable reply\)"):
+        annotations = client().annotate(PAIRS, model="m", labels=degrees)
+    np.testing.assert_array_equal(annotations, [1, 0.5, 0, NAN] * len(TEXTS))
+    n_sent = len(server.requests)
+    other_values = {"not at all": -1, "in passing": 0, "at length": 7}
+    known = [pair for pair in PAIRS if pair[1] != CONCEPTS[3]]
+    np.testing.assert_array_equal(client().annotate(known, model="m", labels=other_values), [7, 0, -1] * len(TEXTS))
+    assert len(server.requests) == n_sent
+    client().annotate(known, model="m", labels=dict(reversed(degrees.items())))  # another prompt
+    assert len(server.requests) > n_sent
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_parameters_are_sent_and_kept_apart(client, server, api):
+    for params in (None, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}):
+        client(api=api).annotate(PAIRS[:1], model="m", params=params)
+        client(api=api).annotate(PAIRS[:1], model="m", params=params)
+    assert [request["body"].get("reasoning") for request in server.requests] == [
+        None, {"effort": "low"}, {"effort": "high"}
+    ]  # fmt: skip
+    prompt = interpretation_prompt(TEXTS[:2], TEXTS[2:])
+    server.reply = lambda body: "mentions a meal"
+    client(api=api).interpret([prompt], model="m", n_candidates=1, params={"top_p": 0.5})
+    assert server.requests[-1]["body"]["top_p"] == 0.5
+
+
+# The batch endpoint
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("concepts_per_call", [1, 4])
+def test_annotations_by_batch(client, server, api, concepts_per_call):
+    ours = client(api=api, batch=True, prices={"m": (2.0, 10.0)})
+    for _ in range(2):
+        annotations = ours.annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+        np.testing.assert_array_equal(annotations, EXPECTED)
+    assert len(server.batches) == 1
+    assert not any(request["path"].endswith(("/chat/completions", "/responses")) for request in server.requests)
+    usage = ours.usage
+    assert usage["requests"] == len(PAIRS) / concepts_per_call
+    assert usage["cached"] == len(PAIRS)
+    assert usage["prompt_tokens"] > 0
+    cost = (2 * usage["prompt_tokens"] + 10 * usage["completion_tokens"]) / 1e6
+    assert usage["price"] == pytest.approx(cost / 2)
+    np.testing.assert_array_equal(
+        client(api=api).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call), EXPECTED
+    )  # one cache for both ways
+    assert len(server.batches) == 1
+
+
+def test_interpretations_by_batch(client, server):
+    server.reply = lambda body: "mentions a meal"
+    prompts = [interpretation_prompt(TEXTS[:2], TEXTS[2:]), interpretation_prompt(TEXTS[2:], TEXTS[:2])]
+    candidates, failures = client(batch=True).interpret(prompts, model="m", n_candidates=2)
+    assert candidates == [["mentions a meal"] * 2] * 2
+    assert failures == ""
+
+
+def test_failures_in_a_batch(client, server):
+    server.batch_fail = lambda body, i: 500 if "Meal number 1:" in said(body)[1] else None
+    with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .* \(4 x HTTP 500\)"):
+        annotations = client(batch=True).annotate(PAIRS, model="m")
+    assert np.isnan(annotations).sum() == 4
+    server.batch_fail = None
+    np.testing.assert_array_equal(client(batch=True).annotate(PAIRS, model="m"), EXPECTED)
+
+
+def test_max_requests_of_a_batch(client, server):
+    with pytest.raises(RuntimeError, match=r"max_requests=7 is used up \(7 requests sent\) and 17 of 24"):
+        client(batch=True, max_requests=7).annotate(PAIRS, model="m")
+    (batch,) = server.batches.values()
+    assert batch["request_counts"]["total"] == 7
+    ours = client(batch=True, max_requests=17)
+    np.testing.assert_array_equal(ours.annotate(PAIRS, model="m"), EXPECTED)
+    assert len(server.batches) == 2
+
+
+def test_a_batch_that_the_server_does_not_take(client, server):
+    failure = (500, {"error": {"message": "oops"}}, {"retry-after": "0.01"})
+    server.fail = lambda body, n: failure
+    with pytest.warns(RuntimeWarning, match=r"24 of 24 annotations .* \(24 x HTTP 500\)"):
+        annotations = client(batch=True).annotate(PAIRS, model="m")
+    assert np.isnan(annotations).all()
+
+
 # Counting, showing, hiding
 
 
@@ -651,14 +783,47 @@ def test_count_of_interpretations():
     assert LLMClient.count() == {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
 
 
+def test_the_bill(client, server):
+    server.fail = sometimes((503, {"error": {"message": "busy"}}, {"retry-after": "0.01"}))
+    ours = client(prices={"m": (2.0, 10.0)}, max_retries=9)
+    ours.annotate(PAIRS, model="m")
+    usage = ours.usage
+    assert usage["requests"] == len(PAIRS)
+    assert usage["retried"] == len(server.requests) - len(PAIRS) > 0
+    assert usage["completion_tokens"] == len(PAIRS)
+    assert usage["price"] == pytest.approx((2 * usage["prompt_tokens"] + 10 * usage["completion_tokens"]) / 1e6)
+    unpriced = client(cache_dir=None)
+    unpriced.annotate(PAIRS[:1], model="m")
+    assert np.isnan(unpriced.usage["price"])
+
+
+def test_limits_that_are_given_are_kept(client, server):
+    arrivals = []
+    server.fail = lambda body, n: arrivals.append(time.monotonic())
+    client(requests_per_minute=60 * 50).annotate(PAIRS, model="m")
+    assert arrivals[-1] - arrivals[0] >= 23 / 50 * 0.9
+    ours = client(tokens_per_minute=60 * 2000, cache_dir=None)
+    start = time.monotonic()
+    ours.annotate(PAIRS[:6], model="m")
+    sent = sum(len(json.dumps(request["body"])) for request in server.requests[-6:-1])
+    assert time.monotonic() - start >= sent / 4 / 2000 * 0.8
+
+
+def test_the_bar_shows_the_price(client, capsys):
+    client(verbose=True, prices={"m": (1e4, 1e4)}).annotate(PAIRS, model="m")
+    assert re.search(r"spent=\d+\.?\d*\b(?! tokens)", capsys.readouterr().err)
+
+
 def test_progress_only_when_verbose(client, capsys):
     client().annotate(PAIRS, model="m")
     assert capsys.readouterr() == ("", "")
     client(verbose=True).annotate([*PAIRS, ("Meal 99", CONCEPTS[0])], model="m")
     err = capsys.readouterr().err
     assert "annotations" in err
-    assert "1/1" in err
+    assert "25/25" in err
+    assert "it/s" in err
     assert "cached=96%" in err
+    assert "tokens" in err
 
 
 def test_a_client_shows_no_secret(client):

@@ -355,9 +355,11 @@ def test_cost_counts_the_instructions(annotator):
 
 def test_price(given, annotator):
     count = given.estimate_cost(1000, words_per_text=50)
-    priced = given.estimate_cost(1000, words_per_text=50, annotator_price=(2, 8), interpreter_price=(1e9, 1e9))
-    assert count["price"] == 0
-    assert priced["price"] == pytest.approx((2 * count["prompt_tokens"] + 8 * count["completion_tokens"]) / 1e6)
+    assert np.isnan(count["price"])
+    price = (2 * count["prompt_tokens"] + 8 * count["completion_tokens"]) / 1e6
+    given.set_params(prices={"gpt-5-mini": (2, 8)})
+    assert given.estimate_cost(1000, words_per_text=50)["price"] == pytest.approx(price)
+    assert given.set_params(batch=True).estimate_cost(1000, words_per_text=50)["price"] == pytest.approx(price / 2)
     assert given.estimate_cost(1000, words_per_text=10)["prompt_tokens"] < count["prompt_tokens"]
     assert annotator.set_params(neurons=3).estimate_cost(0)["requests"] == 3 + 3 * N_SCORING
     with pytest.raises(ValueError, match="n_neurons is needed"):
