@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-PACKAGES = ["torch", "numpy", "scipy", "scikit-learn", "hypothesaes", "sae-lens", "sklearn-sae"]
+PACKAGES = ["torch", "numpy", "scipy", "scikit-learn", "openai", "hypothesaes", "sae-lens", "sklearn-sae"]
 
 
 def print_table(title, rows, note):
