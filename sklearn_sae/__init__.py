@@ -14,9 +14,13 @@ _EXPORTS = {
     "KeywordHypothesisAnnotator": "annotation",
     "evaluate_hypotheses": "evaluation",
     "HypothesisEvaluation": "evaluation",
+    "match_hypotheses": "evaluation",
+    "HypothesisMatching": "evaluation",
+    "PairTransformer": "compose",
+    "ChunkTransformer": "compose",
     "make_hypothesis_pipeline": "_pipeline",
 }
-_FOLDERS = ("annotation", "datasets", "embedding", "evaluation", "sae", "selection")
+_FOLDERS = ("annotation", "compose", "datasets", "embedding", "evaluation", "sae", "selection")
 
 __all__ = ["__version__", *_EXPORTS, *_FOLDERS]
 

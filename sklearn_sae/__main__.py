@@ -204,7 +204,7 @@ def _run(texts, y, arguments, *, name):
     annotator = pipeline["hypotheses"]
     if arguments.naming == "llm":
         api_key(resolve_base_url(arguments.base_url))  # if it is missing, say so before the work
-        print(f"To be asked, at most: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
+        print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
     pipeline.fit(texts[train], y[train])
     annotations = annotator.transform(texts[test])
     names = annotator.get_feature_names_out()

@@ -256,9 +256,15 @@ class Claims:
         stored = {key for (key,) in _select(self._connection, "SELECT key FROM store", keys)}
         return {key for key in keys - stored if holders.get(key) not in others}
 
+    def release(self):
+        """Let go of all that was taken: what is not stored by now is free for others."""
+        if self._mine:
+            with suppress(sqlite3.DatabaseError), _writing(self._connection):
+                self._connection.execute("DELETE FROM claims WHERE holder = ?", (self._holder,))
+            self._mine.clear()
+
     def _end(self, holder):
-        with suppress(sqlite3.DatabaseError), _writing(self._connection):
-            self._connection.execute("DELETE FROM claims WHERE holder = ?", (holder,))
+        self.release()
         _remove(self._lock(holder))
 
     def _lock(self, holder):

@@ -6,7 +6,7 @@ Retries, `Retry-After` and timeouts are the official client's own.
 import asyncio
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -14,6 +14,7 @@ from urllib.request import getproxies
 _OPENAI = "https://api.openai.com/v1"
 _CONNECT_TIMEOUT = 10  # seconds
 _POLL = 0.05  # seconds
+_FEW_FAILURES = 10  # may be the requests' own fault, whatever the server says
 
 
 def check_base_url(base_url):
@@ -53,8 +54,8 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
 
     Runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
     a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight. When twice as many
-    requests as may be in flight have failed in a row, or as many before any was answered, the server is taken to be
-    down and no more are sent.
+    requests as may be in flight have failed in a row, or as many before any was answered, and at least ten, the server
+    is taken to be down and no more are sent.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
                         raise fatal from None  # the original may quote the key or the text
                     answers[index] = error
                     n_failed_in_a_row += _is_the_servers(error)
-                    while todo and n_failed_in_a_row >= (1 + answered) * throttle.max_concurrency:
+                    while todo and n_failed_in_a_row >= max((1 + answered) * throttle.max_concurrency, _FEW_FAILURES):
                         answers[todo.popleft()[0]] = error
                 else:
                     answered = True
@@ -130,7 +131,7 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
                 base_url=base_url,
                 timeout=timeout,
                 max_retries=max_retries,
-                http_client=DefaultAsyncHttpxClient(event_hooks=throttle.event_hooks),
+                http_client=DefaultAsyncHttpxClient(event_hooks=throttle.event_hooks()),
             ) as client,
             asyncio.TaskGroup() as group,
         ):
@@ -186,6 +187,8 @@ def _fatal(error, answered, reached, url, model):
     """Return the exception to stop everything with, or None if only this request is lost."""
     import openai
 
+    if isinstance(error, openai.PermissionDeniedError) and (answered or _is_flagged(error)):
+        return None
     if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
         return PermissionError(f"The server at {url} rejected the API key; check OPENAI_API_KEY.")
     if isinstance(error, openai.NotFoundError):
@@ -208,6 +211,12 @@ def _fatal(error, answered, reached, url, model):
     return None
 
 
+def _is_flagged(error):
+    """Return whether it is the text that is forbidden, as OpenRouter says it, and not the key."""
+    metadata = error.body.get("metadata") if isinstance(error.body, dict) else None
+    return isinstance(metadata, dict) and "flagged_input" in metadata
+
+
 def _is_the_servers(error):
     """Return whether it is the server that fails, and not this one request."""
     from openai import APIConnectionError
@@ -226,6 +235,8 @@ def _run_in_thread(coroutine_function):
     with ThreadPoolExecutor(1, thread_name_prefix="sklearn_sae-openai") as thread:
         done = thread.submit(lambda: asyncio.run(run()))
         try:
+            while not done.done():  # on Windows, before Python 3.14, Ctrl-C does not end a longer wait
+                wait([done], timeout=0.2)
             done.result()
         except BaseException:
             if not done.done():  # Ctrl-C: cancel, and wait until the client has closed its connections

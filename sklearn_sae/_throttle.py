@@ -1,11 +1,13 @@
 """How many requests may be in flight, and when the next may start."""
 
 import asyncio
+import re
 import time
 from contextvars import ContextVar
 
 _OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
 _BYTES_PER_TOKEN = 4
+_ERROR_INSIDE = re.compile(rb'\s*\{\s*"error"\s*:\s*\{')  # as OpenRouter reports what fails behind it
 _MAX_PAUSE = 120  # seconds; the official client does not wait longer either
 # When the request was sent that this task waits for. The client repeats a request in the task that asked for it.
 _SENT = ContextVar("sent", default=None)
@@ -17,7 +19,7 @@ class Throttle:
     Every answer "too many requests", and every request without an answer (a time-out), halves `limit`, but only once
     for all that were on their way at that moment; every good answer adds ``1 / limit``, one for each round of
     requests, until all is as at the start. This is additive increase and multiplicative decrease, as in TCP [1]_. A
-    `Retry-After` holds all requests back, not only the one that it answers.
+    `Retry-After` in seconds, up to 120, holds all requests back, not only the one that it answers.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ class Throttle:
     ----------
     limit : float
         Requests that may be in flight now, from 1 to `max_concurrency`.
-    n_attempts : int
-        HTTP requests sent, with those that the client repeated.
+    n_repeats : int
+        HTTP requests that the client sent again.
     n_responses : int
         HTTP responses to them, good or bad.
 
@@ -45,35 +47,38 @@ class Throttle:
     def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None):
         self.max_concurrency = max_concurrency
         self.limit = float(max_concurrency)
-        self.n_attempts = self.n_responses = 0
+        self.n_repeats = self.n_responses = 0
         self._seconds_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self._seconds_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self._next_start = self._last_cut = self._resume = 0.0
 
-    @property
     def event_hooks(self):
-        """The hooks by which an httpx client lets each HTTP request pass through here."""
+        """Return the hooks by which an httpx client, in the running event loop, lets each request pass through here."""
+        self._turn = asyncio.Lock()
         return {"request": [self._before], "response": [self._after]}
 
     def count_tokens(self, n_tokens):
         """Take into account tokens that were not in a request."""
-        self._next_start += n_tokens * self._seconds_per_token
+        self._next_start = max(self._next_start, time.monotonic()) + n_tokens * self._seconds_per_token
 
     async def _before(self, request):
-        start = max(time.monotonic(), self._next_start)
         n_tokens = int(request.headers.get("content-length", 0)) / _BYTES_PER_TOKEN
-        self._next_start = start + max(self._seconds_per_request, n_tokens * self._seconds_per_token)
-        while (wait := max(start, self._resume) - time.monotonic()) > 0:  # `_resume` may move while this waits
-            await asyncio.sleep(wait)
+        async with self._turn:  # in the order of arrival
+            while (wait := max(self._next_start, self._resume) - time.monotonic()) > 0:  # either may move meanwhile
+                await asyncio.sleep(wait)
+            pause = max(self._seconds_per_request, n_tokens * self._seconds_per_token)
+            self._next_start = time.monotonic() + pause
         if (unanswered := _SENT.get()) is not None:
             self._halve(unanswered)
-        self.n_attempts += 1
+        self.n_repeats += request.headers.get("x-stainless-retry-count", "0") != "0"
         _SENT.set(time.monotonic())
 
     async def _after(self, response):
         self.n_responses += 1
         sent = _SENT.get()
         _SENT.set(None)
+        if response.status_code == 200 and _ERROR_INSIDE.match(await response.aread()):
+            response.status_code = 503  # what the official client repeats; it would take this for an answer
         if response.status_code < 400:
             self.limit = min(self.limit + 1 / self.limit, self.max_concurrency)
         elif response.status_code in _OVERLOADED:

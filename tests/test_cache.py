@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -51,7 +52,7 @@ def test_other_parts_other_digest(a, b):
 @given(st.dictionaries(st.binary(min_size=32, max_size=32), st.binary(max_size=50), max_size=30))
 def test_what_is_put_is_got(tmp_path, items):
     for cache_dir in (None, tmp_path):
-        with open_store(cache_dir, "store") as store:
+        with open_store(cache_dir, secrets.token_hex(8)) as store:  # a new one for each example
             store.put(items.items())
             assert store.get(items) == items
 

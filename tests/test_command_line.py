@@ -165,7 +165,7 @@ def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
     assert main(["discover", write(reviews[:80], tmp_path / "reviews.csv"), *arguments]) == 0
     printed = capsys.readouterr().out
     assert "mentions the staff" in printed
-    at_most, used = (int(re.search(rf"{head}: ([\d,]+) requests", printed)[1]) for head in ("at most", "Used"))
+    at_most, used = (int(re.search(rf"{head}: ([\d,]+) requests", printed)[1]) for head in ("can be read", "Used"))
     assert used == len(openai_server.requests) <= at_most
     assert at_most > len(reviews[:80]) * 3  # the texts that hypotheses are found on are annotated too
 

@@ -172,6 +172,7 @@ class AnswerBuyer:
                     if mine:
                         buy = self._buy_in_batches if self.batch else self._buy
                         failures += buy(job, mine, store, found, show)
+                        claims.release()  # what failed must not be waited for, least by one who is waited for here
                     elif missing:
                         time.sleep(_POLL + _POLL_PER_ANSWER * len(missing))
                     bought_by_others = store.get([keys[item] for item in missing])
@@ -188,11 +189,17 @@ class AnswerBuyer:
         failures = Counter()
         stopped = False
         n_unreadable = 0  # replies before the first that can be read
-        n_sent, n_attempts = self.usage["requests"], self._throttle.n_attempts
+        n_repeats = self._throttle.n_repeats
 
         async def buy(client, group):
             nonlocal n_unreadable
-            values = job.read(await self._reply(client, group, job), len(group))
+            reply = await self._reply(client, group, job)
+            try:
+                values = job.read(reply, len(group))
+            except NoLogprobsError:
+                if not found:
+                    raise
+                values = [None] * len(group)  # other replies had them: some providers route requests to several servers
             bought = [(job.keys[item], value) for item, value in zip(group, values, strict=True) if value is not None]
             store.put(bought)
             found.update(bought)
@@ -222,7 +229,7 @@ class AnswerBuyer:
         try:
             replies = self._ask_all(ask, groups, self._throttle, job.model)
         finally:
-            self.usage["retried"] += (self._throttle.n_attempts - n_attempts) - (self.usage["requests"] - n_sent)
+            self.usage["retried"] += self._throttle.n_repeats - n_repeats
         if stopped:
             self._stop(len(job.keys) - len(found), len(job.keys), job.noun)
         for group, reply in zip(groups, replies, strict=True):
@@ -239,24 +246,33 @@ class AnswerBuyer:
             self._count(data, job.model)
             return job.read(data, n_items)
 
+        async def submit(client, groups, *, use_schema):
+            allowed = groups
+            if self.max_requests is not None:
+                allowed = groups[: max(0, self.max_requests - self.usage["requests"])]
+            self.usage["requests"] += len(allowed)
+            requests = [
+                BatchRequest(
+                    [job.keys[item] for item in group], self._body(job, group, use_schema=use_schema and len(group) > 1)
+                )
+                for group in allowed
+            ]
+            failed = await ask_in_batches(client, store, requests, path=PATHS[self.api], read=read, on_progress=show)
+            found.update(store.get(wanted))
+            if len(allowed) < len(groups):
+                raise _LimitReached
+            return failed
+
         async def work(client, _):
             await collect_open_batches(client, store, wanted, read=read, on_progress=show)
             found.update(store.get(wanted))
+            n_found = len(found)
             groups = job.arrange([item for item in items if job.keys[item] not in found])
-            allowed = len(groups)
-            if self.max_requests is not None:
-                allowed = min(allowed, self.max_requests - self.usage["requests"])
-            self.usage["requests"] += allowed
-            requests = [
-                BatchRequest([job.keys[item] for item in group], self._body(job, group, use_schema=len(group) > 1))
-                for group in groups[:allowed]
-            ]
-            failures.update(
-                await ask_in_batches(client, store, requests, path=PATHS[self.api], read=read, on_progress=show)
-            )
-            found.update(store.get(wanted))
-            if allowed < len(groups):
-                raise _LimitReached
+            failed = await submit(client, groups, use_schema=True)
+            are_refused = failed and failed.keys() <= {"HTTP 400", "HTTP 422"} and len(found) == n_found
+            if are_refused and any(len(group) > 1 for group in groups):  # perhaps for the schema
+                failed = await submit(client, groups, use_schema=False)
+            failures.update(failed)
 
         try:
             (reply,) = self._ask_all(work, [None], Throttle(1), job.model)
@@ -297,7 +313,7 @@ class AnswerBuyer:
             return await self._send(client, self._body(job, group, use_schema=use_schema))
         except APIStatusError as error:
             if job.logprobs and "logprob" in str(error).lower():  # OpenAI says so with 403, others with 400
-                raise no_logprobs() from None
+                raise NoLogprobsError from None
             if not use_schema or error.status_code not in (400, 422):
                 raise
         data = await self._send(client, self._body(job, group, use_schema=False))
@@ -365,11 +381,14 @@ def price(prompt_tokens, completion_tokens, prices, *, batch=False):
     return discount * (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
 
-def no_logprobs():
-    return ValueError(
-        'The server gave no token log-probabilities, which output="probability" needs; '
-        'pass output="binary", or a model and api that give them.'
-    )
+class NoLogprobsError(ValueError):
+    """The server gave no token log-probabilities."""
+
+    def __init__(self):
+        super().__init__(
+            'The server gave no token log-probabilities, which output="probability" needs; '
+            'pass output="binary", or a model and api that give them.'
+        )
 
 
 class _LimitReached(Exception):

@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 
 from sklearn_sae._cache import digest
-from sklearn_sae.annotation._answer_buyer import AnswerBuyer, Job, no_logprobs
+from sklearn_sae.annotation._answer_buyer import AnswerBuyer, Job, NoLogprobsError
 from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._prompts import annotation_prompt, interpretation_prompt, truncate_words
 from sklearn_sae.annotation._protocols import reply_logprobs, reply_text, was_cut, yes_probability
@@ -227,7 +227,7 @@ class LLMClient(AnswerBuyer):
     def _probability(self, data):
         logprobs = reply_logprobs(data)
         if not logprobs and reply_text(data):
-            raise no_logprobs()
+            raise NoLogprobsError
         return yes_probability(logprobs)
 
 

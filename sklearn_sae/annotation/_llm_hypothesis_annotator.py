@@ -72,7 +72,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         None: yes, which is 1, and no, which is 0. Fidelity counts 0.5 and more as yes.
     interpreter_params, annotator_params : dict or None, default=None
         Added to the body of each request to that model, such as ``{"reasoning": {"effort": "minimal"}}`` for the
-        Responses protocol, or ``{"temperature": 0, "max_tokens": 5}`` for Chat Completions. Part of what an answer is
+        Responses protocol, or ``{"temperature": 0}`` for Chat Completions. Part of what an answer is
         kept under.
     base_url : str or None, default=None
         Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI.
@@ -81,7 +81,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     max_concurrency : int, default=32
         The most requests in flight at once. Fewer while the server answers that there are too many (429, 503).
     requests_per_minute, tokens_per_minute : float or None, default=None
-        Limits to keep by spacing requests evenly, in each process. None: the server's refusals set the pace.
+        Limits to keep by spacing requests evenly, within one call of `fit` or `transform`. None: the server's
+        refusals set the pace.
     timeout : float, default=60
         Seconds, for one request.
     max_retries : int, default=5
@@ -92,10 +93,11 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Stop with a RuntimeError before this fitted object sends more requests; what was bought is kept.
     batch : bool, default=False
         Ask through the provider's batch endpoint, at half the price and within 24 hours. A run that is
-        interrupted while it waits goes on from the same batches when it is started again.
+        interrupted while it waits goes on from the same batches when it is started again with the same `cache_dir`.
     prices : dict of str to (float, float), or None, default=None
         By model, the price of a million prompt tokens and of a million completion tokens, such as
-        ``{"gpt-5-mini": (0.25, 2)}``, without the batch discount. None: cost is counted in tokens only.
+        ``{"gpt-5-mini": (0.25, 2)}``, without the discount for batches, which is applied, and the one for prefixes
+        that the provider has cached, which is not. None: cost is counted in tokens only.
     cache_dir : "auto", path-like or None, default="auto"
         Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
         SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, only
@@ -272,6 +274,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         ValueError
             If the number of neurons cannot be known yet and `n_neurons` is None.
         """
+        self._validate_params()
+        self._check_parameters()
         words = words_per_text or self.max_words or 256
         if self.max_words is not None:
             words = min(words, self.max_words)

@@ -58,7 +58,7 @@ def check_params(params, name):
         if key == "text" and (not isinstance(value, Mapping) or "format" in value):
             raise ValueError(f"{name} can set 'text' only to a mapping without 'format', which is set where needed.")
         try:
-            json.dumps({key: value}, allow_nan=False, ensure_ascii=False).encode("utf-8")
+            json.dumps({key: value}, allow_nan=False, ensure_ascii=False, sort_keys=True).encode("utf-8")
         except (TypeError, ValueError, RecursionError):
             raise ValueError(f"{name} has a value under {key!r} that JSON cannot hold.") from None
 

@@ -26,6 +26,7 @@ def truth(text, concept):
     return {CONCEPTS[0]: "cold" in text, CONCEPTS[1]: number < 3, CONCEPTS[2]: True, CONCEPTS[3]: False}[concept]
 
 
+NAN = float("nan")
 EXPECTED = np.array([float(truth(*pair)) for pair in PAIRS])
 
 
@@ -278,6 +279,27 @@ def test_what_another_run_asks_for_now_is_waited_for(client, server, concepts_pe
         thread.join()
     np.testing.assert_array_equal(results, [EXPECTED] * 3)
     assert set(pairs_asked(server).values()) == {1}
+
+
+def test_runs_that_wait_for_each_other_s_failures_end(client, server):
+    broken = {(TEXTS[0], CONCEPTS[0]), (TEXTS[1], CONCEPTS[1])}
+    server.latency = 0.02
+    server.reply = lambda body: "maybe" if (asked(body)[0], asked(body)[1][0]) in broken else answer(body)
+    results = []
+
+    def run(shift):
+        pairs = PAIRS[shift:] + PAIRS[:shift]
+        results.append(np.roll(client().annotate(pairs, model="m"), shift))
+
+    threads = [threading.Thread(target=run, args=(shift,), daemon=True) for shift in (0, 5, 2, 7)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    expected = np.where([pair in broken for pair in PAIRS], NAN, EXPECTED)
+    np.testing.assert_array_equal(results, [expected] * 4)
 
 
 def test_what_another_run_could_not_get_is_asked_for_again(client, server):
@@ -594,6 +616,14 @@ def test_no_word_that_decides(client, server):
         assert np.isnan(client().annotate(PAIRS[:1], model="m", output="probability")).all()
 
 
+def test_one_reply_without_probabilities_is_its_own_loss(client, server):
+    bare = {"choices": [{"message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}]}
+    server.fail = lambda body, n: (200, bare, {}) if CONCEPTS[1] in said(body)[1] else None
+    with pytest.warns(RuntimeWarning, match=r"1 of 4 annotations .* \(1 x unreadable reply\)"):
+        annotations = client(max_concurrency=1).annotate(PAIRS[:4], model="m", output="probability")
+    assert np.isnan(annotations).tolist() == [False, True, False, False]
+
+
 def test_an_empty_reply_is_no_lack_of_probabilities(client, server):
     empty = {"choices": [{"message": {"content": ""}, "logprobs": None}]}
     server.fail = lambda body, n: (200, empty, {}) if asked(body)[0] == TEXTS[0] else None
@@ -626,7 +656,6 @@ def test_probabilities_need_one_concept_a_call(client, server):
 
 # Labels and parameters
 
-NAN = float("nan")
 UNSURE = {"yes": 1, "no": 0, "cannot tell": NAN}
 
 
@@ -731,6 +760,24 @@ def test_max_requests_of_a_batch(client, server):
     ours = client(batch=True, max_requests=17)
     np.testing.assert_array_equal(ours.annotate(PAIRS, model="m"), EXPECTED)
     assert len(server.batches) == 2
+
+
+def test_max_requests_lowered_below_what_was_spent(client, server):
+    ours = client()
+    ours.annotate(PAIRS[:10], model="m")
+    ours.batch, ours.max_requests = True, 5
+    with pytest.raises(RuntimeError, match="14 of 24 annotations are still missing"):
+        ours.annotate(PAIRS, model="m")
+    assert not server.batches
+    assert ours.usage["requests"] == 10
+
+
+def test_a_batch_of_a_server_without_structured_output(client, server):
+    server.batch_fail = lambda body, i: 400 if "response_format" in body else None
+    ours = client(batch=True)
+    np.testing.assert_array_equal(ours.annotate(PAIRS, model="m", concepts_per_call=4), EXPECTED)
+    assert len(server.batches) == 2
+    assert ours.usage["requests"] == 2 * len(TEXTS)
 
 
 def test_a_batch_that_the_server_does_not_take(client, server):

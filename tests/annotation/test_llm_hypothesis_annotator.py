@@ -353,6 +353,13 @@ def test_cost_counts_the_instructions(annotator):
     assert told["prompt_tokens"] - plain["prompt_tokens"] == pytest.approx(4 * 1900 / 4, rel=0.02)
 
 
+def test_an_estimate_checks_the_parameters(given):
+    with pytest.raises(ValueError, match="'concepts_per_call' parameter"):
+        given.set_params(concepts_per_call=0).estimate_cost(10)
+    with pytest.raises(ValueError, match=r"prices\['gpt-5-mini'\]"):
+        given.set_params(concepts_per_call=1, prices={"gpt-5-mini": 3}).estimate_cost(10)
+
+
 def test_price(given, annotator):
     count = given.estimate_cost(1000, words_per_text=50)
     assert np.isnan(count["price"])
