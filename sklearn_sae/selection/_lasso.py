@@ -107,7 +107,7 @@ def lasso_scores(design, correlations, n_active):
 
     @cache
     def gram_row(j):
-        return design.covariance(design.centered_column(j))
+        return design.covariance(design.residual(j))
 
     paths = [lasso_path(correlation, gram_row) for correlation in correlations]
     segments = [next(path) for path in paths]

@@ -1,17 +1,22 @@
 """Selection of the few neurons that predict a target."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_sae._validation import check_target, check_target_varies, refuse_texts
+from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
 from sklearn_sae.selection._lasso import lasso_scores
-from sklearn_sae.selection._scores import correlation_scores, separation_scores, standardize
+from sklearn_sae.selection._resampling import complementary_halves
+from sklearn_sae.selection._scores import association_pvalues, correlation_scores, passes_fdr, separation_scores
+from sklearn_sae.selection._stepwise import stepwise_scores
 
 
 class NeuronSelector(SelectorMixin, BaseEstimator):
@@ -22,11 +27,15 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     n_neurons : int, default=20
         Number of neurons to keep.
 
-    method : {"lasso", "correlation", "separation"} or callable, default="lasso"
-        How neurons are scored. Those with the scores of largest magnitude are kept.
+    method : {"lasso", "stepwise", "correlation", "separation"} or callable, default="lasso"
+        How neurons are scored. Those with the scores of largest magnitude are kept; with "stepwise" those that
+        entered.
 
         - "lasso": the coefficients of a lasso on standardized activations, at the penalty where exactly
           `n_neurons` of them are not zero. Takes account of what the other neurons already say.
+        - "stepwise": forward stepwise least squares. At each step enters the neuron that lowers the residual sum of
+          squares most, given those that entered before; of a multiclass target the sum over all classes, with
+          indicators standardized. Scores are the coefficients of least squares on the neurons that entered.
         - "correlation": Pearson's correlation with the target.
         - "separation": mean target of the `n_top` rows of highest activation, minus mean target of the rows
           of zero activation. Only positive activations count among the first.
@@ -41,23 +50,41 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     n_top : int, default=100
         Rows of highest activation that ``method="separation"`` looks at.
 
+    max_fdr : float or None, default=None
+        Of the neurons that `method` chooses, keep only those that pass the Benjamini-Hochberg procedure at this rate
+        of false discoveries, run on the `pvalues_` of all neurons that vary. Fewer than `n_neurons` may be left.
+        See the notes for what this does not promise.
+
+    n_resamples : int, default=0
+        Number of random halves of the rows on which to choose again, for `stability_`; 100 is customary. They come
+        in complementary pairs. What is kept does not depend on them.
+
     random_state : int, RandomState instance or None, default=None
-        Not used: every method is deterministic, ties going to the smaller index. Present so that all stages of a
-        pipeline can be given one.
+        Seed of the random halves. Nothing else is random: ties go to the smaller index.
 
     Attributes
     ----------
     scores_ : ndarray of shape (n_features_in_,)
-        Signed scores. For "lasso" the change of the target (of a class's probability) per standard deviation of the
-        activation, 0 for a neuron without a coefficient. Of a multiclass target the class score of largest
-        magnitude. 0 for a neuron that does not vary, or for which the score is not defined.
+        Signed scores. For "lasso" and "stepwise" the change of the target (of a class's probability) per standard
+        deviation of the activation, 0 for a neuron without a coefficient. Of a multiclass target the class score of
+        largest magnitude. 0 for a neuron that does not vary, or for which the score is not defined. With controls
+        the scores are effects beyond them, and standard deviations those of what the controls leave.
 
     class_scores_ : ndarray of shape (n_classes, n_features_in_)
         Scores of each class against the rest. Only for a multiclass target and a named method.
 
     ranking_ : ndarray of shape (n_features_in_,)
-        1 for the best neuron, 2 for the next. By magnitude of score, then (for "lasso") magnitude of correlation,
-        then index. Neurons that cannot be kept come last.
+        1 for the best neuron, 2 for the next. By order of entry (for "stepwise"), then magnitude of score, then (for
+        "lasso" and "stepwise") magnitude of correlation, then index. Neurons that cannot be kept come last.
+
+    pvalues_ : ndarray of shape (n_features_in_,)
+        Of each neuron's linear association with `y` beyond the controls, whatever `method` is and whatever the other
+        neurons say: the t test of its (partial) correlation, or the F test over all classes of a multiclass target.
+        Not corrected for the number of neurons. NaN for a neuron that does not vary.
+
+    stability_ : ndarray of shape (n_features_in_,)
+        Share of the random halves on which `method` chose the neuron, before any `max_fdr`. A half with nothing to
+        predict, as one without a row of a rare class, chooses none. Only where `n_resamples` is not 0.
 
     task_ : str
         The task in use.
@@ -74,8 +101,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        In `fit`, if `X` has NaN or infinity, `n_neurons` is above the number of neurons in `X`, `y` is missing,
-        constant or of another length, has three classes where ``task="binary"``, or no neuron can be kept.
+        In `fit`, if `X` or `controls` has NaN or infinity, `n_neurons` is above the number of neurons in `X`, `y` is
+        missing, constant or of another length, has three classes where ``task="binary"``, or is a linear combination
+        of the controls; if a weight is negative or all are 0; if a callable method comes with controls or weights; if
+        no neuron can be kept, or none of the best passes `max_fdr`.
 
     Warns
     -----
@@ -96,6 +125,19 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     model where the target depends on a linear combination of the neurons through a link function, as in logistic
     regression, the least-squares lasso recovers the support of that combination under conditions on the design [2]_.
 
+    By the Frisch-Waugh-Lovell theorem the lasso (that does not penalize the controls), stepwise least squares and
+    correlation are exact on what the controls leave of the target and of the neurons. "separation" compares what the
+    controls leave of the target on the rows that the activations themselves pick; where a neuron goes with the
+    controls, that understates its effect beyond them.
+
+    Stability and false discoveries answer different questions. A neuron of a group that says the same is unstable and
+    no false discovery. And `max_fdr` looks at each neuron alone: it drops one that predicts only together with others,
+    and keeps one whose association other neurons explain. The rate is that of all neurons which pass, on average over
+    data sets, for tests that are independent or positively dependent [5]_; among the few which `method` picks out of
+    them it may be higher. No p-value here knows whether the neurons were trained on the same `y` (as with
+    ``TopKSAETransformer(target_weight=...)``): then all of them are too small, and only unseen rows tell. They assume
+    independent rows of equal variance, and see no effect that is not linear.
+
     The (n_features, n_features) matrix of correlations is never formed, nor are the zeros of a sparse `X` filled in.
 
     References
@@ -104,8 +146,18 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
        of Numerical Analysis 20 (2000): the lasso path.
     .. [2] Neykov, Liu & Cai, "L1-regularized least squares for support recovery of high dimensional single index
        models with Gaussian designs", Journal of Machine Learning Research 17 (2016).
-    .. [3] Movva, Peng, Garg, Kleinberg & Pierson, "Sparse autoencoders for hypothesis generation", ICML (2025): the
-       three methods.
+    .. [3] Movva, Peng, Garg, Kleinberg & Pierson, "Sparse autoencoders for hypothesis generation", ICML (2025):
+       lasso, correlation and separation.
+    .. [4] Efroymson, "Multiple regression analysis", in Mathematical Methods for Digital Computers (1960); Chen,
+       Billings & Luo, "Orthogonal least squares methods and their application to non-linear system identification",
+       International Journal of Control 50 (1989): stepwise selection.
+    .. [5] Benjamini & Hochberg, "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57
+       (1995); Benjamini & Yekutieli, "The control of the false discovery rate in multiple testing under dependency",
+       Annals of Statistics 29 (2001).
+    .. [6] Meinshausen & Bühlmann, "Stability selection", Journal of the Royal Statistical Society B 72 (2010); Shah &
+       Samworth, "Variable selection with error control", same journal 75 (2013): complementary pairs.
+    .. [7] Lovell, "Seasonal adjustment of economic time series and multiple regression analysis", Journal of the
+       American Statistical Association 58 (1963): controls.
 
     Examples
     --------
@@ -120,25 +172,49 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     array(['x7', 'x31'], dtype=object)
     >>> selector.transform(X).shape
     (500, 2)
+
+    Where a control (the length of the text, say) drives the target and a neuron, the neuron is not chosen:
+
+    >>> length = rng.gamma(2, size=500)
+    >>> activations[:, 5] = length + rng.random(500)
+    >>> X, y = csr_array(activations), y + length
+    >>> NeuronSelector(n_neurons=2).fit(X, y).get_feature_names_out()
+    array(['x5', 'x31'], dtype=object)
+    >>> selector.fit(X, y, controls=length[:, None]).get_feature_names_out()
+    array(['x7', 'x31'], dtype=object)
     """
 
     _parameter_constraints: dict = {
         "n_neurons": [Interval(Integral, 1, None, closed="left")],
-        "method": [StrOptions({"lasso", "correlation", "separation"}), callable],
+        "method": [StrOptions({"lasso", "stepwise", "correlation", "separation"}), callable],
         "task": [StrOptions({"auto", "regression", "binary", "multiclass"})],
         "n_top": [Interval(Integral, 1, None, closed="left")],
+        "max_fdr": [None, Interval(Real, 0, 1, closed="neither")],
+        "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_neurons=20, *, method="lasso", task="auto", n_top=100, random_state=None):
+    def __init__(
+        self,
+        n_neurons=20,
+        *,
+        method="lasso",
+        task="auto",
+        n_top=100,
+        max_fdr=None,
+        n_resamples=0,
+        random_state=None,
+    ):
         self.n_neurons = n_neurons
         self.method = method
         self.task = task
         self.n_top = n_top
+        self.max_fdr = max_fdr
+        self.n_resamples = n_resamples
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X, y, *, controls=None, sample_weight=None):
         """Score the neurons and choose the best.
 
         Parameters
@@ -147,6 +223,14 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             Activations, one column a neuron.
         y : array-like of shape (n_samples,)
             Target: numbers, or labels of any kind.
+        controls : array-like of shape (n_samples, n_controls) or None, default=None
+            Known confounders, such as the lengths of the texts, as numbers. Their linear effect, with an intercept,
+            is taken out of `y` and of every neuron before the neurons are scored. Their scales do not matter, nor
+            does it if they are constant or combinations of each other. Not for a callable method.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How many rows each row stands for: a weight of 2 is the row twice, 0 is no row. Scores depend on the
+            proportions alone, but for "separation"; for `pvalues_` the sum is the number of rows. Not for a callable
+            method.
 
         Returns
         -------
@@ -163,37 +247,38 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
                 f"n_neurons={self.n_neurons} is more than the {X.shape[1]} neurons of X; lower n_neurons, or "
                 "train with more components."
             )
+        controls = self._check_controls(controls, X.shape[0])
+        sample_weight = self._check_weights(sample_weight, X)
+        rows = np.flatnonzero(sample_weight)
+        if len(rows) < X.shape[0]:
+            X, controls, sample_weight = _take(rows, X, controls, sample_weight)
+            target = check_target(_safe_indexing(y, rows), task=self.task)
         check_target_varies(target)
 
         if target.task == "multiclass":
-            Y = (target.values[:, None] == np.arange(len(target.classes))).astype(np.float64)
+            Y = np.eye(len(target.classes))[target.values]
         else:
             Y = target.values[:, None].astype(np.float64)
-        design = standardize(X)
-        correlations = correlation_scores(design, Y)
-        tie_break = np.abs(correlations).max(axis=0)
-        if self.method == "lasso":
-            scores = lasso_scores(design, correlations, self.n_neurons) * Y.std(axis=0)[:, None]
-        elif self.method == "correlation":
-            scores = correlations
-        elif self.method == "separation":
-            scores, tie_break = separation_scores(X, Y, self.n_top), np.zeros(X.shape[1])
-        else:
-            scores, tie_break = self._called_scores(X, target.values), np.zeros(X.shape[1])
+        data = (X, target.values, Y, controls, sample_weight)
+        ranking = self._rank(*data)
+        if ranking is None:
+            raise ValueError("y is a linear combination of the controls: they leave nothing of it to predict.")
+        support = self._choose(ranking)
 
-        defined = ~np.isnan(scores).any(axis=0)
-        if not callable(self.method):
-            scores = np.where(defined & design.live, scores, 0.0)
-        strongest = np.abs(np.where(defined, scores, 0.0)).argmax(axis=0)
-        self.scores_ = np.take_along_axis(scores, strongest[None], axis=0)[0]
-        for attribute in ("class_scores_", "classes_"):  # of an earlier fit to another kind of target
+        for attribute in ("class_scores_", "classes_", "stability_"):  # of an earlier, different fit
             vars(self).pop(attribute, None)
-        if len(scores) > 1:
-            self.class_scores_ = scores
+        self._support = support
+        self.scores_ = np.take_along_axis(ranking.scores, ranking.strongest[None], axis=0)[0]
+        if len(ranking.scores) > 1:
+            self.class_scores_ = ranking.scores
+        self.pvalues_ = ranking.pvalues
         self.task_ = target.task
         if target.classes is not None:
             self.classes_ = target.classes
-        self._choose(design.live & defined, tie_break)
+        self.ranking_ = np.empty(X.shape[1], dtype=np.int64)
+        self.ranking_[ranking.best_first] = np.arange(1, X.shape[1] + 1)
+        if self.n_resamples:
+            self.stability_ = self._share_of_halves(data)
         return self
 
     def transform(self, X):
@@ -218,6 +303,69 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         with refuse_texts():
             return super().transform(X)
 
+    def _check_controls(self, controls, n_samples):
+        if controls is None:
+            return None
+        if callable(self.method):
+            raise ValueError("controls are not passed on to a callable method; let it take them out itself.")
+        with refuse_texts("controls"):
+            controls = check_array(controls, dtype=np.float64, ensure_min_features=0, input_name="controls")
+        if len(controls) != n_samples:
+            raise ValueError(
+                f"controls has {len(controls)} rows for the {n_samples} rows of X; "
+                "found input variables with inconsistent numbers of samples."
+            )
+        return controls
+
+    def _check_weights(self, sample_weight, X):
+        if sample_weight is not None and callable(self.method):
+            raise ValueError("sample_weight is not passed on to a callable method; let it weigh the rows itself.")
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not sample_weight.any():
+            raise ValueError("sample_weight is zero for every row; give some row a weight above zero.")
+        return sample_weight
+
+    def _rank(self, X, values, Y, controls, sample_weight):
+        """Score and order the neurons on these rows; return None if nothing of the target is left to predict."""
+        basis = intercept_and_controls(X.shape[0], controls, sample_weight)
+        targets, spread = standardize_targets(Y, basis)
+        if not spread.any():
+            return None
+        design = standardize(X, basis)
+        correlations = correlation_scores(design, targets)
+        pvalues = association_pvalues(correlations, targets, sample_weight.sum() - basis.shape[1])
+        tie_break = np.abs(correlations).max(axis=0)
+        chosen = []
+        if self.method == "lasso":
+            scores = lasso_scores(design, correlations, self.n_neurons) * spread[:, None]
+        elif self.method == "stepwise":
+            scores, chosen = stepwise_scores(design, correlations, self.n_neurons)
+            scores *= spread[:, None]
+        elif self.method == "correlation":
+            scores = correlations
+        else:
+            tie_break = np.zeros(X.shape[1])
+            if self.method == "separation":
+                left = targets * spread / basis[:, :1]  # of the targets, in their units
+                scores = separation_scores(X, left, self.n_top, sample_weight)
+            else:
+                scores = self._called_scores(X, values)
+
+        defined = ~np.isnan(scores).any(axis=0)
+        if not callable(self.method):
+            scores = np.where(defined & design.live, scores, 0.0)
+        magnitudes = np.abs(np.where(defined, scores, 0.0))
+        selectable = design.live & defined
+        entry = np.full(X.shape[1], len(chosen))
+        entry[chosen] = np.arange(len(chosen))
+        return _Ranking(
+            scores=scores,
+            strongest=magnitudes.argmax(axis=0),
+            best_first=np.lexsort((-tie_break, -magnitudes.max(axis=0), entry, ~selectable)),
+            n_selectable=int(selectable.sum()),
+            pvalues=np.where(design.live, pvalues, np.nan),
+        )
+
     def _called_scores(self, X, y):
         scores = np.asarray(self.method(X, y))
         if scores.shape != (X.shape[1],) or scores.dtype.kind not in "biuf":
@@ -227,32 +375,68 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             )
         return scores[None].astype(np.float64)
 
-    def _choose(self, selectable, tie_break):
-        n_selectable = int(selectable.sum())
-        if n_selectable == 0:
+    def _choose(self, ranking):
+        """Return the support mask, or say why it would be empty."""
+        if ranking.n_selectable == 0:
             raise ValueError(
-                "No neuron of X can be kept: none varies and has a defined score; "
+                "No neuron of X can be kept: none varies (beyond the controls, if any) and has a defined score; "
                 "train with other settings, or choose another method."
             )
-        if n_selectable < self.n_neurons:
+        n_features = len(ranking.best_first)
+        if ranking.n_selectable < self.n_neurons:
             warnings.warn(
-                f"Only {n_selectable} of {len(selectable)} neurons vary and have a defined score; keeping those "
+                f"Only {ranking.n_selectable} of {n_features} neurons vary and have a defined score; keeping those "
                 f"instead of n_neurons={self.n_neurons}.",
                 UserWarning,
                 stacklevel=4,
             )
-        magnitude = np.where(selectable, np.abs(self.scores_), 0.0)
-        best_first = np.lexsort((-tie_break, -magnitude, ~selectable))
-        self.ranking_ = np.empty(len(selectable), dtype=np.int64)
-        self.ranking_[best_first] = np.arange(1, len(selectable) + 1)
-        self._n_selected = min(self.n_neurons, n_selectable)
+        support = ranking.top(self.n_neurons)
+        if self.max_fdr is not None:
+            support &= passes_fdr(ranking.pvalues, self.max_fdr)
+            if not support.any():
+                raise ValueError(
+                    f"None of the best {self.n_neurons} neurons passes max_fdr={self.max_fdr}; raise max_fdr, or fit "
+                    "on more rows."
+                )
+        return support
+
+    def _share_of_halves(self, data):
+        """Return how often each neuron is among the best on random halves of the rows."""
+        random_state = check_random_state(self.random_state)
+        n_samples, n_features = data[0].shape
+        n_chosen = np.zeros(n_features)
+        for rows in complementary_halves(n_samples, self.n_resamples, random_state):
+            ranking = self._rank(*_take(rows, *data))
+            if ranking is not None:
+                n_chosen += ranking.top(self.n_neurons)
+        return n_chosen / self.n_resamples
 
     def _get_support_mask(self):
         check_is_fitted(self)
-        return self.ranking_ <= self._n_selected
+        return self._support
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.sparse = True
         return tags
+
+
+class _Ranking(NamedTuple):
+    """The neurons as some rows rank them."""
+
+    scores: np.ndarray  # (n_targets, n_features)
+    strongest: np.ndarray  # (n_features,) the target of the score of largest magnitude
+    best_first: np.ndarray  # (n_features,) indices
+    n_selectable: int  # how many can be kept
+    pvalues: np.ndarray  # (n_features,)
+
+    def top(self, n_neurons):
+        """Return the mask of the best."""
+        mask = np.zeros(len(self.best_first), dtype=bool)
+        mask[self.best_first[: min(n_neurons, self.n_selectable)]] = True
+        return mask
+
+
+def _take(rows, *arrays):
+    return [None if array is None else array[rows] for array in arrays]

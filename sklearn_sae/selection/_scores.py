@@ -1,76 +1,77 @@
-"""Scores of neurons taken one by one: correlation and separation, from sparse or dense activations."""
-
-from typing import NamedTuple
+"""Scores and tests of neurons taken one by one, from sparse or dense activations."""
 
 import numpy as np
-from scipy.sparse import csc_array, issparse
+from scipy.sparse import csc_array
+from scipy.special import betainc
+from scipy.stats import false_discovery_control
 
-_CONSTANT = 1e-9  # a spread below this share of the mean is rounding, not signal
-
-
-class Standardized(NamedTuple):
-    """Activations with unit variance in every live column; centring is left to the vectors they meet."""
-
-    values: csc_array | np.ndarray  # (n, M) float64; dead columns are zero
-    mean: np.ndarray  # (M,) of `values`
-    live: np.ndarray  # (M,) bool: the neuron varies
-
-    def centered_column(self, j):
-        """Return neuron `j` as a dense vector of mean 0 and variance 1."""
-        if not issparse(self.values):
-            return self.values[:, j] - self.mean[j]
-        column = np.full(self.values.shape[0], -self.mean[j])
-        entries = slice(self.values.indptr[j], self.values.indptr[j + 1])
-        column[self.values.indices[entries]] += self.values.data[entries]
-        return column
-
-    def covariance(self, centered):
-        """Return the covariances (M,) or (M, n_targets) with vectors of mean 0."""
-        rounding = np.multiply.outer(self.mean, centered.mean(axis=0))  # of that mean; it counts where ours is large
-        return self.values.T @ centered / self.values.shape[0] - rounding
+_DEPENDENT = 1e-9  # an eigenvalue of the targets' correlations below this is rounding
 
 
-def standardize(X):
-    """Divide each column of `X` by its standard deviation, without filling in the zeros of a sparse one."""
-    n_samples, n_neurons = X.shape
-    if issparse(X):
-        values = csc_array(X, dtype=np.float64, copy=True)
-        values.sum_duplicates()
-        filled = np.diff(values.indptr)
-        columns = np.repeat(np.arange(n_neurons), filled)
-        mean = np.bincount(columns, values.data, n_neurons) / n_samples
-        squares = np.bincount(columns, (values.data - mean[columns]) ** 2, n_neurons)
-        std = np.sqrt((squares + (n_samples - filled) * mean**2) / n_samples)
-    else:
-        values = np.array(X, dtype=np.float64)
-        mean, std = values.mean(axis=0), values.std(axis=0)
-    live = std > _CONSTANT * np.abs(mean)
-    factor = np.divide(1.0, std, out=np.zeros(n_neurons), where=live)
-    if issparse(X):
-        values.data *= factor[columns]
-    else:
-        values *= factor
-    return Standardized(values, mean * factor, live)
-
-
-def correlation_scores(design, Y):
-    """Return Pearson's correlations of the neurons with each target.
+def correlation_scores(design, targets):
+    """Return the correlations of the neurons with each target, partial ones where there are controls.
 
     Parameters
     ----------
     design : Standardized
-    Y : ndarray of shape (n_samples, n_targets)
+    targets : ndarray of shape (n_samples, n_targets)
+        From `standardize_targets`, with the basis of `design`.
 
     Returns
     -------
     scores : ndarray of shape (n_targets, n_neurons)
-        0 for a neuron that does not vary.
+        0 for a neuron, or a target, that does not vary.
     """
-    Y = (Y - Y.mean(axis=0)) / Y.std(axis=0)
-    return np.clip(design.covariance(Y).T, -1, 1)
+    return np.clip(design.covariance(targets).T, -1, 1)
 
 
-def separation_scores(X, Y, n_top):
+def association_pvalues(correlations, targets, n_free):
+    """Return the p-value of each neuron's association with the targets, taken together.
+
+    A neuron's share of variance that `rank` independent targets explain has a beta distribution under the null
+    hypothesis, as in the F test of a regression; for one target this is the t test of its correlation.
+
+    Parameters
+    ----------
+    correlations : ndarray of shape (n_targets, n_neurons)
+    targets : ndarray of shape (n_samples, n_targets)
+        From `standardize_targets`.
+    n_free : float
+        Rows, less the columns of the basis.
+
+    Returns
+    -------
+    pvalues : ndarray of shape (n_neurons,)
+        NaN where the rows are too few.
+    """
+    eigenvalues, directions = np.linalg.eigh(targets.T @ targets)
+    independent = eigenvalues > _DEPENDENT
+    rank = independent.sum()
+    if n_free <= rank:
+        return np.full(correlations.shape[1], np.nan)
+    explained = (directions.T[independent] @ correlations) ** 2 / eigenvalues[independent][:, None]
+    return betainc((n_free - rank) / 2, rank / 2, np.clip(1 - explained.sum(axis=0), 0, 1))
+
+
+def passes_fdr(pvalues, max_fdr):
+    """Return which p-values the Benjamini-Hochberg procedure rejects at a rate, NaN not being among them.
+
+    Parameters
+    ----------
+    pvalues : ndarray of shape (n_neurons,)
+    max_fdr : float
+
+    Returns
+    -------
+    passes : ndarray of bool of shape (n_neurons,)
+    """
+    passes = ~np.isnan(pvalues)
+    if passes.any():
+        passes[passes] = false_discovery_control(pvalues[passes]) <= max_fdr
+    return passes
+
+
+def separation_scores(X, Y, n_top, sample_weight=None):
     """Return how far the target's mean on the top rows lies from its mean on the rows of zero activation.
 
     Parameters
@@ -79,6 +80,8 @@ def separation_scores(X, Y, n_top):
     Y : ndarray of shape (n_samples, n_targets)
     n_top : int
         Rows of highest activation that count; only positive activations do, and of equal ones the earlier rows.
+    sample_weight : ndarray of shape (n_samples,) or None
+        How many rows each stands for, above 0; the last of the top rows may count in part.
 
     Returns
     -------
@@ -89,18 +92,24 @@ def separation_scores(X, Y, n_top):
     X.sum_duplicates()
     X.eliminate_zeros()
     n_samples, n_neurons = X.shape
+    if sample_weight is None:
+        sample_weight = np.ones(n_samples)
     filled = np.diff(X.indptr)
     columns = np.repeat(np.arange(n_neurons), filled)
     by_activation = np.lexsort((-X.data, columns))
-    place = np.arange(len(columns)) - np.repeat(X.indptr[:-1], filled)  # within the column, highest first
-    top = by_activation[(place < n_top) & (X.data[by_activation] > 0)]
-    n_tops = np.bincount(columns[top], minlength=n_neurons)
-    n_zeros = n_samples - filled
-    defined = (n_tops > 0) & (n_zeros > 0)
+    weight = sample_weight[X.indices[by_activation]]
+    up_to = np.concatenate([[0.0], np.cumsum(weight)])
+    before = up_to[:-1] - up_to[X.indptr[columns]]  # weight of the column's higher rows
+    counted = np.clip(n_top - before, 0, weight) * (X.data[by_activation] > 0)
+    top = by_activation[counted > 0]
+    counted = counted[counted > 0]
+    top_weight = np.bincount(columns[top], counted, n_neurons)
+    zero_weight = sample_weight.sum() - np.bincount(columns, sample_weight[X.indices], n_neurons)
+    defined = (top_weight > 0) & (filled < n_samples) & (zero_weight > 0)
 
     scores = np.full((Y.shape[1], n_neurons), np.nan)
-    for score, y in zip(scores, (Y - Y.mean(axis=0)).T, strict=True):
-        top_sum = np.bincount(columns[top], y[X.indices[top]], n_neurons)
-        zero_sum = -np.bincount(columns, y[X.indices], n_neurons)  # y sums to zero over all rows
-        score[defined] = top_sum[defined] / n_tops[defined] - zero_sum[defined] / n_zeros[defined]
+    for score, y in zip(scores, (Y - np.average(Y, axis=0, weights=sample_weight)).T, strict=True):
+        top_sum = np.bincount(columns[top], counted * y[X.indices[top]], n_neurons)
+        zero_sum = -np.bincount(columns, (sample_weight * y)[X.indices], n_neurons)  # over all rows the sum is zero
+        score[defined] = top_sum[defined] / top_weight[defined] - zero_sum[defined] / zero_weight[defined]
     return scores

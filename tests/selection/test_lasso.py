@@ -8,14 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso, lars_path
 
+from sklearn_sae.selection._design import standardize, standardize_targets
 from sklearn_sae.selection._lasso import lasso_path, lasso_scores
-from sklearn_sae.selection._scores import correlation_scores, standardize
+from sklearn_sae.selection._scores import correlation_scores
+
+
+def correlations(design, Y):
+    return correlation_scores(design, standardize_targets(Y, design.basis)[0])
+
+
+def residuals(design):
+    """Return the neurons as the path sees them, but with unit variance."""
+    n_samples, n_neurons = design.values.shape
+    return np.sqrt(n_samples) * np.column_stack([design.residual(j) for j in range(n_neurons)])
 
 
 def path_of(X, y):
     design = standardize(X)
-    c = correlation_scores(design, y[:, None])[0]
-    return design, c, list(lasso_path(c, lambda j: design.covariance(design.centered_column(j))))
+    c = correlations(design, y[:, None])[0]
+    return design, c, list(lasso_path(c, lambda j: design.covariance(design.residual(j))))
 
 
 def coefficients(segment, penalty, n_neurons):
@@ -71,7 +82,7 @@ def test_optimality_conditions_hold_on_every_segment_however_many_ties(seed, n, 
     if np.ptp(y) == 0:
         y[0] += 1
     design, c, segments = path_of(X, y)
-    Z = design.values - design.mean
+    Z = residuals(design)
     t = (y - y.mean()) / y.std()
     assert segments[-1].lower == 0
     upper = np.abs(c).max()
@@ -94,8 +105,8 @@ def test_scores_are_the_lasso_coefficients_at_a_penalty_with_exactly_n_active(ma
     rng = np.random.default_rng(1)
     y = X[:, :12] @ rng.normal(size=12) + rng.normal(size=X.shape[0])
     design = standardize(X)
-    c = correlation_scores(design, y[:, None])
-    Z = design.values.toarray() - design.mean
+    c = correlations(design, y[:, None])
+    Z = residuals(design)
     t = (y - y.mean()) / y.std()
     for n in (1, 5, 20):
         coef = lasso_scores(design, c, n)[0]
@@ -110,9 +121,9 @@ def test_targets_share_one_penalty(make_activations):
     rng = np.random.default_rng(2)
     Y = X[:, :9] @ rng.normal(size=(9, 3)) + rng.normal(size=(X.shape[0], 3))
     design = standardize(X)
-    coef = lasso_scores(design, correlation_scores(design, Y), 8)
+    coef = lasso_scores(design, correlations(design, Y), 8)
     assert (coef != 0).any(axis=0).sum() == 8
-    Z = design.values.toarray() - design.mean
+    Z = residuals(design)
     T = (Y - Y.mean(0)) / Y.std(0)
     penalties = np.abs(Z.T @ (T - Z @ coef.T) / len(T)).max(axis=0)
     np.testing.assert_allclose(penalties, penalties[0], atol=1e-10)
@@ -137,7 +148,7 @@ def test_a_neuron_passed_over_joins_when_one_that_it_depended_on_leaves():
     total = (1.9999 * a + 2 * b - c) / 3 + 1e-5 * rest  # to be passed over while a, b and c are active
     X = np.column_stack([a, b, c, d, e, total])
     design, correlation, segments = path_of(X, 0.9 * a + 0.85 * b + d + 0.9 * e + 0.3 * rest - 0.2 * noise)
-    Z = design.values - design.mean
+    Z = residuals(design)
     assert [2, 0, 1, 3, 4] in [segment.active for segment in segments]
     assert [0, 1, 3, 4, 5] in [segment.active for segment in segments]
     upper = np.abs(correlation).max()

@@ -11,21 +11,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
+from scipy.stats import false_discovery_control
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae import NeuronSelector
+from sklearn_sae.selection._resampling import complementary_halves
 
-METHODS = ["lasso", "correlation", "separation"]
+METHODS = ["lasso", "stepwise", "correlation", "separation"]
 
 
 # All of them; scikit-learn itself skips check_array_api_input unless SCIPY_ARRAY_API is set.
 @parametrize_with_checks(
-    [NeuronSelector(n_neurons=1), NeuronSelector(n_neurons=1, method="correlation")],
+    [
+        NeuronSelector(n_neurons=1),
+        NeuronSelector(n_neurons=1, method="stepwise"),
+        NeuronSelector(n_neurons=1, method="correlation"),
+        NeuronSelector(n_neurons=1, n_resamples=2, random_state=0),
+    ],
 )
 def test_common_checks(estimator, check):
     check(estimator)
@@ -293,6 +302,15 @@ def test_import_stays_light():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
+def test_a_fit_that_fails_leaves_the_earlier_one(planted):
+    X, y = planted
+    selector = NeuronSelector(3).fit(X, y)
+    before = selector.get_support()
+    with pytest.raises(ValueError, match="max_fdr"):
+        selector.set_params(max_fdr=1e-9).fit(X, np.random.default_rng(0).normal(size=400))
+    np.testing.assert_array_equal(selector.get_support(), before)
+
+
 def test_a_refit_to_another_task_leaves_nothing_of_the_first():
     X = np.random.default_rng(0).random((60, 5))
     selector = NeuronSelector(2).fit(X, np.repeat(["a", "b", "c"], 20))
@@ -315,3 +333,235 @@ def test_texts_are_not_quoted_by_transform_either(form):
     with pytest.raises(ValueError, match="X holds texts where numbers are needed; embed them first") as error:
         selector.transform(form(["I love secret", "it's secrets"]))
     assert "secret" not in str(error.value)
+
+
+@pytest.fixture
+def confounded(make_activations):
+    """Neuron 7 and the target both follow the length of the text; neurons 4 and 17 say something of their own."""
+    rng = np.random.default_rng(3)
+    length = rng.gamma(2.0, size=400)
+    X = make_activations().toarray()
+    X[:, 7] = (length + 0.2 * rng.normal(size=400)) * (rng.random(400) < 0.8)
+    y = 4 * length + X[:, [4, 17]] @ np.array([0.7, -0.7]) + 0.3 * rng.normal(size=400)
+    return csr_matrix(X), y, length[:, None]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_controls_leave_the_effects_beyond_them(confounded, method):
+    X, y, length = confounded
+    assert NeuronSelector(2, method=method).fit(X, y).get_support()[7]
+    selector = NeuronSelector(2, method=method).fit(X, y, controls=length)
+    assert selector.get_support(indices=True).tolist() == [4, 17]
+    assert np.sign(selector.scores_[[4, 17]]).tolist() == [1, -1]
+    assert selector.pvalues_[7] > 1e-4
+    assert selector.pvalues_[[4, 17]].max() < 1e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), method=st.sampled_from(METHODS), n_controls=st.integers(1, 4))
+def test_controls_are_regressed_out(seed, method, n_controls):
+    rng = np.random.default_rng(seed)
+    controls = rng.normal(size=(60, n_controls)) + rng.integers(0, 50)
+    X = rng.exponential(size=(60, 12)) * (rng.random((60, 12)) < 0.4)
+    y = X[:, :5] @ rng.normal(size=5) + controls.sum(axis=1) + rng.normal(size=60)
+    selector = NeuronSelector(4, method=method, n_top=10).fit(csr_array(X), y, controls=controls)
+
+    def left(values):
+        return values - LinearRegression().fit(controls, values).predict(controls)
+
+    by_hand = NeuronSelector(4, method=method, n_top=10).fit(X if method == "separation" else left(X), left(y))
+    np.testing.assert_allclose(selector.scores_, by_hand.scores_, atol=1e-7)
+    np.testing.assert_array_equal(selector.get_support(), by_hand.get_support())
+
+    shuffled = rng.permutation(60)
+    scaled = controls * 10.0 ** rng.integers(-4, 5, size=n_controls) + 1
+    other = NeuronSelector(4, method=method, n_top=10).fit(X[shuffled], y[shuffled], controls=scaled[shuffled])
+    np.testing.assert_allclose(other.scores_, selector.scores_, atol=1e-7)
+    np.testing.assert_allclose(other.pvalues_, selector.pvalues_, rtol=1e-5)
+    np.testing.assert_array_equal(other.get_support(), selector.get_support())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    method=st.sampled_from(METHODS),
+    task=st.sampled_from(["regression", "binary", "multiclass"]),
+    with_controls=st.booleans(),
+)
+def test_a_weight_is_the_row_repeated(seed, method, task, with_controls):
+    rng = np.random.default_rng(seed)
+    X = rng.exponential(size=(50, 8)) * (rng.random((50, 8)) < 0.5)
+    y = X[:, :3] @ np.array([1.0, -1.0, 2.0]) + rng.normal(size=50)
+    if task != "regression":
+        y = np.array(["a", "b", "c", "d"])[np.digitize(y, [0] if task == "binary" else [-1, 1])]
+    weight = rng.integers(0, 4, size=50)
+    y[0], weight[0] = ("d" if task == "multiclass" else y[0]), 0  # a class without weight is no class
+    controls = rng.normal(size=(50, 2)) if with_controls else None
+    weighted = NeuronSelector(3, method=method, task=task, n_top=12)
+    weighted.fit(csr_array(X), y, controls=controls, sample_weight=weight)
+    repeated = NeuronSelector(3, method=method, task=task, n_top=12).fit(
+        np.repeat(X, weight, axis=0),
+        np.repeat(y, weight),
+        controls=np.repeat(controls, weight, axis=0) if with_controls else None,
+    )
+    attribute = "class_scores_" if task == "multiclass" else "scores_"  # of equal class scores rounding picks one
+    np.testing.assert_allclose(getattr(weighted, attribute), getattr(repeated, attribute), atol=1e-9)
+    np.testing.assert_allclose(weighted.pvalues_, repeated.pvalues_, rtol=1e-6)
+    np.testing.assert_array_equal(weighted.get_support(), repeated.get_support())
+    if task != "regression":
+        assert weighted.classes_.tolist() == repeated.classes_.tolist()
+
+
+def test_stepwise_ranks_by_order_of_choice_so_that_choices_are_nested(planted):
+    X, y = planted
+    twenty = NeuronSelector(20, method="stepwise").fit(X, y)
+    assert np.count_nonzero(twenty.scores_) == 20
+    for n_neurons in (1, 3, 10):
+        fewer = NeuronSelector(n_neurons, method="stepwise").fit(X, y)
+        np.testing.assert_array_equal(fewer.get_support(), twenty.ranking_ <= n_neurons)
+
+
+def test_stepwise_scores_are_least_squares_per_standard_deviation(planted):
+    X, y = planted
+    selector = NeuronSelector(3, method="stepwise").fit(X, y)
+    kept = selector.transform(X).toarray()
+    expected = LinearRegression().fit(kept, y).coef_ * kept.std(axis=0)
+    np.testing.assert_allclose(selector.scores_[selector.get_support()], expected)
+
+
+def test_a_class_that_the_controls_tell_apart_does_not_stop_the_others(make_activations):
+    X = make_activations()
+    y = np.where(X[:, 10].toarray()[:, 0] > 0, "berry", "cherry")
+    y[:50] = "apple"
+    for method in METHODS:
+        selector = NeuronSelector(1, method=method).fit(X, y, controls=(y == "apple")[:, None])
+        assert selector.get_support(indices=True).tolist() == [10]
+        assert (selector.class_scores_[0] == 0).all()
+
+
+def test_controls_and_weights_are_routed(confounded):
+    X, y, length = confounded
+    with config_context(enable_metadata_routing=True):
+        selector = NeuronSelector(2).set_fit_request(controls=True, sample_weight=True)
+        model = LinearRegression().set_fit_request(sample_weight=True)
+        pipeline = make_pipeline(selector, model)
+        scorer = make_scorer(r2_score).set_score_request(sample_weight=True)
+        weight = np.arange(400) % 3
+        pipeline.fit(X, y, controls=length, sample_weight=weight)
+        expected = NeuronSelector(2).fit(X, y, controls=length, sample_weight=weight)
+        np.testing.assert_array_equal(pipeline[0].scores_, expected.scores_)
+        search = GridSearchCV(pipeline, {"neuronselector__n_neurons": [1, 2]}, cv=3, scoring=scorer)
+        search.fit(X, y, controls=length, sample_weight=weight)
+        assert search.best_estimator_[0].get_support()[[4, 17]].any()
+        kept = selector.fit_transform(X, y, controls=length, sample_weight=weight)
+        assert kept.shape == (400, 2)
+    kept = make_pipeline(NeuronSelector(2)).fit_transform(X, y, neuronselector__controls=length)
+    assert kept.shape == (400, 2)
+
+
+def test_stability_is_the_share_of_halves_that_choose_a_neuron(planted):
+    X, y = planted
+    selector = NeuronSelector(5, n_resamples=20, random_state=0).fit(X, y)
+    assert selector.stability_.shape == (60,)
+    assert (selector.stability_[[4, 17, 33]] == 1).all()
+    assert selector.stability_.sum() == pytest.approx(5)
+    assert 0 < np.delete(selector.stability_, [4, 17, 33]).max() < 1
+    again = NeuronSelector(5, n_resamples=20, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(again.stability_, selector.stability_)
+    other = NeuronSelector(5, n_resamples=20, random_state=1).fit(X, y)
+    assert (other.stability_ != selector.stability_).any()
+    np.testing.assert_array_equal(other.scores_, selector.scores_)
+    assert not hasattr(again.set_params(n_resamples=0).fit(X, y), "stability_")
+
+
+def test_halves_come_in_complementary_pairs():
+    for n_samples in (10, 11):
+        halves = list(complementary_halves(n_samples, 5, np.random.RandomState(0)))
+        assert [len(half) for half in halves] == [5] * 5
+        for first, second in (halves[0:2], halves[2:4]):
+            assert len(set(first) | set(second)) == 10
+        assert set(halves[0]) != set(halves[2])
+
+
+def test_halves_without_both_classes_choose_nothing(make_activations):
+    X = make_activations()
+    y = np.zeros(400)
+    y[0] = 1  # in one half of each pair
+    selector = NeuronSelector(3, method="correlation", n_resamples=10, random_state=0).fit(X, y)
+    assert selector.stability_.sum() == pytest.approx(3 * 0.5)
+
+
+def test_stability_takes_controls_weights_classes_and_callables(confounded):
+    X, y, length = confounded
+    classes = np.digitize(y, [5, 12])
+    for method in METHODS:
+        selector = NeuronSelector(4, method=method, task="multiclass", n_resamples=4, random_state=0)
+        selector.fit(X, classes, controls=length, sample_weight=1 + np.arange(400) % 2)
+        assert selector.stability_.sum() == pytest.approx(4)
+    by_activity = NeuronSelector(4, method=lambda X, y: np.asarray(X.sum(axis=0)).ravel(), n_resamples=4)
+    assert by_activity.fit(X, y).stability_.sum() == pytest.approx(4)
+
+
+def test_max_fdr_keeps_those_of_the_choice_that_pass(planted):
+    X, y = planted
+    X = np.column_stack([X.toarray(), np.zeros(400)])
+    everything = NeuronSelector(20).fit(X, y)
+    assert np.isnan(everything.pvalues_[60])
+    passing = np.zeros(61, dtype=bool)
+    passing[:60] = false_discovery_control(everything.pvalues_[:60]) <= 0.05
+    selector = NeuronSelector(20, max_fdr=0.05).fit(X, y)
+    np.testing.assert_array_equal(selector.get_support(), everything.get_support() & passing)
+    assert 3 <= selector.get_support().sum() < 20
+    assert selector.transform(X).shape[1] == selector.get_support().sum()
+    np.testing.assert_array_equal(selector.ranking_, everything.ranking_)
+
+
+def test_max_fdr_holds_on_average_where_the_truth_is_known(make_activations):
+    X = make_activations()
+    shares = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        true = rng.choice(60, size=5, replace=False)
+        y = X[:, true] @ np.full(5, 0.5) + rng.normal(size=400)
+        found = NeuronSelector(60, method="correlation", max_fdr=0.2).fit(X, y).get_support(indices=True)
+        shares.append(np.mean(~np.isin(found, true)))
+    assert 0.02 < np.mean(shares) < 0.25
+
+
+def test_without_any_association_max_fdr_says_so(make_activations):
+    y = np.random.default_rng(0).normal(size=400)
+    with pytest.raises(ValueError, match=r"None of the best 5 neurons passes max_fdr=0\.01; raise max_fdr"):
+        NeuronSelector(5, max_fdr=0.01).fit(make_activations(), y)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "passed", "message"),
+    [
+        ({}, {"controls": np.full((400, 1), np.nan)}, "Input controls contains NaN"),
+        ({}, {"controls": np.full((400, 1), np.inf)}, "Input controls contains infinity"),
+        ({}, {"controls": np.ones((399, 1))}, "controls has 399 rows for the 400 rows of X"),
+        ({}, {"controls": np.ones(400)}, "Expected 2D array, got 1D array instead"),
+        ({}, {"controls": [["a secret text"]] * 400}, "controls holds texts where numbers are needed"),
+        ({}, {"sample_weight": np.full(400, np.nan)}, "Input sample_weight contains NaN"),
+        ({}, {"sample_weight": np.ones(399)}, r"sample_weight.shape == \(399,\)"),
+        ({}, {"sample_weight": -np.ones(400)}, "Negative values in data passed to `sample_weight`"),
+        ({}, {"sample_weight": np.zeros(400)}, "(?i)sample.weight"),
+        ({}, {"sample_weight": np.eye(400)[0]}, "y is constant"),
+        ({"method": lambda X, y: np.ones(60)}, {"controls": np.ones((400, 1))}, "controls are not passed on"),
+        ({"method": lambda X, y: np.ones(60)}, {"sample_weight": np.ones(400)}, "sample_weight is not passed on"),
+        ({"max_fdr": 1.0}, {}, "'max_fdr' parameter"),
+        ({"n_resamples": -1}, {}, "'n_resamples' parameter"),
+    ],
+)
+def test_bad_controls_and_weights_get_one_sentence(planted, kwargs, passed, message):
+    with pytest.raises(ValueError, match=message) as error:
+        NeuronSelector(3, **kwargs).fit(*planted, **passed)
+    assert "secret" not in str(error.value)
+
+
+def test_controls_that_leave_nothing_are_refused(planted):
+    X, y = planted
+    with pytest.raises(ValueError, match="y is a linear combination of the controls"):
+        NeuronSelector(3).fit(X, y, controls=np.column_stack([np.arange(400), 3 * y + 1]))
+    with pytest.raises(ValueError, match="none varies \\(beyond the controls, if any\\)"):
+        NeuronSelector(1).fit(X[:, [4]], y, controls=X[:, [4]].toarray())

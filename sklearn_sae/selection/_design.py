@@ -1,0 +1,146 @@
+"""What an intercept, and controls, leave of sparse activations and of a target, without filling in the zeros."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_array, issparse
+
+_CONSTANT = 1e-9  # a spread below this share of the mean is rounding, not signal
+_EXPLAINED = 1e-9  # a variance of which controls leave less than this share is theirs
+_DEPENDENT = 1e-7  # a singular value below this share of the largest is rounding
+
+
+class Standardized(NamedTuple):
+    """Activations whose residuals have unit norm in every live column; `basis` is left to the vectors they meet.
+
+    Rows are scaled by the root of their share of the weight, so that sums of squares are weighted variances.
+    """
+
+    values: csc_array | np.ndarray  # (n, M) float64; dead columns are zero
+    basis: np.ndarray  # (n, 1 + n_independent_controls)
+    loadings: np.ndarray  # (1 + n_independent_controls, M): basis.T @ values
+    live: np.ndarray  # (M,) bool: the neuron varies beyond the controls
+
+    def residual(self, j):
+        """Return what the basis leaves of neuron `j`: a dense vector of norm 1."""
+        residual = -self.basis @ self.loadings[:, j]
+        if issparse(self.values):
+            entries = slice(self.values.indptr[j], self.values.indptr[j + 1])
+            residual[self.values.indices[entries]] += self.values.data[entries]
+        else:
+            residual += self.values[:, j]
+        return residual
+
+    def covariance(self, residuals):
+        """Return the neurons' covariances (M,) or (M, n_targets) with vectors that are orthogonal to the basis."""
+        rounding = self.loadings.T @ (self.basis.T @ residuals)  # of the orthogonality; it counts where means are large
+        return self.values.T @ residuals - rounding
+
+
+def intercept_and_controls(n_samples, controls=None, sample_weight=None):
+    """Return an orthonormal basis of what to take out of every column.
+
+    Parameters
+    ----------
+    n_samples : int
+    controls : ndarray of shape (n_samples, n_controls) or None
+        Constant ones, and those that are combinations of others, add nothing.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Above 0.
+
+    Returns
+    -------
+    basis : ndarray of shape (n_samples, 1 + n_independent_controls)
+        The first column, for the intercept, holds the roots of the rows' shares of the weight.
+    """
+    if sample_weight is None:
+        sample_weight = np.ones(n_samples)
+    share = sample_weight / sample_weight.sum()
+    root = np.sqrt(share)[:, None]
+    if controls is None:
+        return root
+    mean = share @ controls
+    centered = root * (controls - mean)
+    spread = np.linalg.norm(centered, axis=0)
+    centered = centered[:, spread > _CONSTANT * np.abs(mean)]
+    centered /= np.linalg.norm(centered, axis=0)
+    left, singular, _ = np.linalg.svd(centered, full_matrices=False)
+    return np.hstack([root, left[:, singular > _DEPENDENT * singular.max(initial=0)]])
+
+
+def standardize(X, basis=None):
+    """Scale the columns of `X` so that what `basis` leaves of each has unit norm.
+
+    Parameters
+    ----------
+    X : sparse or dense array of shape (n_samples, n_neurons)
+    basis : ndarray of shape (n_samples, 1 + n_independent_controls) or None
+        From `intercept_and_controls`; an intercept alone if None.
+
+    Returns
+    -------
+    design : Standardized
+    """
+    if basis is None:
+        basis = intercept_and_controls(X.shape[0])
+    n_samples, n_neurons = X.shape
+    root = basis[:, 0]
+    share = root**2
+    if issparse(X):
+        values = csc_array(X, dtype=np.float64, copy=True)
+        values.sum_duplicates()
+        filled = np.diff(values.indptr)
+        columns = np.repeat(np.arange(n_neurons), filled)
+        weight = share[values.indices]
+        mean = np.bincount(columns, weight * values.data, n_neurons)
+        squares = np.bincount(columns, weight * (values.data - mean[columns]) ** 2, n_neurons)
+        unfilled = np.where(filled < n_samples, 1 - np.bincount(columns, weight, n_neurons), 0.0)
+        std = np.sqrt(squares + np.maximum(unfilled, 0.0) * mean**2)
+    else:
+        values = np.array(X, dtype=np.float64)
+        mean = share @ values
+        std = np.sqrt(share @ (values - mean) ** 2)
+    live = std > _CONSTANT * np.abs(mean)
+    factor = np.divide(1.0, std, out=np.zeros(n_neurons), where=live)
+    if issparse(X):
+        values.data *= root[values.indices] * factor[columns]
+    else:
+        values *= root[:, None]
+        values *= factor
+    loadings = (mean * factor)[None]
+    if basis.shape[1] > 1:
+        controls = basis[:, 1:]
+        on_controls = controls.T @ values - np.multiply.outer(root @ controls, loadings[0])
+        left = 1 - (on_controls**2).sum(axis=0)  # of a variance of 1
+        live &= left > _EXPLAINED
+        factor = np.divide(1.0, np.sqrt(np.maximum(left, 0.0)), out=np.zeros(n_neurons), where=live)
+        if issparse(X):
+            values.data *= factor[columns]
+        else:
+            values *= factor
+        loadings = np.vstack([loadings, on_controls]) * factor
+    return Standardized(values, basis, loadings, live)
+
+
+def standardize_targets(Y, basis):
+    """Return what `basis` leaves of the targets, with unit norm, and how much it was.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_samples, n_targets)
+    basis : ndarray of shape (n_samples, 1 + n_independent_controls)
+
+    Returns
+    -------
+    targets : ndarray of shape (n_samples, n_targets)
+        Rows scaled as those of `Standardized`; 0 where nothing is left.
+    spread : ndarray of shape (n_targets,)
+        The standard deviation of what is left, in units of the target.
+    """
+    root = basis[:, 0]
+    centered = root[:, None] * (Y - root**2 @ Y)
+    residuals = centered - basis @ (basis.T @ centered)
+    spread = np.linalg.norm(residuals, axis=0)
+    is_left = (np.ptp(Y, axis=0) > 0) & (spread**2 > _EXPLAINED * (centered**2).sum(axis=0))
+    spread = np.where(is_left, spread, 0.0)
+    return np.divide(residuals, spread, out=np.zeros_like(residuals), where=is_left), spread

@@ -1,0 +1,55 @@
+"""Forward stepwise selection by least squares, from only the Gram rows of chosen neurons."""
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+_TIE = 1e-9  # relative difference below which two gains are one
+_COLLINEAR = 1e-9  # share of a neuron's variance that the chosen ones must leave unexplained
+_ROUNDING = 1e-18  # a gain below this is none, of targets with norm 1
+
+
+def stepwise_scores(design, correlations, n_steps):
+    """Choose at each step the neuron that lowers the residual sum of squares most, given those chosen before.
+
+    Each chosen neuron is made orthogonal to the earlier ones, which is one step of a pivoted Cholesky factorization
+    of the Gram matrix. The sum of squares goes over all targets. Ties go to the smaller index.
+
+    Parameters
+    ----------
+    design : Standardized
+    correlations : ndarray of shape (n_targets, n_neurons)
+    n_steps : int
+
+    Returns
+    -------
+    coef : ndarray of shape (n_targets, n_neurons)
+        Of least squares on the chosen neurons, for standardized neurons and targets; 0 for the others.
+    chosen : list of int
+        In order of choice. Fewer than `n_steps` if those explain the targets fully, or all others are combinations
+        of them.
+    """
+    n_targets, n_neurons = correlations.shape
+    left = correlations.copy()  # covariances of the neurons with the targets' residuals
+    unexplained = design.live.astype(np.float64)  # share of each neuron's variance beyond the chosen ones
+    factor = np.empty((n_steps, n_neurons))  # covariances of the neurons with each orthogonal direction
+    on_direction = np.empty((n_steps, n_targets))
+    chosen = []
+    for step in range(n_steps):
+        free = unexplained > _COLLINEAR
+        gains = np.divide((left**2).sum(axis=0), unexplained, out=np.zeros(n_neurons), where=free)
+        if gains.max() <= _ROUNDING:
+            break
+        j = int(np.argmax(gains >= gains.max() * (1 - _TIE)))
+        row = design.covariance(design.residual(j)) - factor[:step, j] @ factor[:step]
+        factor[step] = row / np.sqrt(unexplained[j])
+        on_direction[step] = left[:, j] / np.sqrt(unexplained[j])
+        left -= np.outer(on_direction[step], factor[step])
+        unexplained -= factor[step] ** 2
+        unexplained[j] = 0.0
+        chosen.append(j)
+
+    coef = np.zeros_like(correlations)
+    if chosen:
+        n_chosen = len(chosen)
+        coef[:, chosen] = solve_triangular(factor[:n_chosen, chosen], on_direction[:n_chosen]).T
+    return coef, chosen
