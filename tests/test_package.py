@@ -44,7 +44,7 @@ def test_the_package_is_typed():
 
 
 def test_no_stage_imports_another():
-    stages = ["annotation", "datasets", "embedding", "evaluation", "sae", "selection"]
+    stages = ["annotation", "compose", "datasets", "embedding", "evaluation", "sae", "selection"]
     for stage in stages:
         for path in (ROOT / "sklearn_sae" / stage).glob("*.py"):
             imported = re.findall(r"^\s*from sklearn_sae\.(\w+)", path.read_text("utf-8"), re.MULTILINE)

@@ -1,0 +1,81 @@
+"""Pairs as rows of one list of items, each to be transformed once."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from sklearn_sae._validation import check_texts
+
+
+class Pairs(NamedTuple):
+    """`items`, and which of them are first and second in each pair."""
+
+    items: Any  # the distinct texts as a list of str; or vectors, the first ones above the second ones
+    first: np.ndarray  # (n_pairs,) row of the first item of each pair
+    second: np.ndarray  # (n_pairs,)
+    index: np.ndarray | None  # (n_items,) where in np.ravel(X) each text first stands; None for vectors
+    n_columns: int
+
+
+def check_pairs(X):
+    """Return `X`, pairs of texts or of vectors side by side, as `Pairs`."""
+    if sparse.issparse(X):
+        return _pairs_of_vectors(X)
+    if isinstance(X, (str, bytes)):
+        raise TypeError("X is a single string; pass a list of pairs of texts, [(text, text)], instead.")
+    table = np.asarray(X) if hasattr(X, "__array__") else _as_table(X)
+    if table.dtype.kind in "fiubc":
+        return _pairs_of_vectors(table)
+    if len(table) == 0:
+        raise ValueError("X is empty: found 0 pairs while at least 1 is required.")
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise ValueError(f"X must be pairs of texts, a table of two columns; got an array of shape {table.shape}.")
+    columns = [check_texts(table[:, i], name=f"column {i} of X") for i in range(2)]
+    texts = [text for pair in zip(*columns, strict=True) for text in pair]
+    row = {}
+    rows = np.array([row.setdefault(text, len(row)) for text in texts], dtype=np.intp)
+    index = np.unique(rows, return_index=True)[1]
+    return Pairs(list(row), rows[::2], rows[1::2], index, 2)
+
+
+def _as_table(X):
+    """Return a sequence of pairs as an array: of numbers if all are, else of objects."""
+    if not hasattr(X, "__len__"):
+        raise TypeError(f"X must be a sequence of pairs of texts; got {type(X).__name__}.")
+    for row, pair in enumerate(X):
+        if isinstance(pair, (str, bytes)) or not hasattr(pair, "__len__"):
+            raise TypeError(
+                f"X has a value of type {type(pair).__name__} in row {row} where a pair of texts is needed."
+            )
+    lengths = {len(pair) for pair in X}
+    if len(lengths) > 1:
+        raise ValueError(f"X must be pairs of texts; it has rows of length {min(lengths)} and {max(lengths)}.")
+    table = np.empty((len(X), *lengths), dtype=object)
+    for row, pair in enumerate(X):
+        table[row] = pair
+    are_numbers = table.size and all(isinstance(value, (int, float, np.number)) for value in table.flat)
+    return table.astype(np.float64) if are_numbers else table
+
+
+def _pairs_of_vectors(X):
+    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
+    n_pairs, n_columns = X.shape
+    if n_columns % 2:
+        raise ValueError(f"X must be first and second vectors side by side; it has {n_columns} columns, an odd number.")
+    stack = sparse.vstack if sparse.issparse(X) else np.vstack
+    items = stack([X[:, : n_columns // 2], X[:, n_columns // 2 :]])
+    if sparse.issparse(items):
+        items = items.tocsr()
+    first = np.arange(n_pairs)
+    return Pairs(items, first, first + n_pairs, None, n_columns)
+
+
+def target_of_items(pairs, target):
+    """Return for each item the mean over its pairs of the target as it would be, were the item in first place."""
+    values = target.values.astype(np.float64)
+    if target.classes is not None:
+        values = 2 * values - 1
+    rows = np.concatenate([pairs.first, pairs.second])
+    return np.bincount(rows, weights=np.concatenate([values, -values])) / np.bincount(rows)  # each item is in a pair
