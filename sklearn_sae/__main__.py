@@ -367,10 +367,15 @@ def _write(path, table, metrics, scores):
     else:
         content = {
             **scores,
-            "joint_regression_in_sample": json.loads(pd.Series(metrics, dtype=object).to_json()),  # NaN to null
+            "joint_regression_in_sample": _jsonable({k: v for k, v in metrics.items() if not k.endswith("_cv")}),
+            "joint_regression_cross_fitted": _jsonable({k: v for k, v in metrics.items() if k.endswith("_cv")}),
             "hypotheses": json.loads(table.to_json(orient="records")),
         }
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _jsonable(metrics):
+    return json.loads(pd.Series(metrics, dtype=object).to_json())  # NaN to null
 
 
 if __name__ == "__main__":

@@ -4,15 +4,22 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_sae._validation import check_target, check_target_varies
+from sklearn_sae.evaluation._check_annotations import check_annotations
+from sklearn_sae.evaluation._correlation import correlations
+from sklearn_sae.evaluation._cross_fit import cross_fit_auc, cross_fit_r2
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
-from sklearn_sae.evaluation._separation import FEW_ROWS, separation
+from sklearn_sae.evaluation._separation import FEW, separation
+
+_FEW_GROUPS = 20
+_NEARLY_SAME = (
+    0.8  # absolute correlation; two such hypotheses inflate the variance of each other's coefficient 2.8 times
+)
+_MAX_PAIRS = 5  # named in a note
 
 
 @validate_params(
@@ -23,10 +30,24 @@ from sklearn_sae.evaluation._separation import FEW_ROWS, separation
         "task": [StrOptions({"auto", "regression", "binary", "multiclass"})],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "groups": "no_validation",
+        "robust": ["boolean"],
+        "confidence": [Interval(Real, 0, 1, closed="neither")],
     },
     prefer_skip_nested_validation=True,
 )
-def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correction="bonferroni", alpha=0.1):
+def evaluate_hypotheses(
+    annotations,
+    y,
+    *,
+    hypotheses=None,
+    task="auto",
+    correction="bonferroni",
+    alpha=0.1,
+    groups=None,
+    robust=False,
+    confidence=0.95,
+):
     """Test which hypotheses predict a target, each alone and all together.
 
     Use texts on which the hypotheses were not found: on the texts that they come from, every p-value is too small.
@@ -57,17 +78,30 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     alpha : float, default=0.1
         Level of significance after correction, between 0 and 1.
 
+    groups : array-like of shape (n_samples,), default=None
+        Labels of what rows have in common: the author, the restaurant. Texts of one group tend to agree, and then tell
+        less than as many texts of different groups. With `groups`, all p-values and intervals are cluster-robust, and
+        the cross-fitted score keeps each group in one fold.
+
+    robust : bool, default=False
+        Whether the regression's standard errors hold where the target scatters more in some rows than in others (HC3).
+        `groups` has that already. Separation does not assume equal scatter in any case.
+
+    confidence : float, default=0.95
+        Level of the confidence intervals, each for itself: they are not corrected for the number of hypotheses.
+
     Returns
     -------
     evaluation : HypothesisEvaluation
-        With `table`, `metrics` and `notes`; it prints as a table.
+        With `table`, `metrics` and `notes`; it prints as a table. See there for the columns.
 
     Raises
     ------
     ValueError
         If `annotations` is empty, not 2-D, has infinities or numbers outside [-1, 1], or no answer at all; if `y` is
         missing, constant on the rows with an answer, of another length, or has three classes where
-        ``task="binary"``; if `hypotheses` has another length than `annotations` has columns.
+        ``task="binary"``; if `hypotheses` has another length than `annotations` has columns; if `groups` has another
+        length than `annotations` has rows, a missing label or only one.
 
     Notes
     -----
@@ -83,12 +117,30 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     `notes` names every hypothesis with fewer than 10 rows or one target on a side. With 10 rows or more and one target
     on each side the p-value is 1 for equal and 0 for different means.
 
+    The *effect size* has no unit. For a regression it is Cohen's d, the separation in standard deviations of the
+    target, pooled over both sides; for classes Cohen's h, the difference of the two shares on the arcsine scale [4]_.
+    By Cohen's rule of thumb 0.2 is small, 0.5 medium and 0.8 large, for either. For pairs it is halved with the
+    separation.
+
     *The joint regression* is ordinary least squares, or logistic regression for classes, of the target on all
-    hypotheses, so each coefficient is what a hypothesis adds to the others. `significant` rests on it. Its fit (`r2`,
-    or `auc` and `auprc`) is to the rows given, and so grows with the number of hypotheses; for an honest figure fit a
-    model on other rows and score it on these. Least squares has the classical standard errors: they assume that the
-    target scatters alike in all rows. Where it scatters more for the rarer value of an annotation, p-values are too
-    small, and where less, too large.
+    hypotheses, so each coefficient is what a hypothesis adds to the others. `significant` rests on it. By default it
+    has the classical standard errors, which for least squares assume that the target scatters alike in all rows. Where
+    it scatters more for the rarer value of an annotation, p-values are then too small, and where less, too large;
+    ``robust=True`` does without that assumption [5]_.
+
+    *Groups.* The variance of a separation or coefficient is CR1, with Student's t of one degree of freedom less than
+    there are groups [6]_. It is good for many groups: with fewer than 20, p-values tend to be too small, and `notes`
+    says so. So do they for a hypothesis whose annotation varies in few groups. `notes` names those of fewer than 10;
+    with one, there is no p-value.
+
+    *The fit* in-sample (`r2`, or `auc` and `auprc`) is to the rows that it is measured on, and so grows with the number
+    of hypotheses. `r2_cv` or `auc_cv` is cross-fitted: the same regression, fitted to four fifths of the rows and
+    scored on the last, five times; always the same folds for the same rows. R² is of all predictions together, AUC the
+    mean of the folds. It is honest for hypotheses that were not found on these rows, and only for these.
+
+    *Redundancy.* `max_correlation` is the largest absolute correlation of an annotation with that of another
+    hypothesis. `notes` names pairs of 0.8 or more. They share one effect, and it may be that neither is significant
+    where both are in the regression.
 
     What the regression cannot estimate is NaN and not significant, and `notes` says why:
 
@@ -99,7 +151,10 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
       few per cent missing, the regression's p-values are approximate.
     - With no more rows than coefficients nothing is estimated.
     - Where hypotheses separate the classes, fully or in part, log-odds have no finite estimate by maximum
-      likelihood. All coefficients are then Firth's, which are finite, with penalized likelihood-ratio tests [1]_.
+      likelihood. All coefficients are then Firth's, which are finite, with penalized likelihood-ratio tests and the
+      intervals that belong to these [1]_, and these are the same with ``robust=True``. There is no such test for rows
+      in groups. With `groups` the hypotheses that hold (or do not) in one class only have neither p-value nor interval,
+      and the others have clustered ones; where hypotheses separate the classes only together, none has any.
     - Where least squares fits exactly, p-values are 0, or 1 for a coefficient of zero.
 
     References
@@ -110,6 +165,10 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
        statistics.
     .. [3] Benjamini & Hochberg, "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57
        (1995).
+    .. [4] Cohen, "Statistical power analysis for the behavioral sciences", 2nd edition (1988), sections 2.2 and 6.2.
+    .. [5] Long & Ervin, "Using heteroscedasticity consistent standard errors in the linear regression model", The
+       American Statistician 54 (2000).
+    .. [6] Cameron & Miller, "A practitioner's guide to cluster-robust inference", Journal of Human Resources 50 (2015).
 
     Examples
     --------
@@ -119,13 +178,15 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     >>> annotations = rng.integers(0, 2, size=(200, 2))
     >>> stars = 3 + annotations[:, 0] + rng.normal(size=200)
     >>> evaluate_hypotheses(annotations, stars, hypotheses=["praises the food", "mentions parking"])
-    1 of 2 hypotheses significant (bonferroni, alpha=0.1: p < 0.05); R² 0.116 in-sample, 200 rows
+    1 of 2 hypotheses significant (bonferroni, alpha=0.1: p < 0.05)
+    R² 0.091 cross-fitted, 0.116 in-sample; 200 rows
     separation  p (sep.)    coef  p (coef)  prevalence  significant  hypothesis
         +0.737     1e-06  +0.740     8e-07       54.5%          yes  praises the food
         -0.001     0.995  -0.045     0.756       56.0%               mentions parking
     """
-    A, hypotheses = _check_annotations(annotations, hypotheses)
+    A, hypotheses = check_annotations(annotations, hypotheses)
     target = check_target(y, task=task, n_samples=len(A))
+    groups = _check_groups(groups, len(A))
     answered = ~np.isnan(A).all(axis=1)
     if not answered.any():
         raise ValueError("annotations has no answer: every entry is NaN.")
@@ -133,26 +194,39 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
     check_target_varies(target)
 
     notes = _Notes(hypotheses)
+    n_varied = None
+    if groups is not None:
+        groups, n_varied = _count_groups(A, groups[answered], notes)
+    options = {"groups": groups, "confidence": confidence}
     filled, tested = _design(A, notes)
     blocks, fits = [], []
     reliable = np.ones(A.shape[1], dtype=bool)
+    max_correlation = _redundancy(A, notes)
     for label, values, unit in _one_against_rest(target):
         block = pd.DataFrame({"hypothesis": hypotheses})
         if target.task == "multiclass":
             block.insert(0, "class", [label] * len(hypotheses))
-        separations = [separation(annotation, values) for annotation in A.T]
+        separations = [separation(column, values, shares=target.task != "regression", **options) for column in A.T]
+        reliable &= [each.reliable for each in separations]
         block["separation_score"] = [unit * each.score for each in separations]
         block["separation_pvalue"] = [each.pvalue for each in separations]
-        reliable &= [each.reliable for each in separations]
-        coef, pvalues, fit = _joint_regression(filled, tested, values, target, label, notes)
-        block["regression_coef"], block["regression_pvalue"] = unit * coef, pvalues
+        block["separation_ci_low"] = [unit * each.low for each in separations]
+        block["separation_ci_high"] = [unit * each.high for each in separations]
+        block["effect_size"] = [each.effect_size for each in separations]
+        statistics, fit = _joint_regression(filled, tested, values, target, label, notes, robust=robust, **options)
+        if groups is not None:
+            statistics[1:, n_varied < 2] = np.nan
+        statistics[[0, 1, 3, 4]] *= unit
+        for name, row in zip(("coef", "se", "pvalue", "ci_low", "ci_high"), statistics, strict=True):
+            block[f"regression_{name}"] = row
         block["prevalence"] = [_mean(np.abs(annotation)) for annotation in A.T]
+        block["max_correlation"] = max_correlation
         blocks.append(block)
-        fits.append(fit)
+        fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups)})
     if not reliable.all():
         notes.add(
-            f"The t-test of separation is not reliable, as a side has fewer than {FEW_ROWS} rows or its target does "
-            "not vary",
+            f"The t-test of separation is not reliable, as a side has fewer than {FEW} rows or its target does not "
+            "vary",
             ~reliable,
         )
     table = pd.concat(blocks, ignore_index=True)
@@ -164,39 +238,31 @@ def evaluate_hypotheses(annotations, y, *, hypotheses=None, task="auto", correct
         threshold=threshold,
         n_samples=len(A),
     )
-    return HypothesisEvaluation(table, metrics, target.task, correction, alpha, tuple(notes.sentences))
-
-
-def _check_annotations(annotations, hypotheses):
-    """Return the annotations as a dense float64 array, and the hypotheses as a list of str."""
-    if hypotheses is None and hasattr(annotations, "columns"):
-        hypotheses = [str(column) for column in annotations.columns]
-    if isinstance(annotations, pd.DataFrame):  # two columns may have one name
-        annotations = annotations.set_axis(range(annotations.shape[1]), axis="columns")
-    shape = np.shape(annotations)
-    if len(shape) != 2:
-        raise ValueError(f"annotations must be 2-D, one row a text and one column a hypothesis; its shape is {shape}.")
-    A = check_array(
-        annotations,
-        accept_sparse=["csr", "csc"],
-        dtype=np.float64,
-        ensure_all_finite="allow-nan",
-        input_name="annotations",
+    if groups is not None:
+        metrics["n_groups"] = int(groups.max()) + 1
+    return HypothesisEvaluation(
+        table,
+        metrics,
+        target.task,
+        correction,
+        alpha,
+        tuple(notes.sentences),
+        standard_errors="clustered" if groups is not None else "HC3" if robust else "classical",
+        confidence=confidence,
     )
-    A = A.toarray() if issparse(A) else A
-    outside = np.argwhere(np.abs(A) > 1)
-    if len(outside):
-        row, column = outside[0]
-        raise ValueError(
-            f"annotations must be numbers from -1 to 1, or NaN; found {A[row, column]:g} in row {row}, column {column}."
-        )
-    if hypotheses is None:
-        hypotheses = [f"hypothesis {i}" for i in range(A.shape[1])]
-    if isinstance(hypotheses, str) or not all(isinstance(hypothesis, str) for hypothesis in hypotheses):
-        raise ValueError("hypotheses must be a sequence of str, one for each column of annotations.")
-    if len(hypotheses) != A.shape[1]:
-        raise ValueError(f"hypotheses has {len(hypotheses)} sentences for {A.shape[1]} columns of annotations.")
-    return A, [str(hypothesis) for hypothesis in hypotheses]
+
+
+def _check_groups(groups, n_samples):
+    """Return the labels of groups as integers, or None."""
+    if groups is None:
+        return None
+    labels = np.asarray(groups, dtype=object)
+    if labels.ndim != 1 or len(labels) != n_samples:
+        raise ValueError(f"groups must be one label a row: its shape is {labels.shape} for {n_samples} rows.")
+    codes = pd.factorize(labels)[0]
+    if (codes < 0).any():
+        raise ValueError(f"groups has no label in row {np.argmax(codes < 0)}; give every row one.")
+    return codes
 
 
 class _Notes:
@@ -235,6 +301,35 @@ def _design(A, notes):
     return filled, tested
 
 
+def _count_groups(A, groups, notes):
+    """Return the groups numbered from 0, and in how many of them each annotation is not what it is elsewhere."""
+    groups = np.unique(groups, return_inverse=True)[1]
+    n_groups = groups.max() + 1
+    if n_groups < 2:
+        raise ValueError("groups has one label in all rows with an answer; standard errors need two groups or more.")
+    if n_groups < _FEW_GROUPS:
+        notes.add(f"With {n_groups} groups the p-values are approximate and tend to be too small")
+    # An annotation that is 1 in a single group, say, has a clustered error near zero, whatever its true one.
+    n_varied = np.array([min(len(np.unique(groups[~np.isnan(a) & (a != usual)])) for usual in (-1, 0, 1)) for a in A.T])
+    few = (n_varied < FEW) & (n_varied > 0)
+    if few.any():
+        notes.add(f"The p-values are not reliable, as the annotation varies in fewer than {FEW} groups", few)
+    return groups, n_varied
+
+
+def _redundancy(A, notes):
+    """Return each hypothesis's largest absolute correlation with another, and note pairs that say nearly the same."""
+    between = np.abs(correlations(A, A))
+    np.fill_diagonal(between, np.nan)
+    pairs = np.argwhere(np.triu(np.nan_to_num(between)) >= _NEARLY_SAME)
+    pairs = sorted(pairs.tolist(), key=lambda pair: -between[tuple(pair)])
+    if pairs:
+        named = [f"{notes.names[i]} and {notes.names[j]} ({between[i, j]:.2f})" for i, j in pairs[:_MAX_PAIRS]]
+        more = f"; and {len(pairs) - _MAX_PAIRS} more pairs" if len(pairs) > _MAX_PAIRS else ""
+        notes.add(f"Annotations nearly the same or opposite (absolute correlation): {'; '.join(named)}{more}")
+    return np.fmax.reduce(between, axis=1)
+
+
 def _one_against_rest(target):
     """Yield (label, y, unit of y) of each question that the target poses."""
     if target.task == "regression":
@@ -247,20 +342,34 @@ def _one_against_rest(target):
             yield target.classes[code], (target.values == code).astype(np.float64), 1.0
 
 
-def _joint_regression(filled, tested, y, target, label, notes):
-    """Return coefficients, p-values and the metrics of the fit; NaN where there is no estimate."""
-    coef, pvalues = np.full((2, len(tested)), np.nan)
+def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust, confidence):
+    """Return coefficients, errors, p-values and limits, NaN where there is no estimate, and the metrics of the fit."""
+    statistics = np.full((5, len(tested)), np.nan)
     is_regression = target.task == "regression"
     if tested.sum() + 1 >= len(y):
-        return coef, pvalues, dict.fromkeys(["r2"] if is_regression else ["auc", "auprc"], np.nan)
-    fit = (fit_least_squares if is_regression else fit_logistic)(filled[:, tested], y)
-    coef[tested], pvalues[tested] = fit.coef, fit.pvalues
+        return statistics, dict.fromkeys(["r2"] if is_regression else ["auc", "auprc"], np.nan)
+    regress = fit_least_squares if is_regression else fit_logistic
+    fit = regress(filled[:, tested], y, groups=groups, robust=robust, confidence=confidence)
+    statistics[:, tested] = fit.coef, fit.se, fit.pvalues, fit.low, fit.high
     if fit.penalized:
         of_class = f" of class {label!s}" if target.task == "multiclass" else ""
-        notes.add(f"Hypotheses separate the classes, so the regression{of_class} is Firth's penalized one")
+        sentence = f"Hypotheses separate the classes, so the regression{of_class} is Firth's penalized one"
+        if groups is not None:
+            sentence += "; for rows in groups that leaves without a p-value what goes with one class only"
+        elif robust:
+            sentence += ", its tests not the robust ones"
+        notes.add(sentence, tested & np.isnan(statistics[2]))
     if is_regression:
-        return coef, pvalues, {"r2": r2_score(y, fit.predicted)}
-    return coef, pvalues, {"auc": roc_auc_score(y, fit.predicted), "auprc": average_precision_score(y, fit.predicted)}
+        return statistics, {"r2": r2_score(y, fit.predicted)}
+    return statistics, {"auc": roc_auc_score(y, fit.predicted), "auprc": average_precision_score(y, fit.predicted)}
+
+
+def _cross_fit(A, y, target, groups):
+    """Return the cross-fitted score, NaN where the regression itself is not estimated."""
+    is_regression = target.task == "regression"
+    score = cross_fit_r2 if is_regression else cross_fit_auc
+    estimated = A.shape[1] + 1 < len(y)
+    return {"r2_cv" if is_regression else "auc_cv": score(A, y, groups) if estimated else np.nan}
 
 
 def _significance(pvalues, correction, alpha):

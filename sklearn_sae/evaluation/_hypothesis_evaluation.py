@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 _WIDTH = 100  # columns of a printed line
-_MAX_ROWS = 60
+_MAX_LINES = 4  # of a hypothesis; the table itself holds the whole
+MAX_ROWS = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,19 +29,25 @@ class HypothesisEvaluation:
         - `separation_score`: mean target where it holds minus mean target where it does not, in units of the target;
           for classes a difference of proportions. For pairs, half the difference between holding for the first text
           and for the second.
-        - `separation_pvalue`: of Welch's t-test for that difference.
+        - `separation_pvalue`: of Welch's t-test for that difference, or of one that heeds groups.
+        - `separation_ci_low`, `separation_ci_high`: its confidence interval, from the same test.
+        - `effect_size`: the separation without a unit; Cohen's d, for classes Cohen's h.
         - `regression_coef`: in the joint regression on all hypotheses; for classes, log-odds.
+        - `regression_se`: standard error of that coefficient.
         - `regression_pvalue`: of that coefficient, before correction.
+        - `regression_ci_low`, `regression_ci_high`: its confidence interval.
         - `prevalence`: share of the answered rows where it holds.
+        - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
         - `significant`: bool; whether `regression_pvalue`, corrected, is below `alpha`.
 
     metrics : dict
         - `r2` for a regression, else `auc` and `auprc` (for a multiclass target their means over classes): how well the
-          joint regression fits the same rows.
+          joint regression fits the same rows, in-sample.
+        - `r2_cv` or `auc_cv`: how well it predicts rows that it was not fitted to, by five-fold cross-fitting.
         - `n_significant`: number of rows of `table` that are significant.
         - `n_hypotheses`: number of hypotheses.
         - `threshold`: the uncorrected p-value below which a row is significant.
-        - `n_samples`: number of rows of the data with at least one answer.
+        - `n_samples`: number of rows of the data with at least one answer; `n_groups`, with groups, of these.
 
     task : str
         "regression", "binary" or "multiclass".
@@ -50,6 +57,10 @@ class HypothesisEvaluation:
         The level that it keeps to.
     notes : tuple of str
         Why statistics are missing or come from another method, one sentence each.
+    standard_errors : {"classical", "HC3", "clustered"}, default="classical"
+        Those of the joint regression; "clustered" ones are of the separation too.
+    confidence : float, default=0.95
+        Level of each confidence interval.
     """
 
     table: pd.DataFrame
@@ -58,40 +69,59 @@ class HypothesisEvaluation:
     correction: str
     alpha: float
     notes: tuple = ()
+    standard_errors: str = "classical"
+    confidence: float = 0.95
 
     def summary(self):
-        """Return the counts and the fit in one sentence."""
+        """Return the counts, the fit and, unless they are classical, the standard errors, a line each."""
         m = self.metrics
         unit = "hypotheses" if self.task != "multiclass" else "pairs of class and hypothesis"
-        names = {"r2": "R²", "auc": "AUC", "auprc": "AUPRC"}
-        fit = ", ".join(f"{name} {m[key]:.3f}" for key, name in names.items() if key in m)
-        return (
-            f"{m['n_significant']} of {len(self.table)} {unit} significant ({self.correction}, alpha={self.alpha:g}: "
-            f"p < {m['threshold']:.2g}); {fit} in-sample, {m['n_samples']} rows"
-        )
+        if "r2" in m:
+            fit = f"R² {m['r2_cv']:.3f} cross-fitted, {m['r2']:.3f} in-sample"
+        else:
+            fit = f"AUC {m['auc_cv']:.3f} cross-fitted, {m['auc']:.3f} in-sample; AUPRC {m['auprc']:.3f} in-sample"
+        lines = [
+            f"{m['n_significant']} of {len(self.table)} {unit} significant "
+            f"({self.correction}, alpha={self.alpha:g}: p < {m['threshold']:.2g})",
+            f"{fit}; {m['n_samples']} rows",
+        ]
+        if self.standard_errors != "classical":
+            groups = f" by {m['n_groups']} groups" if "n_groups" in m else ""
+            lines.append(f"Standard errors: {self.standard_errors}{groups}")
+        return "\n".join(lines)
 
     def __repr__(self):
-        shown = self.table.head(_MAX_ROWS)
+        shown = self.table.head(MAX_ROWS)
         lines = [self.summary(), *table_lines(_figures(shown), shown["hypothesis"])]
-        if len(self.table) > _MAX_ROWS:
-            lines.append(f"... and {len(self.table) - _MAX_ROWS} more rows in .table")
+        if len(self.table) > MAX_ROWS:
+            lines.append(f"... and {len(self.table) - MAX_ROWS} more rows in .table")
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     def _repr_html_(self):
-        shown = pd.DataFrame(_figures(self.table)).assign(hypothesis=self.table["hypothesis"].tolist())
+        columns = {}
+        for head, column in _figures(self.table).items():
+            columns[head] = column
+            if head in ("separation", "coef"):
+                columns[f"{100 * self.confidence:g}% CI ({head})"] = _intervals(self.table, head)
+            if head == "p (sep.)":
+                columns["effect size"] = numbers(self.table["effect_size"])
+        shown = pd.DataFrame(columns).assign(hypothesis=self.table["hypothesis"].tolist())
         notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
         with pd.option_context("display.max_colwidth", None):
-            return f"<p>{escape(self.summary())}</p>{shown.to_html(index=False, escape=True)}{notes}"
+            summary = escape(self.summary()).replace("\n", "<br>")
+            return f"<p>{summary}</p>{shown.to_html(index=False, escape=True)}{notes}"
 
 
-def table_lines(columns, sentences, *, width=_WIDTH):
-    """Return the lines of a table whose last column, the hypotheses, is wrapped and not cut.
+def table_lines(columns, sentences, *, head="hypothesis", width=_WIDTH):
+    """Return the lines of a table whose last column, the hypotheses, is wrapped, and cut after four lines.
 
     Parameters
     ----------
     columns : dict of str to list of str
         The cells of the other columns, under their heads; set right, but for that of classes.
     sentences : iterable of str
+    head : str, default="hypothesis"
+        Of the last column.
     width : int, default=100
         Of a line. A hypothesis has room for 30 characters in any case.
 
@@ -100,15 +130,18 @@ def table_lines(columns, sentences, *, width=_WIDTH):
     lines : list of str
     """
     aligned = []
-    for head, column in columns.items():
-        cells = [head, *column]
+    for name, column in columns.items():
+        cells = [name, *column]
         size = max(map(len, cells))
-        aligned.append([cell.ljust(size) if head == "class" else cell.rjust(size) for cell in cells])
+        aligned.append([cell.ljust(size) if name == "class" else cell.rjust(size) for cell in cells])
     lines = []
-    for *cells, sentence in zip(*aligned, ["hypothesis", *sentences], strict=True):
+    for *cells, sentence in zip(*aligned, [head, *sentences], strict=True):
         start = "".join(f"{cell}  " for cell in cells)
         room = max(width - len(start), 30)
-        for part in textwrap.wrap(" ".join(sentence.split()), room, break_on_hyphens=False) or [""]:
+        wrapped = textwrap.wrap(
+            " ".join(sentence.split()), room, break_on_hyphens=False, max_lines=_MAX_LINES, placeholder=" …"
+        )
+        for part in wrapped or [""]:
             lines.append((start + part).rstrip())
             start = " " * len(start)
     return lines
@@ -126,6 +159,13 @@ def _figures(table):
     shown["prevalence"] = ["-" if np.isnan(value) else f"{value:.1%}" for value in table["prevalence"]]
     shown["significant"] = ["yes" if value else "" for value in table["significant"]]
     return shown
+
+
+def _intervals(table, head):
+    """Return the confidence intervals of what is shown under `head` as str."""
+    prefix = {"separation": "separation", "coef": "regression"}[head]
+    limits = (numbers(table[f"{prefix}_ci_{side}"]) for side in ("low", "high"))
+    return ["-" if low == "-" else f"{low} to {high}".replace(" ", "\u00a0") for low, high in zip(*limits, strict=True)]
 
 
 def numbers(values):

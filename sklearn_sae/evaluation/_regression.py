@@ -4,17 +4,21 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, t
 
 _COLLINEAR = 1e-5  # share of a column's length that the columns before it must leave unexplained
 _EXACT = 1e-10  # share of the target's spread below which a residual is rounding
+_DIVERGED = 1e5  # standard error, of a column in standard units, from which log-odds have no finite estimate
 
 
 class Fit(NamedTuple):
-    """A joint regression."""
+    """A joint regression, the intercept left out."""
 
-    coef: np.ndarray  # (n_columns,) of the columns, the intercept left out
+    coef: np.ndarray  # (n_columns,)
+    se: np.ndarray  # (n_columns,) standard errors
     pvalues: np.ndarray  # (n_columns,)
+    low: np.ndarray  # (n_columns,) of the confidence interval
+    high: np.ndarray  # (n_columns,)
     predicted: np.ndarray  # (n_samples,)
     penalized: bool = False  # by Firth's method
 
@@ -44,49 +48,190 @@ def independent_columns(A):
     return kept
 
 
-def fit_least_squares(A, y):
-    """Regress `y` on a constant and the independent columns of `A` by ordinary least squares."""
-    import statsmodels.api as sm
+def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
+    """Regress `y` on a constant and the independent columns of `A` by ordinary least squares.
 
+    Standard errors are classical, HC3 (`robust`) or clustered (`groups`: ndarray of int from 0).
+    """
+    X, scale = _standardized(A)
+    coef = least_squares(X, y)
+    predicted = X @ coef
+    residuals, df = y - predicted, X.shape[0] - X.shape[1]
     with np.errstate(all="ignore"):
-        result = sm.OLS(y, _with_constant(A)).fit()
-        coef, pvalues = result.params[1:], result.pvalues[1:]
-    if result.resid.std() <= _EXACT * y.std() + 1e-14 * np.abs(y).max():
+        if groups is not None or robust:
+            variances = sandwich(X, residuals, np.ones(len(y)), groups)
+        else:
+            variances = np.diag(np.linalg.inv(X.T @ X)) * (residuals @ residuals / df)
+    fit = _wald(coef, variances, predicted, df if groups is None else groups.max(), confidence)
+    if residuals.std() <= _EXACT * y.std() + 1e-14 * np.abs(y).max():
         # No error is left to compare with: a coefficient is certain, or rounding.
-        pvalues = np.where(np.abs(coef) * A.std(axis=0) > 1e-6 * y.std(), 0.0, 1.0)
-    return Fit(coef, pvalues, result.fittedvalues)
+        pvalues = np.where(np.abs(fit.coef) > 1e-6 * y.std(), 0.0, 1.0)
+        fit = fit._replace(pvalues=pvalues, se=np.zeros_like(fit.se), low=fit.coef, high=fit.coef)
+    return _unscaled(fit, scale)
 
 
-def fit_logistic(A, y):
+def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
     """Regress 0/1 `y` on a constant and the independent columns of `A` by logistic regression.
 
-    Maximum likelihood with Wald tests; where it has no finite maximum, because a combination of the columns separates
-    the classes fully or in part, Firth's penalized likelihood with likelihood-ratio tests.
+    Maximum likelihood with Wald tests, their standard errors classical, HC3 (`robust`) or clustered (`groups`: ndarray
+    of int from 0). Where it has no finite maximum, because a combination of the columns separates the classes fully or
+    in part, Firth's penalized likelihood with likelihood-ratio tests and the intervals that these give. They do not
+    heed groups; with `groups` there are Wald tests of the columns that have a finite maximum, and NaN for the others.
     """
+    X, scale = _standardized(A)
+    coef, penalized = logistic(X, y)
+    p = probabilities(X @ coef)
+    weights = p * (1 - p)
+    with np.errstate(all="ignore"):
+        if groups is not None or (robust and not penalized):
+            variances = sandwich(X, y - p, weights, groups)
+        else:
+            variances = np.diag(np.linalg.inv((X * weights[:, None]).T @ X))
+    if penalized and groups is not None:
+        variances[1:][_separating(A, y)] = np.nan
+    fit = _wald(coef, variances, p, np.inf if groups is None else groups.max(), confidence)
+    if penalized and groups is None:
+        pvalues, low, high = _firth_tests(X, y, coef, confidence)
+        fit = fit._replace(pvalues=pvalues, low=low, high=high)
+    return _unscaled(fit._replace(penalized=penalized), scale)
+
+
+def _separating(A, y):
+    """Return which columns have no finite log-odds: those that hold, or do not, in one class only.
+
+    Maximum likelihood for the others is that without these columns and without the rows where they are not what they
+    are elsewhere. If it is not finite either, all columns are returned.
+    """
+    finite, left = np.ones(A.shape[1], dtype=bool), np.ones(len(y), dtype=bool)
+    for j, column in enumerate(A.T):
+        for usual in (-1, 0, 1):
+            other = column != usual
+            if other.any() and np.ptp(y[other]) == 0:
+                finite[j] = False
+                left &= ~other
+    if finite.all() or not left.any() or np.ptp(y[left]) == 0:
+        return np.ones_like(finite)
+    finite[finite] = independent_columns(A[np.ix_(left, finite)])
+    if not finite.any() or finite.sum() + 1 >= left.sum():
+        return np.ones_like(finite)
+    penalized = logistic(_standardized(A[np.ix_(left, finite)])[0], y[left])[1]
+    return np.ones_like(finite) if penalized else ~finite
+
+
+def least_squares(X, y):
+    """Return the coefficients of `y` on the independent columns of `X`."""
+    return np.linalg.lstsq(X, y, rcond=None)[0]
+
+
+def logistic(X, y):
+    """Return the log-odds of 0/1 `y` on the independent columns of `X`, and whether they are Firth's."""
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
-    scale = A.std(axis=0)
-    X = _with_constant((A - A.mean(axis=0)) / scale)  # the same model, better conditioned
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             result = sm.Logit(y, X).fit(disp=False, maxiter=50)
         except (np.linalg.LinAlgError, PerfectSeparationError):
             result = None
-    if result is not None and result.mle_retvals["converged"]:
-        return Fit(result.params[1:] / scale, result.pvalues[1:], _probabilities(result.fittedvalues))
-    coef, best = fit_firth(X, y)
-    pvalues = np.empty(X.shape[1])
+    # Far out on a flat likelihood, steps become too small to count as such.
+    if result is not None and result.mle_retvals["converged"] and result.bse.max() < _DIVERGED:
+        return result.params, False
+    return fit_firth(X, y)[0], True
+
+
+def sandwich(X, residuals, weights, groups=None):
+    """Return the variances of coefficients that hold where rows scatter unlike each other, or go together in groups.
+
+    HC3 [1]_, or CR1 with `groups` [2]_. statsmodels has these for least squares; for its logistic regression "HC3" is
+    HC0.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns)
+        With its column of ones.
+    residuals : ndarray of shape (n_samples,)
+        Of the target itself, for logistic regression too.
+    weights : ndarray of shape (n_samples,)
+        Of the rows in the information: 1 for least squares, p (1 - p) for logistic regression.
+    groups : ndarray of int of shape (n_samples,), optional
+        From 0 to the number of groups less one.
+
+    Returns
+    -------
+    variances : ndarray of shape (n_columns,)
+        NaN for HC3 where a single row alone determines a coefficient.
+
+    References
+    ----------
+    .. [1] MacKinnon & White, "Some heteroskedasticity-consistent covariance matrix estimators with improved finite
+       sample properties", Journal of Econometrics 29 (1985).
+    .. [2] Cameron & Miller, "A practitioner's guide to cluster-robust inference", Journal of Human Resources 50
+       (2015).
+    """
+    n, k = X.shape
+    pull = X @ np.linalg.inv((X * weights[:, None]).T @ X)  # of each row on each coefficient
+    if groups is None:
+        left = 1 - weights * (pull * X).sum(axis=1)
+        alone = left < 1e-9
+        influences = pull * (residuals / np.where(alone, 1, left))[:, None]
+        influences[alone] = np.where(np.abs(pull[alone]) > 1e-9 * np.abs(pull).max(axis=0), np.nan, 0)
+        return (influences**2).sum(axis=0)
+    n_groups = groups.max() + 1
+    influences = np.column_stack([np.bincount(groups, column) for column in (pull * residuals[:, None]).T])
+    return n_groups / (n_groups - 1) * (n - 1) / (n - k) * (influences**2).sum(axis=0)
+
+
+def _wald(coef, variances, predicted, df, confidence):
+    """Return the fit with tests and intervals by Student's t (the normal for infinite `df`), less the intercept."""
+    coef, se = coef[1:], np.sqrt(variances[1:])
+    with np.errstate(all="ignore"):
+        pvalues = 2 * t.sf(np.abs(coef) / se, df)
+    margin = se * t.isf((1 - confidence) / 2, df)
+    return Fit(coef, se, pvalues, coef - margin, coef + margin, predicted)
+
+
+def _firth_tests(X, y, coef, confidence):
+    """Return p-values, lower and upper limits by the penalized likelihood ratio, less the intercept."""
+    best = _penalized_loglikelihood(X, y, coef)
+    p = probabilities(X @ coef)
+    errors = np.sqrt(np.diag(np.linalg.inv((X * (p * (1 - p))[:, None]).T @ X)))
+    out = []
     for j in range(1, X.shape[1]):
         free = np.arange(X.shape[1]) != j
-        # A likelihood is flat at its maximum, so a looser tolerance gives the same.
-        without = fit_firth(X, y, free, start=coef, tol=1e-5)[1]
-        pvalues[j] = chi2.sf(2 * max(best - without, 0.0), 1)
-    return Fit(coef[1:] / scale, pvalues[1:], _probabilities(X @ coef), penalized=True)
+
+        def root(value, free=free, start=coef):  # of the likelihood ratio: nearly linear in the coefficient
+            # A likelihood is flat at its maximum, so a looser tolerance gives the same.
+            fixed, loglikelihood = fit_firth(X, y, free, start=start, fixed=value, tol=1e-5)
+            return np.sqrt(2 * max(best - loglikelihood, 0.0)), fixed
+
+        pvalue = chi2.sf(root(0.0)[0] ** 2, 1)
+        target = np.sqrt(chi2.isf(1 - confidence, 1))
+        out.append((pvalue, *(_limit(root, coef, j, side * errors[j], target) for side in (-1, 1))))
+    return np.array(out).T
 
 
-def fit_firth(X, y, free=None, *, start=None, max_iter=200, tol=1e-8):
+def _limit(root, coef, j, error, target):
+    """Return where the root of the likelihood ratio reaches `target`, on the side of the estimate that `error` is."""
+    step, start = error * target, coef
+    inner, at_inner, outer, at_outer = 0.0, 0.0, None, None  # steps from the estimate, and the root there
+    for _ in range(40):
+        reached, start = root(coef[j] + step, start=start)
+        if abs(reached - target) < 1e-3 * target:
+            break
+        if reached < target:
+            inner, at_inner = step, reached
+        else:
+            outer, at_outer = step, reached
+        if outer is None:
+            step *= min(max(1.05 * target / max(reached, 1e-3), 1.2), 4.0)
+        else:  # false position, kept off the ends
+            share = (target - at_inner) / (at_outer - at_inner)
+            step = inner + (outer - inner) * min(max(share, 0.05), 0.95)
+    return coef[j] + step
+
+
+def fit_firth(X, y, free=None, *, start=None, fixed=0.0, max_iter=200, tol=1e-8):
     """Maximize Firth's penalized likelihood: the log-likelihood plus half the log-determinant of the information.
 
     Parameters
@@ -96,9 +241,11 @@ def fit_firth(X, y, free=None, *, start=None, max_iter=200, tol=1e-8):
     y : ndarray of shape (n_samples,)
         0 or 1.
     free : ndarray of bool of shape (n_columns,), optional
-        Coefficients to estimate; the others are 0. The penalty is that of all columns.
+        Coefficients to estimate; the others are `fixed`. The penalty is that of all columns.
     start : ndarray of shape (n_columns,), optional
         Coefficients to start from, 0 by default; those of a fit to more columns save most of the steps.
+    fixed : float, default=0.0
+        The value of the coefficients that are not free.
 
     Returns
     -------
@@ -111,10 +258,10 @@ def fit_firth(X, y, free=None, *, start=None, max_iter=200, tol=1e-8):
     (2002).
     """
     free = np.ones(X.shape[1], dtype=bool) if free is None else free
-    coef = np.zeros(X.shape[1]) if start is None else np.where(free, start, 0.0)
+    coef = np.where(free, 0.0 if start is None else start, fixed)
     value = _penalized_loglikelihood(X, y, coef)
     for _ in range(max_iter):
-        p = _probabilities(X @ coef)
+        p = probabilities(X @ coef)
         weighted = X * np.sqrt(p * (1 - p))[:, None]
         information = weighted.T @ weighted
         leverage = (weighted * np.linalg.solve(information, weighted.T).T).sum(axis=1)
@@ -137,7 +284,7 @@ def fit_firth(X, y, free=None, *, start=None, max_iter=200, tol=1e-8):
 
 def _penalized_loglikelihood(X, y, coef):
     eta = X @ coef
-    p = _probabilities(eta)
+    p = probabilities(eta)
     information = (X * (p * (1 - p))[:, None]).T @ X
     sign, log_determinant = np.linalg.slogdet(information)
     if sign <= 0:
@@ -145,9 +292,16 @@ def _penalized_loglikelihood(X, y, coef):
     return float(y @ eta - np.logaddexp(0, eta).sum() + 0.5 * log_determinant)
 
 
-def _probabilities(eta):
+def probabilities(eta):
+    """Return the probabilities that log-odds stand for."""
     return 0.5 * (1 + np.tanh(eta / 2))
 
 
-def _with_constant(A):
-    return np.column_stack([np.ones(len(A)), A])
+def _standardized(A):
+    """Return a column of ones and the columns in standard units (the same model, better conditioned), and the units."""
+    scale = A.std(axis=0)
+    return np.column_stack([np.ones(len(A)), (A - A.mean(axis=0)) / scale]), scale
+
+
+def _unscaled(fit, scale):
+    return fit._replace(**{name: getattr(fit, name) / scale for name in ("coef", "se", "low", "high")})

@@ -3,21 +3,24 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import ttest_ind_from_stats
+from scipy.stats import t
 
-FEW_ROWS = 10  # on a side; with fewer the t-test is not to be relied on
+FEW = 10  # rows, or groups of rows, on a side; with fewer a test is not to be relied on
 
 
 class Separation(NamedTuple):
-    """A difference of means and its test."""
+    """A difference of means, its test and its interval."""
 
     score: float  # NaN where a side has no row
-    pvalue: float  # NaN where a side has fewer than FEW_ROWS rows and the target does not vary on it
-    reliable: bool  # each side has FEW_ROWS rows or more, and the target varies on it
+    pvalue: float  # NaN where a side has fewer than FEW rows and the target does not vary on it, or a single group
+    low: float  # of the confidence interval; NaN where the p-value is
+    high: float
+    effect_size: float  # Cohen's d, or Cohen's h of shares
+    reliable: bool  # each side has FEW rows or more, and the target varies on it
 
 
-def separation(annotation, y):
-    """Return the difference of the target's means and its p-value by Welch's t-test.
+def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
+    """Return the difference of the target's means, with Welch's t-test or one that heeds groups of rows.
 
     For pairs, rows where it holds for the first text are compared with rows where it holds for the second. Rows of
     both or neither would be a fair measure only if the first text had no advantage as such; it cancels between the
@@ -29,6 +32,13 @@ def separation(annotation, y):
         Numbers in [-1, 1], or NaN where no answer came. It holds from 0.5 on; at -0.5 and below it holds for the other
         text of the pair.
     y : ndarray of shape (n_samples,)
+    groups : ndarray of int of shape (n_samples,), optional
+        Rows of one group may be alike; the variance is then the cluster-robust one (CR1) of the regression of `y` on
+        the two sides, with Student's t of one degree of freedom less than there are groups.
+    confidence : float, default=0.95
+        Of the interval.
+    shares : bool, default=False
+        Whether `y` is 0 or 1, so that its means are shares and the effect size is Cohen's h.
 
     Returns
     -------
@@ -36,19 +46,57 @@ def separation(annotation, y):
         Where the target does not vary on either side the p-value is 1 for equal and 0 for different means, the limits
         of the test.
     """
-    first, second, neither = y[annotation >= 0.5], y[annotation <= -0.5], y[np.abs(annotation) < 0.5]
-    if len(first) and len(second):
+    first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
+    if first.any() and second.any():
         high, low, share = first, second, 0.5
     else:
-        high, low, share = (neither, second, 1.0) if len(second) else (first, neither, 1.0)
-    if len(high) == 0 or len(low) == 0:
-        return Separation(np.nan, np.nan, False)
-    score = share * (high.mean() - low.mean())
-    sizes = np.array([len(high), len(low)])
-    stds = np.array([0.0 if np.ptp(values) == 0 else values.std(ddof=1) for values in (high, low)])
-    if ((sizes < FEW_ROWS) & (stds == 0)).any():
-        return Separation(score, np.nan, False)
-    if (stds == 0).all():
-        return Separation(score, float(high[0] == low[0]), False)
-    test = ttest_ind_from_stats(high.mean(), stds[0], sizes[0], low.mean(), stds[1], sizes[1], equal_var=False)
-    return Separation(score, test.pvalue, bool((sizes >= FEW_ROWS).all() and (stds > 0).all()))
+        high, low, share = (neither, second, 1.0) if second.any() else (first, neither, 1.0)
+    if not high.any() or not low.any():
+        return Separation(*[np.nan] * 5, False)
+    sides = y[high], y[low]
+    sizes = np.array([len(side) for side in sides])
+    means = np.array([side.mean() for side in sides])
+    variances = np.array([0.0 if np.ptp(side) == 0 else side.var(ddof=1) for side in sides])
+    difference = means[0] - means[1]
+    effect_size = share * (_cohens_h(means) if shares else _cohens_d(difference, variances, sizes))
+    varies = variances > 0
+    reliable = bool((sizes >= FEW).all() and varies.all())
+    if ((sizes < FEW) & ~varies).any() or (groups is not None and min(_n_groups(groups, high, low)) < 2):
+        return Separation(share * difference, np.nan, np.nan, np.nan, effect_size, reliable)
+    if varies.any():
+        if groups is None:
+            of_means = variances / sizes
+            error, df = np.sqrt(of_means.sum()), of_means.sum() ** 2 / (of_means**2 / (sizes - 1).clip(1)).sum()
+        else:
+            error, df = _clustered_error(y, groups, (high, low), means, sizes)
+        pvalue = 2 * t.sf(abs(difference) / error, df) if error > 0 else float(difference == 0)
+        margin = error * t.isf((1 - confidence) / 2, df)
+    else:
+        pvalue, margin = float(sides[0][0] == sides[1][0]), 0.0
+    low, high = share * (difference - margin), share * (difference + margin)
+    return Separation(share * difference, float(pvalue), low, high, effect_size, reliable)
+
+
+def _clustered_error(y, groups, sides, means, sizes):
+    """Return the cluster-robust standard error of a difference of means, and its degrees of freedom."""
+    sums = 0.0
+    for rows, mean, size, sign in zip(sides, means, sizes, (1, -1), strict=True):
+        sums = sums + sign * np.bincount(groups[rows], (y[rows] - mean) / size, minlength=groups.max() + 1)
+    n_groups, n_rows = len(np.unique(groups[sides[0] | sides[1]])), sizes.sum()
+    correction = n_groups / (n_groups - 1) * (n_rows - 1) / (n_rows - 2)
+    return np.sqrt(correction * (sums**2).sum()), n_groups - 1
+
+
+def _n_groups(groups, *sides):
+    return [len(np.unique(groups[rows])) for rows in sides]
+
+
+def _cohens_d(difference, variances, sizes):
+    """Return the difference in standard deviations, pooled over the sides; NaN where these are zero."""
+    pooled = np.sqrt((variances * (sizes - 1)).sum() / max(sizes.sum() - 2, 1))
+    return difference / pooled if pooled > 0 else np.nan
+
+
+def _cohens_h(shares):
+    """Return the difference of two shares on the arcsine scale, where their variance does not depend on them."""
+    return 2 * (np.arcsin(np.sqrt(shares[0])) - np.arcsin(np.sqrt(shares[1])))

@@ -1,0 +1,71 @@
+"""How well the joint regression predicts rows that it was not fitted to."""
+
+import numpy as np
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from sklearn_sae.evaluation._regression import independent_columns, least_squares, logistic, probabilities
+
+_N_FOLDS = 5
+
+
+def cross_fit_r2(A, y, groups=None):
+    """Return R² of least squares, each fold predicted by a fit to the others.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_samples, n_columns)
+        NaN where no answer came; the mean of the rows fitted to stands in.
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of int of shape (n_samples,), optional
+        Rows of one group stay in one fold.
+
+    Returns
+    -------
+    r2 : float
+        Over all rows at once, as folds may be small; NaN with too few rows for the columns.
+    """
+    n_folds = min(_N_FOLDS, len(y) if groups is None else groups.max() + 1)
+    folds = GroupKFold(n_folds) if groups is not None else KFold(n_folds, shuffle=True, random_state=0)
+    predicted = np.empty(len(y))
+    for train, test in folds.split(A, y, groups):
+        X, X_test = _designs(A[train], A[test])
+        if X.shape[1] >= len(X):
+            return np.nan
+        predicted[test] = X_test @ least_squares(X, y[train])
+    return float(r2_score(y, predicted))
+
+
+def cross_fit_auc(A, y, groups=None):
+    """Return the AUC of logistic regression, each fold predicted by a fit to the others.
+
+    Parameters are those of `cross_fit_r2`, with `y` of 0 and 1.
+
+    Returns
+    -------
+    auc : float
+        Mean over the folds that have both classes, as predictions of different fits are not to be ranked together; NaN
+        with too few rows.
+    """
+    n_folds = min(_N_FOLDS, *np.bincount(y.astype(int)), *([] if groups is None else [groups.max() + 1]))
+    if n_folds < 2:
+        return np.nan
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    aucs = []
+    for train, test in kind(n_folds, shuffle=True, random_state=0).split(A, y, groups):
+        if 0 < y[train].mean() < 1 and len(test) and 0 < y[test].mean() < 1:
+            X, X_test = _designs(A[train], A[test])
+            if X.shape[1] >= len(X):
+                return np.nan
+            aucs.append(roc_auc_score(y[test], probabilities(X_test @ logistic(X, y[train])[0])))
+    return float(np.mean(aucs)) if aucs else np.nan
+
+
+def _designs(train, test):
+    """Return both with a column of ones and without gaps; columns that `train` cannot tell apart are left out."""
+    answered = ~np.isnan(train)
+    means = np.where(answered, train, 0).sum(axis=0) / np.maximum(answered.sum(axis=0), 1)
+    train, test = (np.where(np.isnan(rows), means, rows) for rows in (train, test))
+    kept = independent_columns(train)
+    center, scale = train[:, kept].mean(axis=0), train[:, kept].std(axis=0)
+    return tuple(np.column_stack([np.ones(len(rows)), (rows[:, kept] - center) / scale]) for rows in (train, test))
