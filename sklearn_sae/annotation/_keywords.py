@@ -40,10 +40,11 @@ _ENGLISH_STOP_WORDS = """
 ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
 
 _N_CANDIDATES = 300  # terms of a neuron that are tried in a set
-_SURE_Z = 4.0  # log-odds above which a term may be tried; half of the largest, where few texts allow so much
-_PRIOR_SHARE = 0.01  # weight of the prior, as a share of the corpus
+_SURE_Z = 3.0  # log-odds above which a term may be tried; half of the largest, where few texts allow so much
+# Weight of the prior, as a share of the corpus. With less, a term that stands in activating texts alone has a large
+# standard error and looks unsure, and more rare terms pass by chance.
+_PRIOR_SHARE = 0.1
 _RARITY = 0.05  # added to a set's share of texts in the denominator of its correlation: rare sets must earn it
-_LEAST_GAIN = 0.02  # a further term must raise the score by this share
 _STEM_LENGTH = 4  # a last word of at least so many letters is the same word with an "s" at its end
 
 
@@ -143,7 +144,8 @@ def choose_terms(presence, activation, n_keywords, *, use):
 
     Candidates are ranked by their log-odds of standing in the activating texts, each text weighted by its
     activation. From the best of them a set grows, term by term, by the correlation of "contains one of
-    them" with the activation, until the next term adds too little.
+    them" with the activation, as long as that rises. Chance words are kept out by the bar for candidates,
+    not by a least gain: terms that add little each add much together, on other texts too.
 
     Parameters
     ----------
@@ -179,7 +181,7 @@ def choose_terms(presence, activation, n_keywords, *, use):
         gained = covered_weight + columns.T @ (uncovered * weight) / n
         score = (gained - share * mean) / np.sqrt((share + _RARITY) * (1 - share) + 1e-12)
         i = int(np.argmax(score))
-        if score[i] <= best * (1 + _LEAST_GAIN) + 1e-9:
+        if score[i] <= best + 1e-9:
             break
         best, covered_share, covered_weight = score[i], share[i], gained[i]
         uncovered[columns.indices[columns.indptr[i] : columns.indptr[i + 1]]] = 0

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_sae.annotation._keywords import (
+    _PRIOR_SHARE,
+    _SURE_Z,
     ENGLISH_STOP_WORDS,
     TOKEN_PATTERN,
     check_token_pattern,
@@ -97,6 +99,39 @@ def test_terms_are_chosen_that_cover_the_activation():
     once[0] = 1
     chosen = choose_terms(presence_of([everywhere, half, once, other_half]), activation, 5, use=np.ones(100, bool))
     assert sorted(chosen) == [1, 3]
+
+
+def test_terms_that_add_little_are_kept_and_chance_words_are_not():
+    activation = np.r_[np.ones(2000), np.zeros(2000)]
+    rows = np.arange(4000)
+    real = [rows < 1500] + [(rows >= 1500 + 30 * i) & (rows < 1530 + 30 * i) for i in range(12)]
+    chance = np.random.RandomState(0).rand(200, 4000) < 0.01
+    chosen = choose_terms(presence_of([*real, *chance]), activation, 24, use=np.ones(4000, bool))
+    assert sorted(chosen) == list(range(len(real)))
+
+
+def test_few_terms_are_sure_by_chance():
+    rng = np.random.RandomState(0)
+    rate = np.exp(rng.uniform(np.log(0.002), np.log(0.1), size=5000))  # most words are rare
+    presence = sparse.csc_array((rng.rand(1000, 5000) < rate).astype(float))
+    presence = presence[:, np.diff(presence.indptr) >= 2]
+    activation = np.where(rng.rand(1000) < 0.3, rng.uniform(0.5, 1.5, size=1000), 0)
+    prior = _PRIOR_SHARE * np.diff(presence.indptr)
+    z = log_odds(presence.T @ activation, presence.T @ (activation == 0).astype(float), prior)
+    assert (z > _SURE_Z).mean() < 0.00135  # of a standard normal
+
+
+@any_speed
+@given(st.integers(0, 10_000), st.integers(1, 12))
+def test_a_longer_name_goes_on_from_a_shorter_one_and_finds_more(seed, n):
+    rng = np.random.RandomState(seed)
+    presence = presence_of((rng.rand(15, 50) < rng.uniform(0.05, 0.5, size=(15, 1))) | (np.arange(50) == 0))
+    activation, use = np.maximum(rng.randn(50), 0), np.ones(50, bool)
+    chosen = choose_terms(presence, activation, n, use=use)
+    assert choose_terms(presence, activation, n + 1, use=use)[: len(chosen)] == chosen
+    found = [presence[:, chosen[:i]].sum(axis=1).astype(bool).sum() for i in range(len(chosen) + 1)]
+    assert len(chosen) <= n
+    assert (np.diff(found) > 0).all()
 
 
 def test_texts_held_back_are_not_looked_at():
