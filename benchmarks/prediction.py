@@ -1,0 +1,471 @@
+"""How well few hypotheses predict: all that neurons and their names keep of what the embeddings know.
+
+``python -m benchmarks.prediction [neurons faithfulness keywords pairs planted curve] [--quick]`` prints a markdown
+table for each of the sections named, or for all; *curve* also draws R2 against the number of hypotheses, to the file
+of ``--plot``. Needs the extra ``benchmarks``, matplotlib, and but for *planted* the data folder (see `_data.py`).
+
+Whatever has sizes or options chooses them on a part of the training rows held back from it; no figure is on rows that
+chose anything. ``--quick`` takes one seed, two folds of `yelp` and two sizes.
+"""
+
+import argparse
+import json
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_matrix, issparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifierCV
+from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from benchmarks import _models as models
+from benchmarks._data import folder, load, load_array
+from benchmarks._peers import hypothesaes
+from benchmarks._report import machine, mean, print_table
+from benchmarks._rows import splits
+from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer, make_hypothesis_pipeline
+from sklearn_sae._optional import require
+from sklearn_sae.datasets import make_concept_texts
+
+N = 20  # hypotheses
+SIZES = ((32, 4), (64, 8), (128, 16), (256, 32))  # M and K; K/M is 1/8
+WEIGHTS = (1.0, 3.0, 10.0)  # of the target, in training
+UNSUPERVISED, SUPERVISED = "20 neurons, unsupervised", "20 neurons, target-aware"
+MATRYOSHKA = "20 neurons, unsupervised, Matryoshka"
+PEER = {method: f"hypothesaes, {method}" for method in ("lasso", "correlation", "separation_score")}
+WORDS = "20 words, lasso"
+KEYWORDS, SEARCHED = "20 keyword hypotheses, defaults", "20 keyword hypotheses, sizes chosen"
+BY_NEURONS = (SUPERVISED, UNSUPERVISED, MATRYOSHKA, PEER["lasso"])  # what is looked at closely
+_memory = tempfile.TemporaryDirectory()  # its three selections share each of the peer's autoencoders
+
+
+class Effort(NamedTuple):
+    """How much to measure."""
+
+    seeds: int
+    folds: int
+    sizes: tuple
+    weights: tuple
+    plot: str
+
+
+class Model(NamedTuple):
+    """What is fitted: ``make(effort, seed)`` is an estimator of texts or of embeddings."""
+
+    make: Callable
+    reads: str = "embeddings"
+    seeded: bool = True
+
+
+MODELS = {
+    "ridge on embeddings": Model(lambda effort, seed: models.ridge_on_embeddings(), seeded=False),
+    "ridge on TF-IDF": Model(lambda effort, seed: models.ridge_on_words(), "texts", seeded=False),
+    SUPERVISED: Model(lambda effort, seed: models.ours(effort.sizes, effort.weights, N, seed)),
+    UNSUPERVISED: Model(lambda effort, seed: models.ours(effort.sizes, (0.0,), N, seed)),
+    MATRYOSHKA: Model(lambda effort, seed: models.matryoshka(effort.sizes, N, seed)),
+    **{
+        name: Model(
+            lambda effort, seed, method=method: models.theirs(effort.sizes, N, seed, method=method, memory=_memory.name)
+        )
+        for method, name in PEER.items()
+    },
+    WORDS: Model(lambda effort, seed: models.words(N), "texts", seeded=False),
+    "20 principal components": Model(
+        lambda effort, seed: models.components_of_embeddings([m for m, _ in effort.sizes], N), seeded=False
+    ),
+    "20 topics (NMF of TF-IDF)": Model(lambda effort, seed: models.topics([32, 64], N), "texts", seeded=False),
+    KEYWORDS: Model(lambda effort, seed: make_hypothesis_pipeline(n_hypotheses=N, random_state=seed), "texts"),
+    SEARCHED: Model(lambda effort, seed: models.keywords(N, seed, _memory.name), "texts"),
+}
+
+
+@cache
+def rows_of(data):
+    """Return texts and embeddings by name, and the targets."""
+    texts, y, X = load(data)
+    return {"texts": texts, "embeddings": X}, y.astype(float)
+
+
+@cache
+def fitted(name, data, seed, fold, effort):
+    """Return a model fitted to the training rows of a fold: the best of its search, if it has one."""
+    rows, y = rows_of(data)
+    train, _ = splits(data)[fold]
+    model = MODELS[name]
+    estimator = model.make(effort, seed).fit(rows[model.reads][train], y[train])
+    return getattr(estimator, "best_estimator_", estimator)
+
+
+def r2(name, data, effort):
+    """Return R2 on the unseen rows, (n_seeds, n_folds)."""
+    rows, y = rows_of(data)
+    model = MODELS[name]
+    return np.array(
+        [
+            [
+                fitted(name, data, seed, fold, effort).score(rows[model.reads][test], y[test])
+                for fold, (_, test) in enumerate(splits(data)[: effort.folds])
+            ]
+            for seed in range(effort.seeds if model.seeded else 1)
+        ]
+    )
+
+
+def row_of(name, data, effort, goal=""):
+    scores = r2(name, data, effort)
+    return {
+        "what": f"{data}: {name}",
+        "R2": mean(scores.mean(axis=1)),
+        "over folds": f"± {scores.mean(axis=0).std():.3f}" if scores.shape[1] > 1 else "",
+        "goal": goal and f"{goal:.2f}",
+        "from the goal": goal and f"{scores.mean() - goal:+.3f}",
+        "chosen": _chosen(name, data, effort),
+    }
+
+
+def _chosen(name, data, effort):
+    """Return the sizes and options that were chosen most often, as text."""
+    if name not in (SUPERVISED, UNSUPERVISED, MATRYOSHKA, *PEER.values()):
+        return ""
+    chosen = Counter()
+    for seed in range(effort.seeds):
+        for fold in range(len(splits(data)[: effort.folds])):
+            encoder = fitted(name, data, seed, fold, effort)["encode"]
+            weight = getattr(encoder, "target_weight", 0)
+            chosen[f"({encoder.n_components}, {encoder.k})" + (f" weight {weight:g}" if weight else "")] += 1
+    return ", ".join(f"{what}: {count}" for what, count in chosen.most_common(3))
+
+
+def neurons(effort):
+    """R2 of least squares on 20 neurons, beside what else predicts."""
+    goals = {
+        "yelp": {SUPERVISED: 0.57, UNSUPERVISED: 0.48, MATRYOSHKA: 0.48},
+        "movies": {SUPERVISED: 0.44, UNSUPERVISED: 0.32, MATRYOSHKA: 0.32},
+    }
+    names = [name for name in MODELS if name not in (KEYWORDS, SEARCHED)]
+    print_table(
+        f"R2 on unseen rows of least squares on {N} neurons, mean ± deviation over seeds ({effort.seeds})",
+        [row_of(name, data, effort, goals[data].get(name, "")) for data in goals for name in names],
+        f"`yelp`: {effort.folds} of five folds; `movies`: the fixed split. Sizes (M, K) of "
+        f"{', '.join(map(str, effort.sizes))} and target weights of {', '.join(f'{w:g}' for w in effort.weights)}, the "
+        "best by R2 in three folds of the training rows; Matryoshka prefixes of 20, 64 and M neurons. For the peer (at "
+        "its defaults) and for topics by R2 on a quarter of them. Chosen: over seeds and folds. The peer selects by "
+        "its own code; principal components and "
+        "topics by our lasso, out of as many as M and of 32 or 64. What draws no random numbers has no seeds.",
+    )
+
+
+def faithfulness(effort):
+    """How well names fit the neurons, how much neurons overlap, and what the names predict."""
+    cases = [(data, name) for data in ("yelp", "movies") for name in BY_NEURONS]
+    rows = []
+    for data, name in cases:
+        figures = Parallel(n_jobs=2)(
+            delayed(_named)(fitted(name, data, seed, fold, effort), seed, _part(data, train), _part(data, test))
+            for seed in range(effort.seeds)
+            for fold, (train, test) in enumerate(splits(data)[: effort.folds])
+        )
+        by_seed = np.array(figures).reshape(effort.seeds, -1, len(_FIGURES)).mean(axis=1)
+        forms = {figure: mean(by_seed[:, i], ".2f" if i < 4 else ".3f") for i, figure in enumerate(_FIGURES)}
+        rows.append({"what": f"{data}: {name}", **forms})
+    print_table(
+        f"Names of the {N} neurons, mean ± deviation over seeds ({effort.seeds})",
+        rows,
+        "Goal: fidelity and correlation of ours no worse than the peer's. The same neurons as above, all named by "
+        "`KeywordHypothesisAnnotator`, which never sees the target. Fidelity F1: its own figure, on texts held back "
+        "from the naming, half of which activate the neuron. F1, unseen: whether the neuron is active against whether "
+        "the name holds, on the unseen rows. Correlation: the mean absolute one between two neurons, on unseen rows. "
+        "R2: of least squares on the activations, on whether they are above 0, and on whether the names hold.",
+    )
+
+
+_FIGURES = (
+    "fidelity F1",
+    "F1, unseen",
+    "correlation",
+    "share of texts",
+    "R2 of neurons",
+    "R2 if active",
+    "R2 of names",
+)
+
+
+def _part(data, rows):
+    of_all, y = rows_of(data)
+    return of_all["texts"][rows], of_all["embeddings"][rows], y[rows]
+
+
+def _named(model, seed, seen_part, unseen_part):
+    (texts_seen, X, y), (texts_unseen, X_unseen, y_unseen) = seen_part, unseen_part
+    seen, unseen = (_dense(model[:-1].transform(some)) for some in (X, X_unseen))
+    annotator = KeywordHypothesisAnnotator(random_state=seed).fit(seen, texts=texts_seen)
+    names = annotator.transform(unseen, texts=texts_unseen)
+    active = unseen[:, annotator.hypotheses_["neuron"]] > 0
+    return (
+        annotator.hypotheses_["fidelity_f1"].mean(),
+        np.mean([f1_score(active[:, i], names[:, i], zero_division=0) for i in range(active.shape[1])]),
+        _mean_correlation(unseen),
+        (unseen > 0).mean(),
+        _least_squares(seen, y, unseen, y_unseen),
+        _least_squares(seen > 0, y, unseen > 0, y_unseen),
+        _least_squares(annotator.transform(seen, texts=texts_seen), y, names, y_unseen),
+    )
+
+
+def _least_squares(seen, y_seen, unseen, y_unseen):
+    return LinearRegression().fit(seen, y_seen).score(unseen, y_unseen)
+
+
+def _mean_correlation(activations):
+    varying = activations[:, activations.std(axis=0) > 0]
+    return np.abs(np.corrcoef(varying.T))[np.triu_indices(varying.shape[1], 1)].mean()
+
+
+def _dense(activations):
+    return activations.toarray() if issparse(activations) else np.asarray(activations)
+
+
+def keywords(effort):
+    """R2 of hypotheses made of words, found without a language model."""
+    goals = {KEYWORDS: 0.48, SEARCHED: 0.48, WORDS: "", "ridge on TF-IDF": ""}
+    rows = [row_of(name, "yelp", effort, goal) for name, goal in goals.items()]
+    for row in rows:
+        del row["chosen"]
+    print_table(
+        f"R2 on unseen rows of {N} keyword hypotheses, no model, no download, mean ± deviation over seeds "
+        f"({effort.seeds})",
+        rows,
+        "`make_hypothesis_pipeline` at its defaults: TF-IDF and SVD, a target-aware autoencoder of a size by the "
+        "number of texts, names from the words of the neurons' texts, least squares on the names. Sizes chosen: "
+        "(32, 8) or (64, 16) and a target weight of 1 or 3 by the R2 of the names on a quarter of the training texts. "
+        f"{effort.folds} of the five folds of `yelp`.",
+    )
+
+
+class PairDifference(TransformerMixin, BaseEstimator):
+    """What a transformer of vectors makes of the first of a pair, less what it makes of the second.
+
+    X holds the two vectors side by side. The transformer is fitted to the distinct vectors, with the share of its
+    pairs that each has won as the target.
+    """
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y):
+        sides = np.concatenate(np.hsplit(np.asarray(X), 2))
+        distinct, index = np.unique(sides, axis=0, return_inverse=True)
+        won = np.bincount(index, weights=np.concatenate([y, 1 - y])) / np.bincount(index)
+        self.transformer_ = clone(self.transformer).fit(distinct, won)
+        return self
+
+    def transform(self, X):
+        first, second = (self.transformer_.transform(side) for side in np.hsplit(np.asarray(X), 2))
+        return csr_matrix(first) - csr_matrix(second)
+
+
+def pairs(effort):
+    """AUC for which of two tweets was retweeted more."""
+    (X, y), (X_test, y_test) = (_retweet(part) for part in ("train", "val"))
+    difference = FunctionTransformer(lambda X: np.subtract(*np.hsplit(X, 2)))
+    ridge = make_pipeline(difference, RidgeClassifierCV(models.RIDGE["alphas"])).fit(X, y)
+    ceiling = roc_auc_score(y_test, ridge.decision_function(X_test))
+    rows = [{"what": "ridge on the difference of embeddings", "AUC": f"{ceiling:.3f}", "of ridge": "100%", "goal": ""}]
+    for name, weights in [(SUPERVISED, effort.weights), (UNSUPERVISED, (0.0,))]:
+        scores = []
+        for seed in range(effort.seeds):
+            pipeline = make_pipeline(
+                PairDifference(TopKSAETransformer(random_state=seed)),
+                NeuronSelector(N),
+                StandardScaler(with_mean=False),
+                LogisticRegression(),
+            )
+            sae = "pairdifference__transformer__"
+            grid = [
+                {f"{sae}n_components": [m], f"{sae}k": [k], f"{sae}target_weight": weights} for m, k in effort.sizes
+            ]
+            best = models.search(pipeline, grid, models.A_QUARTER, scoring="roc_auc").fit(X, y)
+            scores.append(roc_auc_score(y_test, best.decision_function(X_test)))
+        rows.append(
+            {"what": name, "AUC": mean(scores), "of ridge": f"{np.mean(scores) / ceiling:.1%}", "goal": "97% of 0.714"}
+        )
+    print_table(
+        f"AUC on `retweet_val` of {N} neurons on differences, mean ± deviation over seeds ({effort.seeds})",
+        rows,
+        "The autoencoder is trained on the distinct tweets of the training pairs; with a target weight it is told "
+        "which share of its pairs a tweet has won. Sizes and weights as above, by AUC on a quarter of the training "
+        "pairs. Logistic regression on the differences of the neurons' activations.",
+    )
+
+
+def _retweet(part):
+    """Return the embeddings of both tweets side by side, and whether the first was retweeted more."""
+    with (folder() / f"retweet_{part}.jsonl").open(encoding="utf-8") as lines:
+        first = np.array([json.loads(line)["target"] == "first" for line in lines])
+    return np.hstack([load_array(f"retweet_{part}.{side}.minilm") for side in "ab"]), first
+
+
+def planted(effort):
+    """What was planted and recovered."""
+    figures = {}
+    for seed in range(effort.seeds):
+        for n in (N_EFFECTS, N):
+            for name, found, concepts in _finds(n, seed):
+                f1, correlation = match(found, concepts)
+                recovered = np.sum(correlation >= _RECOVERED)
+                scores = (f1.mean(), recovered / found.shape[1], recovered / len(f1))
+                figures.setdefault((name, n), []).append((*scores, 2 * recovered / (found.shape[1] + len(f1))))
+    rows = []
+    for (name, n), scores in figures.items():
+        columns = ("F1 of annotations", "precision", "recall", "F1 of recovered")
+        values = dict(zip(columns, [mean(column, ".2f") for column in np.transpose(scores)], strict=True))
+        goal = "0.90" if name == "keyword hypotheses" else ""
+        rows.append({"what": f"{n} {name}", "F1 of annotations": values.pop(columns[0]), "goal": goal, **values})
+    print_table(
+        f"Planted concepts recovered, mean ± deviation over seeds ({effort.seeds})",
+        rows,
+        f"`make_concept_texts(2000)` with ten concepts, {N_EFFECTS} of which have an effect on the target: those are "
+        "to be found, on 1,500 texts, and are scored on the other 500. What holds for a text is compared with what was "
+        "planted in it; hypotheses and concepts are matched one to one so that the sum of correlations is largest. F1 "
+        "of annotations: the mean over concepts, one without a partner counting as 0. Precision, recall and their F1: "
+        f"a concept is recovered if its partner correlates with it by {_RECOVERED} or more. Neurons hold where they "
+        "are active, topics where their weight is above its mean. Told the concepts: the keyword annotator, given the "
+        "planted concepts of the training texts in place of neurons: what such names could reach.",
+    )
+
+
+N_EFFECTS = 6
+_RECOVERED = 0.5
+
+
+def match(found, planted):
+    """Return for each planted concept F1 and correlation of its partner in the best matching, 0 without a partner."""
+    n = planted.shape[1]
+    with np.errstate(invalid="ignore"):  # a hypothesis that holds for all texts or none has no correlation
+        correlations = np.nan_to_num(np.corrcoef(found.T, planted.T)[:-n, -n:]).clip(min=0)
+    rows, columns = linear_sum_assignment(correlations, maximize=True)
+    f1, correlation = np.zeros(n), np.zeros(n)
+    correlation[columns] = correlations[rows, columns]
+    f1[columns] = [f1_score(planted[:, j], found[:, i]) for i, j in zip(rows, columns, strict=True)]
+    return np.where(correlation > 0, f1, 0), correlation
+
+
+def _finds(n, seed):
+    """Yield what each finder says of the unseen texts, and the truth."""
+    reviews = make_concept_texts(2000, random_state=seed)
+    texts, y = np.array(reviews.data, dtype=object), reviews.target
+    concepts = reviews.concepts[:, reviews.coef != 0]
+    train, test = np.split(np.random.default_rng(seed).permutation(len(texts)), [1500])
+
+    def annotations(annotator):
+        return annotator.transform(texts[test]) > 0
+
+    annotator = make_hypothesis_pipeline(n_hypotheses=n, random_state=seed).fit(texts[train], y[train])["hypotheses"]
+    yield "keyword hypotheses", annotations(annotator), concepts[test]
+    yield "neurons behind them", _dense(annotator.encoder_.transform(texts[test])) > 0, concepts[test]
+
+    lasso_words = make_pipeline(CountVectorizer(binary=True, min_df=2), NeuronSelector(n)).fit(texts[train], y[train])
+    yield "words, lasso", _dense(lasso_words.transform(texts[test])) > 0, concepts[test]
+
+    topics = make_pipeline(models.topic_model(32), NeuronSelector(n))
+    annotator = KeywordHypothesisAnnotator(topics, random_state=seed).fit(texts[train], y[train])
+    yield "topics (NMF), named by keywords", annotations(annotator), concepts[test]
+    usual = annotator.encoder_.transform(texts[train]).mean(axis=0)
+    yield "topics (NMF)", annotator.encoder_.transform(texts[test]) > usual, concepts[test]
+
+    if n == N_EFFECTS:
+        told = KeywordHypothesisAnnotator(random_state=seed).fit(concepts[train].astype(float), texts=texts[train])
+        names = told.transform(concepts[test].astype(float), texts=texts[test]) > 0
+        yield "keyword hypotheses, told the concepts", names, concepts[test]
+
+
+COUNTS = (1, 2, 3, 5, 8, 12, 16, 20, 25, 30)
+
+
+def curve(effort):
+    """R2 against the number of hypotheses, as a table and a plot."""
+    plt = require("matplotlib.pyplot", extra="benchmarks", purpose="The plot")
+    plt.switch_backend("svg")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    rows = []
+    for axis, data in zip(axes, ("yelp", "movies"), strict=True):
+        lines = {name: _curve_of(name, data, effort) for name in (*BY_NEURONS, WORDS)}
+        for name, line in lines.items():
+            label = name.removeprefix("20 ")
+            rows.append(
+                {"what": f"{data}: {label}", **{str(n): f"{r2:.3f}" for n, r2 in zip(COUNTS, line, strict=True)}}
+            )
+            axis.plot(COUNTS, line, marker=".", label=label)
+        ceiling = r2("ridge on embeddings", data, effort).mean()
+        axis.axhline(ceiling, color="gray", linestyle="--", label="ridge on embeddings")
+        axis.set(title=data, xlabel="number of hypotheses", ylabel="R² on unseen rows", ylim=0)
+    axes[0].legend()
+    figure.savefig(effort.plot, metadata={"Date": None})
+    print_table(
+        "R2 on unseen rows against the number of hypotheses, seed 0",
+        rows,
+        f"Drawn in {effort.plot}. Each of the autoencoders chosen above for {N} neurons, with another number selected "
+        "from it; least squares on these.",
+    )
+
+
+def _curve_of(name, data, effort):
+    """Return R2 by number of neurons or words, the mean over folds."""
+    rows, y = rows_of(data)
+    scores = []
+    for fold, (train, test) in enumerate(splits(data)[: effort.folds]):
+        model = fitted(name, data, 0, fold, effort)
+        X = rows[MODELS[name].reads]
+        encoder, selector = model[0], model[1]
+        seen, unseen = encoder.transform(X[train]), encoder.transform(X[test])
+        scores.append([_r2_of_so_many(n, selector, seen, y[train], unseen, y[test]) for n in COUNTS])
+    return np.mean(scores, axis=0)
+
+
+def _r2_of_so_many(n, selector, seen, y_seen, unseen, y_unseen):
+    selector = clone(selector).set_params(n_neurons=n)
+    if callable(selector.method):
+        selector.set_params(method=partial(selector.method, n=n))
+    selector.fit(seen, y_seen)
+    return _least_squares(_dense(selector.transform(seen)), y_seen, _dense(selector.transform(unseen)), y_unseen)
+
+
+SECTIONS = {section.__name__: section for section in (neurons, faithfulness, keywords, pairs, planted, curve)}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.prediction", description=__doc__.partition("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"{', '.join(SECTIONS)}; all if none is named")
+    parser.add_argument("--quick", action="store_true", help="one seed, two folds, two sizes")
+    parser.add_argument("--seeds", type=int, help="how many, 3 if not given")
+    parser.add_argument("--plot", default="prediction.svg", help="file of the plot, prediction.svg if not given")
+    args = parser.parse_args()
+    if unknown := set(args.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    effort = Effort(
+        seeds=args.seeds or (1 if args.quick else 3),
+        folds=2 if args.quick else 5,
+        sizes=SIZES[1:3] if args.quick else SIZES,
+        weights=WEIGHTS[1:2] if args.quick else WEIGHTS,
+        plot=args.plot,
+    )
+    warnings.filterwarnings("ignore", message="Only .* neurons vary")
+    hypothesaes("select_neurons")  # if it is missing, now; and so that other processes can import it
+    for name, section in SECTIONS.items():
+        if name in (args.sections or SECTIONS):
+            section(effort)
+    print(f"\nMeasured on {machine()}")
+
+
+if __name__ == "__main__":
+    main()
