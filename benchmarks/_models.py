@@ -1,7 +1,4 @@
-"""What predicts a target from a text, each as one scikit-learn estimator: ours, the peer's, and plain baselines.
-
-All are given rows of `Texts and embeddings`: a model begins with the one that it reads.
-"""
+"""What predicts a target from a text, each as one scikit-learn estimator: ours, the peer's, and plain baselines."""
 
 from functools import partial
 

@@ -19,9 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_matrix, issparse
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from scipy.sparse import issparse
+from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import f1_score, roc_auc_score
@@ -33,7 +32,14 @@ from benchmarks._data import folder, load, load_array
 from benchmarks._peers import hypothesaes
 from benchmarks._report import machine, mean, print_table
 from benchmarks._rows import splits
-from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer, make_hypothesis_pipeline
+from sklearn_sae import (
+    KeywordHypothesisAnnotator,
+    NeuronSelector,
+    PairTransformer,
+    TopKSAETransformer,
+    make_hypothesis_pipeline,
+    match_hypotheses,
+)
 from sklearn_sae._optional import require
 from sklearn_sae.datasets import make_concept_texts
 
@@ -252,28 +258,6 @@ def keywords(effort):
     )
 
 
-class PairDifference(TransformerMixin, BaseEstimator):
-    """What a transformer of vectors makes of the first of a pair, less what it makes of the second.
-
-    X holds the two vectors side by side. The transformer is fitted to the distinct vectors, with the share of its
-    pairs that each has won as the target.
-    """
-
-    def __init__(self, transformer):
-        self.transformer = transformer
-
-    def fit(self, X, y):
-        sides = np.concatenate(np.hsplit(np.asarray(X), 2))
-        distinct, index = np.unique(sides, axis=0, return_inverse=True)
-        won = np.bincount(index, weights=np.concatenate([y, 1 - y])) / np.bincount(index)
-        self.transformer_ = clone(self.transformer).fit(distinct, won)
-        return self
-
-    def transform(self, X):
-        first, second = (self.transformer_.transform(side) for side in np.hsplit(np.asarray(X), 2))
-        return csr_matrix(first) - csr_matrix(second)
-
-
 def pairs(effort):
     """AUC for which of two tweets was retweeted more."""
     (X, y), (X_test, y_test) = (_retweet(part) for part in ("train", "val"))
@@ -285,12 +269,12 @@ def pairs(effort):
         scores = []
         for seed in range(effort.seeds):
             pipeline = make_pipeline(
-                PairDifference(TopKSAETransformer(random_state=seed)),
+                PairTransformer(TopKSAETransformer(random_state=seed)),
                 NeuronSelector(N),
                 StandardScaler(with_mean=False),
                 LogisticRegression(),
             )
-            sae = "pairdifference__transformer__"
+            sae = "pairtransformer__transformer__"
             grid = [
                 {f"{sae}n_components": [m], f"{sae}k": [k], f"{sae}target_weight": weights} for m, k in effort.sizes
             ]
@@ -302,9 +286,9 @@ def pairs(effort):
     print_table(
         f"AUC on `retweet_val` of {N} neurons on differences, mean ± deviation over seeds ({effort.seeds})",
         rows,
-        "The autoencoder is trained on the distinct tweets of the training pairs; with a target weight it is told "
-        "which share of its pairs a tweet has won. Sizes and weights as above, by AUC on a quarter of the training "
-        "pairs. Logistic regression on the differences of the neurons' activations.",
+        "`PairTransformer` around the autoencoder, so that with a target weight it is told which tweets won. Sizes and "
+        "weights as above, by AUC on a quarter of the training pairs. Logistic regression on the differences of the "
+        "neurons' activations.",
     )
 
 
@@ -321,10 +305,9 @@ def planted(effort):
     for seed in range(effort.seeds):
         for n in (N_EFFECTS, N):
             for name, found, concepts in _finds(n, seed):
-                f1, correlation = match(found, concepts)
-                recovered = np.sum(correlation >= _RECOVERED)
-                scores = (f1.mean(), recovered / found.shape[1], recovered / len(f1))
-                figures.setdefault((name, n), []).append((*scores, 2 * recovered / (found.shape[1] + len(f1))))
+                metrics = match_hypotheses(found, concepts).metrics
+                scores = [metrics[score] for score in ("mean_f1", "precision", "recall", "f1")]
+                figures.setdefault((name, n), []).append(scores)
     rows = []
     for (name, n), scores in figures.items():
         columns = ("F1 of annotations", "precision", "recall", "F1 of recovered")
@@ -336,28 +319,15 @@ def planted(effort):
         rows,
         f"`make_concept_texts(2000)` with ten concepts, {N_EFFECTS} of which have an effect on the target: those are "
         "to be found, on 1,500 texts, and are scored on the other 500. What holds for a text is compared with what was "
-        "planted in it; hypotheses and concepts are matched one to one so that the sum of correlations is largest. F1 "
-        "of annotations: the mean over concepts, one without a partner counting as 0. Precision, recall and their F1: "
-        f"a concept is recovered if its partner correlates with it by {_RECOVERED} or more. Neurons hold where they "
-        "are active, topics where their weight is above its mean. Told the concepts: the keyword annotator, given the "
-        "planted concepts of the training texts in place of neurons: what such names could reach.",
+        "planted in it by `match_hypotheses`. F1 of annotations: the mean over concepts, one without a partner "
+        "counting as 0. Precision, recall and their F1: a concept is recovered if its partner correlates with it by "
+        "0.5 or more. Neurons hold where they are active, topics where their weight is above its mean. Told the "
+        "concepts: the keyword annotator, given the planted concepts of the training texts in place of neurons: what "
+        "such names could reach.",
     )
 
 
 N_EFFECTS = 6
-_RECOVERED = 0.5
-
-
-def match(found, planted):
-    """Return for each planted concept F1 and correlation of its partner in the best matching, 0 without a partner."""
-    n = planted.shape[1]
-    with np.errstate(invalid="ignore"):  # a hypothesis that holds for all texts or none has no correlation
-        correlations = np.nan_to_num(np.corrcoef(found.T, planted.T)[:-n, -n:]).clip(min=0)
-    rows, columns = linear_sum_assignment(correlations, maximize=True)
-    f1, correlation = np.zeros(n), np.zeros(n)
-    correlation[columns] = correlations[rows, columns]
-    f1[columns] = [f1_score(planted[:, j], found[:, i]) for i, j in zip(rows, columns, strict=True)]
-    return np.where(correlation > 0, f1, 0), correlation
 
 
 def _finds(n, seed):

@@ -223,7 +223,7 @@ def _run(texts, y, arguments, *, name):
     print()
     _print_table(table)
     for note in evaluation.notes:
-        print(f"Note: {note}")
+        print(fill(f"Note: {note}", min(shutil.get_terminal_size().columns, 120)))
     print(
         f"{evaluation.metrics['n_significant']} of {len(table)} significant "
         f"({evaluation.correction}, p < {evaluation.metrics['threshold']:.2g})"

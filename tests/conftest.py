@@ -94,6 +94,12 @@ def make_sentence_transformer(folder, *, seed):
 
 
 @pytest.fixture
+def check_without_texts():
+    """scikit-learn's common checks that do not feed X: ``check(estimator)``."""
+    return _check_without_texts
+
+
+@pytest.fixture
 def check_text_transformer():
     """The checks that every estimator from texts to numbers must pass: ``check(estimator, texts, y=None)``.
 
@@ -117,10 +123,13 @@ _CHECKS_WITHOUT_X = (
 )
 
 
-def _check_text_transformer(estimator, texts, y=None, *, counters=()):
-    name = type(estimator).__name__
+def _check_without_texts(estimator):
     for check in _CHECKS_WITHOUT_X:
-        getattr(estimator_checks, check)(name, estimator)
+        getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+def _check_text_transformer(estimator, texts, y=None, *, counters=()):
+    _check_without_texts(estimator)
 
     def same(a, b):
         a, b = (np.asarray(x.todense() if issparse(x) else x) for x in (a, b))

@@ -67,6 +67,8 @@ def test_the_table_as_json_and_as_csv(reviews, small, tmp_path, capsys):
     assert [row["hypothesis"] for row in found["hypotheses"]] == table["hypothesis"].tolist()
     assert {"separation_score", "regression_pvalue", "fidelity_f1", "neuron"} <= set(table)
     assert found["joint_regression_in_sample"]["n_hypotheses"] == 3
+    assert found["joint_regression_cross_fitted"].keys() == {"r2_cv"}
+    assert not found["joint_regression_cross_fitted"].keys() & found["joint_regression_in_sample"].keys()
     assert f"{found['held_out_r2']['these 3 hypotheses']:.3f}" in capsys.readouterr().out
 
 
@@ -168,6 +170,27 @@ def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
     at_most, used = (int(re.search(rf"{head}: ([\d,]+) requests", printed)[1]) for head in ("can be read", "Used"))
     assert used == len(openai_server.requests) <= at_most
     assert at_most > len(reviews[:80]) * 3  # the texts that hypotheses are found on are annotated too
+
+
+@pytest.mark.parametrize("batch", [[], ["--batch"]])
+def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, openai_server, batch):
+    def reply(body):
+        if body["model"] == "gpt-5.2":
+            return f"mentions the staff {len(str(body))} times"
+        numbers = body["response_format"]["json_schema"]["schema"]["required"] if "response_format" in body else []
+        return json.dumps(dict.fromkeys(numbers, "yes" if "staff" in str(body) else "no")) if numbers else "yes"
+
+    openai_server.reply = reply
+    arguments = [*small, "--naming", "llm", "--base-url", openai_server.base_url, "--concepts-per-call", "3", *batch]
+    assert main(["discover", write(reviews[:80], tmp_path / "reviews.csv"), *arguments]) == 0
+    printed = capsys.readouterr().out
+    estimated, used = (int(re.search(rf"{head}: ([\d,]+) requests", printed)[1]) for head in ("can be read", "Used"))
+    assert used <= estimated
+    assert bool(openai_server.batches) == bool(batch)
+    if batch:
+        assert sum(each["request_counts"]["total"] for each in openai_server.batches.values()) == used
+    else:
+        assert len(openai_server.requests) == used
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ MAX_ROWS = 60
 class HypothesisEvaluation:
     """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
 
-    It prints as a table of 100 columns (more if that leaves a hypothesis under 30), and shows as HTML in a notebook.
+    It prints as a table of 100 columns (more if that leaves a hypothesis under 30) and of at most four lines a
+    hypothesis, and shows as HTML in a notebook.
     Its parameters are its attributes.
 
     Parameters

@@ -20,7 +20,6 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from sklearn.utils import estimator_checks
 
 from sklearn_sae import (
     ChunkTransformer,
@@ -88,23 +87,8 @@ def model():
 # --- the contract -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        "check_estimator_cloneable",
-        "check_estimator_tags_renamed",
-        "check_valid_tag_types",
-        "check_estimator_repr",
-        "check_no_attributes_set_in_init",
-        "check_mixin_order",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_do_not_raise_errors_in_init_or_set_params",
-        "check_parameters_default_constructible",
-    ],
-)
-def test_common_checks(check):
-    getattr(estimator_checks, check)("PairTransformer", PairTransformer(CountVectorizer()))
+def test_common_checks(check_without_texts):
+    check_without_texts(PairTransformer(CountVectorizer()))
 
 
 def same(one, other):

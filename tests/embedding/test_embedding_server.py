@@ -317,6 +317,16 @@ def test_an_error_inside_a_good_status_is_tried_again(openai_server, embed):
     np.testing.assert_allclose(embed().fit_transform(THREE), ask_directly(openai_server, THREE), rtol=1e-6)
 
 
+def test_an_error_inside_a_good_status_that_stays(openai_server, embed):
+    reply = {"error": {"message": "overloaded by 'three'"}}
+    openai_server.fail = lambda body, n: (200, reply, {"Retry-After": "0.01"})
+    with pytest.raises(ConnectionError, match=r"^1 of 1 requests to http://127.* failed after their retries") as caught:
+        embed().fit_transform(THREE)
+    assert "'three'" not in str(caught.value)
+    openai_server.fail = None  # and nothing of it was kept
+    np.testing.assert_allclose(embed().fit_transform(THREE), ask_directly(openai_server, THREE), rtol=1e-6)
+
+
 def test_a_page_in_place_of_an_answer(openai_server, embed):
     openai_server.fail = lambda body, n: (200, "<html>", {"content-type": "text/html"})
     with pytest.raises(ValueError, match=r"^The server at http://127.*check base_url and model"):
