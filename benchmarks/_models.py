@@ -15,6 +15,7 @@ from sklearn_sae import NeuronSelector, TopKSAETransformer, make_hypothesis_pipe
 
 THREE_FOLDS = KFold(3, shuffle=True, random_state=0)
 A_QUARTER = ShuffleSplit(1, test_size=0.25, random_state=0)  # for what trains ten times as long
+LARGE = (512, 64)  # with prefixes, of which only the first neurons matter here
 RIDGE = {"alphas": np.logspace(-3, 3, 13)}
 
 
@@ -64,13 +65,15 @@ def ours(sizes, weights, n, seed):
 
 
 def matryoshka(sizes, n, seed):
-    """Return the same without a target, the first n neurons also trained to reconstruct alone, so they are denser."""
-    grid = [
-        {"encode__n_components": [m], "encode__k": [k], "encode__matryoshka_prefixes": [sorted({n, min(64, m), m})]}
-        for m, k in sizes
-    ]
-    pipeline = hypothesis_pipeline(TopKSAETransformer(random_state=seed), n)
-    return search(pipeline, grid, THREE_FOLDS)
+    """Return the same without a target, the first neurons also trained to reconstruct alone, so they are denser."""
+    grid = {"encode": [doubling(m, k, random_state=seed) for m, k in (*sizes, LARGE)]}
+    return search(hypothesis_pipeline(None, n), grid, THREE_FOLDS)
+
+
+def doubling(m, k, **params):
+    """Return an autoencoder with Matryoshka prefixes of 8, 16, 32, ... and m neurons."""
+    prefixes = [p for p in (8, 16, 32, 64, 128, 256) if p < m]
+    return TopKSAETransformer(m, k, matryoshka_prefixes=[*prefixes, m], **params)
 
 
 def theirs(sizes, n, seed, *, method, memory):

@@ -1,8 +1,9 @@
 """How well few hypotheses predict: all that neurons and their names keep of what the embeddings know.
 
-``python -m benchmarks.prediction [neurons faithfulness keywords pairs planted curve] [--quick]`` prints a markdown
-table for each of the sections named, or for all; *curve* also draws R2 against the number of hypotheses, to the file
-of ``--plot``. Needs the extra ``benchmarks``, matplotlib, and but for *planted* the data folder (see `_data.py`).
+``python -m benchmarks.prediction [section ...] [--quick]`` prints a markdown table for each section named, or for all:
+neurons, faithfulness, cost, together, keywords, pairs, planted, curve. The last also draws R2 against the number
+of hypotheses, to the file of ``--plot``. Needs the extra ``benchmarks``, matplotlib, and but for *planted* the data
+folder (see `_data.py`).
 
 Whatever has sizes or options chooses them on a part of the training rows held back from it; no figure is on rows that
 chose anything. ``--quick`` takes one seed, two folds of `yelp` and two sizes.
@@ -24,7 +25,7 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import f1_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks import _models as models
@@ -45,7 +46,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 N = 20  # hypotheses
 SIZES = ((32, 4), (64, 8), (128, 16), (256, 32))  # M and K; K/M is 1/8
-WEIGHTS = (1.0, 3.0, 10.0)  # of the target, in training
+SPARSER = ((64, 4), (128, 4), (128, 8), (256, 8))  # for target-aware training, which can afford it
+WEIGHTS = (0.3, 1.0, 3.0)  # of the target, in training
 UNSUPERVISED, SUPERVISED = "20 neurons, unsupervised", "20 neurons, target-aware"
 MATRYOSHKA = "20 neurons, unsupervised, Matryoshka"
 PEER = {method: f"hypothesaes, {method}" for method in ("lasso", "correlation", "separation_score")}
@@ -61,6 +63,7 @@ class Effort(NamedTuple):
     seeds: int
     folds: int
     sizes: tuple
+    sparser: tuple
     weights: tuple
     plot: str
 
@@ -76,7 +79,7 @@ class Model(NamedTuple):
 MODELS = {
     "ridge on embeddings": Model(lambda effort, seed: models.ridge_on_embeddings(), seeded=False),
     "ridge on TF-IDF": Model(lambda effort, seed: models.ridge_on_words(), "texts", seeded=False),
-    SUPERVISED: Model(lambda effort, seed: models.ours(effort.sizes, effort.weights, N, seed)),
+    SUPERVISED: Model(lambda effort, seed: models.ours(effort.sparser, effort.weights, N, seed)),
     UNSUPERVISED: Model(lambda effort, seed: models.ours(effort.sizes, (0.0,), N, seed)),
     MATRYOSHKA: Model(lambda effort, seed: models.matryoshka(effort.sizes, N, seed)),
     **{
@@ -163,12 +166,16 @@ def neurons(effort):
         f"R2 on unseen rows of least squares on {N} neurons, mean ± deviation over seeds ({effort.seeds})",
         [row_of(name, data, effort, goals[data].get(name, "")) for data in goals for name in names],
         f"`yelp`: {effort.folds} of five folds; `movies`: the fixed split. Sizes (M, K) of "
-        f"{', '.join(map(str, effort.sizes))} and target weights of {', '.join(f'{w:g}' for w in effort.weights)}, the "
-        "best by R2 in three folds of the training rows; Matryoshka prefixes of 20, 64 and M neurons. For the peer (at "
-        "its defaults) and for topics by R2 on a quarter of them. Chosen: over seeds and folds. The peer selects by "
-        "its own code; principal components and "
-        "topics by our lasso, out of as many as M and of 32 or 64. What draws no random numbers has no seeds.",
+        f"{_listed(effort.sizes)}; target-aware {_listed(effort.sparser)} with weights of {_listed(effort.weights)}; "
+        f"the best by R2 in three folds of the training rows. Matryoshka: also {models.LARGE}, and prefixes of 8, 16, "
+        "32, ... and M neurons. For the peer (at its defaults) and for topics by R2 on a quarter of them. Chosen: over "
+        "seeds and folds. The peer selects by its own code; principal components and topics by our lasso, out of as "
+        "many as M and of 32 or 64. What draws no random numbers has no seeds.",
     )
+
+
+def _listed(values):
+    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
 
 
 def faithfulness(effort):
@@ -241,6 +248,95 @@ def _dense(activations):
     return activations.toarray() if issparse(activations) else np.asarray(activations)
 
 
+def cost(effort):
+    """What the weight of the target costs in reconstruction and in how distinct the neurons are."""
+    saes = {
+        f"({m}, {k}), weight {weight:g}": partial(TopKSAETransformer, m, k, target_weight=weight)
+        for m, k in ((64, 4), (256, 8))
+        for weight in (0.0, 0.3, 1.0, 3.0, 10.0)
+    }
+    _print_fixed(
+        "What the weight of the target costs",
+        saes,
+        effort,
+        "Sizes (M, K) and weights as given. Reconstruction: R2 of all features of the unseen rows, as `score`. Dead: "
+        "share of the neurons that no training row activates.",
+    )
+
+
+def together(effort):
+    """Several autoencoders side by side, and one with Matryoshka prefixes in their place."""
+    coarse, fine = partial(TopKSAETransformer, 32, 4), partial(TopKSAETransformer, 256, 8)
+
+    def side_by_side(*saes):
+        def union(random_state):
+            return FeatureUnion([(str(i), sae(random_state=random_state + i)) for i, sae in enumerate(saes)])
+
+        return union
+
+    saes = {
+        "(32, 4)": coarse,
+        "(256, 8)": fine,
+        "(32, 4) beside (256, 8)": side_by_side(coarse, fine),
+        "(256, 8) with Matryoshka prefixes 32, 256": partial(fine, matryoshka_prefixes=[32, 256]),
+        "(64, 8)": partial(TopKSAETransformer, 64, 8),
+        "four of (64, 8)": side_by_side(*[partial(TopKSAETransformer, 64, 8)] * 4),
+        "(256, 32) with Matryoshka prefixes 8, 16, ..., 256": partial(models.doubling, 256, 32),
+        "(32, 4), weight 1": partial(coarse, target_weight=1.0),
+        "(256, 8), weight 1": partial(fine, target_weight=1.0),
+        "(32, 4) beside (256, 8), weight 1": side_by_side(*(partial(sae, target_weight=1.0) for sae in (coarse, fine))),
+        "(256, 8) with Matryoshka prefixes 32, 256, weight 1": partial(
+            fine, matryoshka_prefixes=[32, 256], target_weight=1.0
+        ),
+    }
+    _print_fixed(
+        "Several autoencoders side by side, and one Matryoshka autoencoder in their place",
+        saes,
+        effort,
+        "Side by side: a `FeatureUnion`, out of which 20 neurons are selected; each autoencoder has its own seed.",
+    )
+
+
+_FIXED = ("R2 of 20 neurons", "R2 if active", "correlation", "share of texts", "reconstruction", "dead")
+
+
+def _print_fixed(title, saes, effort, note):
+    """Print a table of autoencoders that nothing is chosen for; ``saes[name](random_state=seed)`` is one."""
+    cases = [(data, name) for data in ("yelp", "movies") for name in saes]
+    rows = []
+    for data, name in cases:
+        figures = Parallel(n_jobs=2)(
+            delayed(_figures_of_fixed)(saes[name](random_state=10 * seed), _part(data, train), _part(data, test))
+            for seed in range(effort.seeds)
+            for train, test in splits(data)[: effort.folds]
+        )
+        by_seed = np.array(figures).reshape(effort.seeds, -1, len(_FIXED)).mean(axis=1)
+        forms = {figure: mean(by_seed[:, i], ".3f" if i < 2 else ".2f") for i, figure in enumerate(_FIXED)}
+        if np.isnan(by_seed).any():
+            forms["reconstruction"] = ""
+        rows.append({"what": f"{data}: {name}", **forms})
+    print_table(
+        f"{title}, mean ± deviation over seeds ({effort.seeds})",
+        rows,
+        f"{note} {N} neurons by lasso; correlation and share of texts as above; `yelp`: {effort.folds} of five folds.",
+    )
+
+
+def _figures_of_fixed(sae, seen_part, unseen_part):
+    (_, X, y), (_, X_unseen, y_unseen) = seen_part, unseen_part
+    codes = sae.fit_transform(X, y)
+    selector = NeuronSelector(N).fit(codes, y)
+    seen, unseen = (_dense(selector.transform(part)) for part in (codes, sae.transform(X_unseen)))
+    return (
+        _least_squares(seen, y, unseen, y_unseen),
+        _least_squares(seen > 0, y, unseen > 0, y_unseen),
+        _mean_correlation(unseen),
+        (unseen > 0).mean(),
+        sae.score(X_unseen) if hasattr(sae, "score") else np.nan,
+        1 - len(np.unique(codes.indices)) / codes.shape[1],
+    )
+
+
 def keywords(effort):
     """R2 of hypotheses made of words, found without a language model."""
     goals = {KEYWORDS: 0.48, SEARCHED: 0.48, WORDS: "", "ridge on TF-IDF": ""}
@@ -265,7 +361,7 @@ def pairs(effort):
     ridge = make_pipeline(difference, RidgeClassifierCV(models.RIDGE["alphas"])).fit(X, y)
     ceiling = roc_auc_score(y_test, ridge.decision_function(X_test))
     rows = [{"what": "ridge on the difference of embeddings", "AUC": f"{ceiling:.3f}", "of ridge": "100%", "goal": ""}]
-    for name, weights in [(SUPERVISED, effort.weights), (UNSUPERVISED, (0.0,))]:
+    for name, sizes, weights in [(SUPERVISED, effort.sparser, effort.weights), (UNSUPERVISED, effort.sizes, (0.0,))]:
         scores = []
         for seed in range(effort.seeds):
             pipeline = make_pipeline(
@@ -275,9 +371,7 @@ def pairs(effort):
                 LogisticRegression(),
             )
             sae = "pairtransformer__transformer__"
-            grid = [
-                {f"{sae}n_components": [m], f"{sae}k": [k], f"{sae}target_weight": weights} for m, k in effort.sizes
-            ]
+            grid = [{f"{sae}n_components": [m], f"{sae}k": [k], f"{sae}target_weight": weights} for m, k in sizes]
             best = models.search(pipeline, grid, models.A_QUARTER, scoring="roc_auc").fit(X, y)
             scores.append(roc_auc_score(y_test, best.decision_function(X_test)))
         rows.append(
@@ -410,7 +504,9 @@ def _r2_of_so_many(n, selector, seen, y_seen, unseen, y_unseen):
     return _least_squares(_dense(selector.transform(seen)), y_seen, _dense(selector.transform(unseen)), y_unseen)
 
 
-SECTIONS = {section.__name__: section for section in (neurons, faithfulness, keywords, pairs, planted, curve)}
+SECTIONS = {
+    section.__name__: section for section in (neurons, faithfulness, cost, together, keywords, pairs, planted, curve)
+}
 
 
 def main():
@@ -426,6 +522,7 @@ def main():
         seeds=args.seeds or (1 if args.quick else 3),
         folds=2 if args.quick else 5,
         sizes=SIZES[1:3] if args.quick else SIZES,
+        sparser=SPARSER[:2] if args.quick else SPARSER,
         weights=WEIGHTS[1:2] if args.quick else WEIGHTS,
         plot=args.plot,
     )

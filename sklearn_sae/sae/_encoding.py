@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from sklearn_sae.sae._kernels import linear, topk_linear
-from sklearn_sae.sae._network import TOO_LARGE
+from sklearn_sae.sae._kernels import linear, stretched, topk_linear
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
+from sklearn_sae.sae._scaling import TOO_LARGE
 
 _CHUNK_ROWS = 2**13  # encoded at once, fewer if their pre-activations were more than so many entries:
 _CHUNK_ENTRIES = 2**23  # 32 MB
@@ -14,7 +14,7 @@ _PURSUIT_GROWTH = 1e6  # least squares on neurons that nearly coincide has codes
 _BLOCK_ROWS = 2**16  # rows whose codes are held at once, where only their number is asked for
 
 
-def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, device, dtype=np.float32):
+def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, stretch, device, dtype=np.float32):
     """Return the codes of `X` as a CSR array of shape (n_samples, M).
 
     Parameters
@@ -26,7 +26,9 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, devi
     threshold : float
         At least 0; unused with `k`.
     pursuit : bool
-        Whether the codes are those of a matching pursuit, with `encoder_weight` the components; needs `k`.
+        Whether the codes are those of a matching pursuit, for which `encoder_weight` is the components; needs `k`.
+    stretch : tuple of ndarray of shape (R, d), (R,), or None
+        Orthonormal directions, and the factors by which rows minus `bias` are stretched along them before the rest.
     device : torch.device
     dtype : dtype, default=float32
         Of the values; the work is float32.
@@ -47,6 +49,9 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, devi
     if pursuit:
         gram, widest = gram_matrix(weight), max(widest, k * k)
         farthest /= _PURSUIT_GROWTH
+    if stretch is not None:
+        farthest /= float(stretch[1].max())
+        stretch = [torch.tensor(a, device=device) for a in stretch]
     chunk = min(_CHUNK_ROWS, max(16, _CHUNK_ENTRIES // widest // 16 * 16))
 
     def chunks():
@@ -56,7 +61,7 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, devi
             x = torch.from_numpy(x).to(device) - center
             if not torch.stack(torch.aminmax(x)).abs().max() <= farthest:
                 raise ValueError(TOO_LARGE)
-            yield slice(start, start + len(x)), x
+            yield slice(start, start + len(x)), x if stretch is None else stretched(x, *stretch)
 
     if k is None:
         codes = [_above(linear(x, weight, offset), threshold) for _, x in chunks()]
@@ -66,7 +71,7 @@ def encode(X, *, encoder_weight, encoder_bias, bias, k, threshold, pursuit, devi
         values, neurons = np.empty((len(X), k), np.float32), np.empty((len(X), k), np.int32)
         for rows, x in chunks():
             if pursuit:
-                top, where, _ = pursue(x, weight, gram, k)
+                top, where = pursue(x, weight, gram, k)
             else:
                 top, where = topk_linear(x, weight, offset, k)
             values[rows], neurons[rows] = top.relu_().cpu().numpy(), where.cpu().numpy()

@@ -71,6 +71,12 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
     return torch.addmm(offset, x, weight.T)[:n_rows, :n_outputs]
 
 
+def stretched(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
+    """Return rows (B, d) with their parts along orthonormal directions (R, d) multiplied by factors (R,)."""
+    parts = linear(x, directions, x.new_zeros(len(directions)))
+    return x + linear(parts * (factors - 1), directions.T, x.new_zeros(x.shape[1]))
+
+
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
     n_candidates = max(16, 2 * k)

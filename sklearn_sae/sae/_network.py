@@ -1,14 +1,14 @@
 """The autoencoder in equations: which entries are active, the reconstructions, the loss and its gradient.
 
-Shapes: B rows of a batch, d features, M neurons, P prefixes, C outputs of the target head. Rows come centered and
-scaled so that the training data has total variance 1; a mean squared residual is then the normalized one.
+Shapes: B rows of a batch, d features, M neurons, P prefixes. Rows come centered and
+scaled so that the training data has total variance 1; a mean squared residual is then the normalized one. A target
+has a say only in how rows are scaled: see `_metric`.
 """
 
 from functools import reduce
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sklearn_sae.sae._kernels import (
@@ -24,8 +24,6 @@ from sklearn_sae.sae._kernels import (
 )
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
-TOO_LARGE = "X has values too large for float32; scale it down."
-
 
 class Parameters(NamedTuple):
     """What the optimizer moves."""
@@ -34,8 +32,6 @@ class Parameters(NamedTuple):
     encoder_bias: Tensor  # (M,); (0,) with a matching pursuit
     components: Tensor  # (M, d), rows of unit norm
     bias: Tensor  # (d,)
-    head_weight: Tensor  # (M, C); C is 0 without a target
-    head_bias: Tensor  # (C,)
 
 
 class Settings(NamedTuple):
@@ -49,9 +45,6 @@ class Settings(NamedTuple):
     aux_weight: float = 0.0
     multi_k: int = 1
     multi_weight: float = 0.0
-    target_weight: float = 0.0
-    is_class: bool = False
-    constant_loss: float = 1.0  # of the target: the loss of the best constant prediction
 
 
 class Term(NamedTuple):
@@ -64,25 +57,15 @@ class Term(NamedTuple):
     moved_by_bias: bool  # whether its rows are those of the batch minus `bias`
 
 
-class Head(NamedTuple):
-    """The target's term of the loss."""
-
-    active: Active
-    codes: Tensor  # (n_active,)
-    pull: Tensor  # (B, C), the derivative of the term by the outputs
-
-
 class Loss(NamedTuple):
     """A batch's loss and what its gradient needs."""
 
     total: Tensor  # what is minimized; training needs only its gradient
-    fit: Tensor  # reconstruction and target terms only: what history and early stopping look at
+    fit: Tensor  # the reconstruction's term only: what history and early stopping look at
     active: Active
     codes: Tensor  # (n_active,)
     centered: Tensor  # (B, d), the rows minus `bias`
     terms: list  # the first is that of the reconstruction
-    head: Head | None
-    inverse: Tensor | None  # (B, K, K), of the Gram matrices of each row's neurons; only of a matching pursuit
 
 
 def encode_topk(params: Parameters, centered: Tensor, k: int):
@@ -113,15 +96,15 @@ def encode_dead(params: Parameters, centered: Tensor, k: int, dead: Tensor):
 
 
 def encode_pursuit(components: Tensor, centered: Tensor, k: int):
-    """Return where the k neurons that a pursuit chooses for each row are, the codes there, and the inverse."""
+    """Return where the k neurons that a pursuit chooses for each row are, and the codes there."""
     pays = len(components) < (k - 1) * len(centered)
-    codes, neurons, inverse = pursue(centered, components, gram_matrix(components) if pays else None, k)
-    return Active.regular(neurons), codes.flatten(), inverse
+    codes, neurons = pursue(centered, components, gram_matrix(components) if pays else None, k)
+    return Active.regular(neurons), codes.flatten()
 
 
 def pursue_dead(params: Parameters, residual: Tensor, k: int, dead: Tensor):
     """Return where the k dead neurons that a pursuit chooses for each row of the residual are, and the codes there."""
-    among, codes, _ = encode_pursuit(params.components[dead], -residual, min(k, len(dead)))
+    among, codes = encode_pursuit(params.components[dead], -residual, min(k, len(dead)))
     return among._replace(neurons=dead[among.neurons]), codes
 
 
@@ -147,36 +130,13 @@ def prefix_term(params: Parameters, centered: Tensor, active: Active, codes: Ten
     return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, pull, True), residuals[-1]
 
 
-def head_term(params: Parameters, active: Active, codes: Tensor, y: Tensor, settings: Settings):
-    """Return the weighted loss of the linear head from the codes to the target, and its `Head`."""
-    with torch.enable_grad():
-        outputs = (decode(codes, active, params.head_weight) + params.head_bias).requires_grad_()
-        loss = settings.target_weight * target_loss(outputs, y, settings)
-    return loss.detach(), Head(active, codes, torch.autograd.grad(loss, outputs)[0])
-
-
-def target_loss(outputs: Tensor, y: Tensor, settings: Settings) -> Tensor:
-    """Return the loss of the head, divided by that of the best constant.
-
-    Mean squared error for a regression (C = 1), logistic loss for two classes (C = 1), cross-entropy for more.
-    """
-    if not settings.is_class:
-        loss = (outputs[:, 0] - y).square().mean()
-    elif outputs.shape[1] == 1:
-        loss = F.binary_cross_entropy_with_logits(outputs[:, 0], y)
-    else:
-        loss = F.cross_entropy(outputs, y.long())
-    return loss / settings.constant_loss
-
-
-def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=None, threshold=None) -> Loss:
+def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None, threshold=None) -> Loss:
     """Return the loss of a batch.
 
     Parameters
     ----------
     params : Parameters
     x : Tensor of shape (B, d)
-    y : Tensor of shape (B,) or None
     settings : Settings
     dead : Tensor of shape (n_dead,) or None
         The neurons that the auxiliary term shall revive.
@@ -184,9 +144,9 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         Keep what lies above it, as `transform` does, instead of the largest entries over the batch.
     """
     s = settings
-    centered, inverse = x - params.bias, None
+    centered = x - params.bias
     if s.pursuit:
-        active, codes, inverse = encode_pursuit(params.components, centered, s.k)
+        active, codes = encode_pursuit(params.components, centered, s.k)
     elif threshold is not None:
         active, codes = encode_above(params, centered, threshold)
     elif s.batch_topk:
@@ -199,11 +159,7 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         fit, term = mean_square(residual), Term(1.0, active, codes, residual, True)
     else:
         fit, term, residual = prefix_term(params, centered, active, codes, s.prefixes)
-    terms, head = [term], None
-
-    if s.target_weight > 0:
-        head_loss, head = head_term(params, active, codes, y, s)
-        fit = fit + head_loss
+    terms = [term]
 
     total = fit
     if s.multi_weight > 0:
@@ -219,7 +175,7 @@ def compute_loss(params: Parameters, x: Tensor, y, settings: Settings, *, dead=N
         left = decode(weak, revived, params.components).add_(residual)  # the residual itself is held fixed
         total = total + s.aux_weight * mean_square(left)
         terms.append(Term(s.aux_weight, revived, weak, left, False))
-    return Loss(total, fit, active, codes, centered, terms, head, inverse)
+    return Loss(total, fit, active, codes, centered, terms)
 
 
 def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
@@ -234,7 +190,7 @@ def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
     Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient. For row j that
     is the sum of ``Z * d Z`` over the entries of neuron j, before the zeros.
     """
-    if loss.inverse is not None:
+    if not len(params.encoder_weight):
         return _pursuit_gradient(params, loss)
     x, n_rows, n_neurons = loss.centered, loss.centered.shape[0], params.components.shape[0]
     encoder_weight, encoder_bias, components, bias, along = [], [], [], [], []
@@ -255,30 +211,17 @@ def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
             bias.append(factor * term.pull[:n_rows].sum(0))  # the first block takes part in all residuals
         add_to_encoder(slopes.mul_(term.codes > 0), term.active, order)
 
-    head_weight, head_bias = torch.zeros_like(params.head_weight), torch.zeros_like(params.head_bias)
-    if loss.head is not None:
-        active, codes, pull = loss.head
-        order = by_neuron(active, n_neurons)
-        head_weight = transposed_product(codes, order, pull)
-        head_bias = pull.sum(0)
-        add_to_encoder(dots(pull, params.head_weight, active).mul_(codes > 0), active, order)
-
     encoder_bias, components = _total(encoder_bias), _total(components)
     components.addcmul_(_total(along)[:, None], params.components, value=-1)
     bias = _total(bias) - vector_product(encoder_bias, params.encoder_weight)
-    return Parameters(_total(encoder_weight), encoder_bias, components, bias, head_weight, head_bias)
+    return Parameters(_total(encoder_weight), encoder_bias, components, bias)
 
 
 def _pursuit_gradient(params, loss):
     """Return the gradient of a loss whose codes come from a matching pursuit, which neurons it chose being fixed.
 
     Codes that are the least-squares optimum on their neurons do not move the squared residual to first order (the
-    envelope theorem), so that of a term only ``d components = Z.T @ P`` is left. They do move the head: from
-    ``A z = D x`` in each row, with D its components and ``A = D D.T``, follows with ``R = x - bias - Z @ components``
-
-        U            = d Z @ inv(A)                 row by row
-        d x          = U @ components
-        d components = U.T @ R - Z.T @ d x
+    envelope theorem), so that of a term only ``d components = Z.T @ P`` is left.
     """
     n_rows, n_neurons = len(loss.centered), len(params.components)
     components, bias = [], []
@@ -289,24 +232,11 @@ def _pursuit_gradient(params, loss):
         if term.moved_by_bias:
             bias.append(factor * term.pull.sum(0))
 
-    head_weight, head_bias = torch.zeros_like(params.head_weight), torch.zeros_like(params.head_bias)
-    if loss.head is not None:
-        active, codes, pull = loss.head
-        order = by_neuron(active, n_neurons)
-        head_weight = transposed_product(codes, order, pull)
-        head_bias = pull.sum(0)
-        slopes = dots(pull, params.head_weight, active).view(n_rows, 1, -1)
-        adjoint = (loss.inverse * slopes).sum(-1).flatten()
-        moved = decode(adjoint, active, params.components)
-        components.append(-transposed_product(adjoint, order, loss.terms[0].pull))
-        components.append(-transposed_product(codes, order, moved))
-        bias.append(-moved.sum(0))
-
     components = _total(components)
     along = (components * params.components).sum(1, keepdim=True)
     components.addcmul_(along, params.components, value=-1)
     encoder_weight, encoder_bias = torch.zeros_like(params.encoder_weight), torch.zeros_like(params.encoder_bias)
-    return Parameters(encoder_weight, encoder_bias, components, _total(bias), head_weight, head_bias)
+    return Parameters(encoder_weight, encoder_bias, components, _total(bias))
 
 
 def _total(parts):

@@ -26,8 +26,8 @@ def gram_matrix(components: Tensor) -> Tensor | None:
     return None if len(components) ** 2 > _LARGEST_GRAM else _products(components, components)
 
 
-def pursue(x: Tensor, components: Tensor, gram: Tensor | None, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return non-negative codes (B, k), their neurons (B, k) and the inverse Gram matrices of these (B, k, k).
+def pursue(x: Tensor, components: Tensor, gram: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
+    """Return non-negative codes (B, k) and their neurons (B, k).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def pursue(x: Tensor, components: Tensor, gram: Tensor | None, k: int) -> tuple[
         else:
             explained = _weighted_sums(chosen, used, gram)
             correlations = torch.sub(start, explained, out=explained)
-    return codes, neurons, inverse
+    return codes, neurons
 
 
 def _products(x, components):

@@ -1,28 +1,24 @@
-"""The target as the linear head sees it."""
+"""The target as numbers, the same in every call that sees some of it."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-_SMALLEST, _LARGEST = 1e-30, 1e30  # of numbers, so that the head's coefficients are within float32
+_SMALLEST, _LARGEST = 1e-30, 1e30  # of numbers, so that coefficients are within float32
 _FARTHEST = 1e15  # standard deviations
 
 
-class HeadTarget(NamedTuple):
-    """What the head predicts, learned from the target of the first fit."""
+class TargetForm(NamedTuple):
+    """What kind of target it is, learned from that of the first fit."""
 
     task: str  # "regression", "binary" or "multiclass"
     classes: np.ndarray | None
     mean: float  # of a regression's target; 0 for classes
     scale: float  # its standard deviation; 1 for classes
-    start: np.ndarray  # (C,) float32, the best constant prediction
-    constant_loss: float  # the loss of that
 
     @classmethod
     def of(cls, target, classes=None):
-        """Return what `target` (a checked target that varies) is like; `classes` where they are known beforehand.
-
-        In that case `target` may lack some, so that its shares say nothing: all classes count as equally frequent.
+        """Return the form of `target`, a checked target that varies; `classes` where they are known beforehand.
 
         Raises
         ------
@@ -34,24 +30,22 @@ class HeadTarget(NamedTuple):
                 mean, deviation = float(target.values.mean()), float(target.values.std())
             if not (deviation >= _SMALLEST and abs(mean) + deviation <= _LARGEST):
                 raise ValueError("y has values too large or too close together for float32; rescale it.")
-            return cls("regression", None, mean, deviation, np.zeros(1, np.float32), 1.0)
-        if classes is None:
-            classes = target.classes
-            share = (np.bincount(target.values) + 0.5) / (len(target.values) + 0.5 * len(classes))
-        else:
-            share = np.full(len(classes), 1 / len(classes))
-        task = "binary" if len(classes) == 2 else "multiclass"
-        logits = np.log(share)
-        start = logits[1:] - logits[:1] if task == "binary" else logits
-        return cls(task, classes, 0.0, 1.0, start.astype(np.float32), float(-(share * np.log(share)).sum()))
+            return cls("regression", None, mean, deviation)
+        classes = target.classes if classes is None else classes
+        return cls("binary" if len(classes) == 2 else "multiclass", classes, 0.0, 1.0)
 
     @property
     def read_as(self):
         """The task that a further target is to be checked for, which may have fewer classes."""
         return "regression" if self.task == "regression" else "multiclass"
 
+    @property
+    def n_outputs(self):
+        """One, or of several classes one each."""
+        return len(self.classes) if self.task == "multiclass" else 1
+
     def encode(self, target, *, name="y"):
-        """Return a checked target as float32: standardized, or codes into `classes`.
+        """Return a checked target as float64 (n_samples,): standardized, or codes into `classes`.
 
         Raises
         ------
@@ -63,7 +57,7 @@ class HeadTarget(NamedTuple):
                 values = (target.values - self.mean) / self.scale
             if np.abs(values).max() > _FARTHEST:
                 raise ValueError(f"{name} has values too far from those that the scale was taken from; scale it alike.")
-            return values.astype(np.float32)
+            return values
         known = {value: code for code, value in enumerate(self.classes.tolist())}
         unknown = [value for value in target.classes.tolist() if value not in known]
         if unknown and name == "y":
@@ -72,4 +66,10 @@ class HeadTarget(NamedTuple):
             )
         if unknown:
             raise ValueError(f"{name} has a class that y has not: {unknown[0]!r}; drop these rows.")
-        return np.array([known[value] for value in target.classes.tolist()], dtype=np.float32)[target.values]
+        return np.array([known[value] for value in target.classes.tolist()], dtype=np.float64)[target.values]
+
+    def outputs(self, values):
+        """Return encoded values as one column, or of several classes an indicator each: (n_samples, n_outputs)."""
+        if self.task == "multiclass":
+            return (values[:, None] == np.arange(len(self.classes))).astype(np.float64)
+        return values[:, None]

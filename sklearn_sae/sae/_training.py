@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import TILE, Active, adam_step, decode, sum_by_neuron, topk_linear
-from sklearn_sae.sae._network import TOO_LARGE, Parameters, Settings, compute_gradient, compute_loss
+from sklearn_sae.sae._kernels import TILE, Active, adam_step, decode, stretched, sum_by_neuron, topk_linear
+from sklearn_sae.sae._network import Parameters, Settings, compute_gradient, compute_loss
+from sklearn_sae.sae._scaling import TOO_LARGE
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
 _EVALUATION_ROWS = 1024
@@ -22,13 +23,16 @@ _FARTHEST = 1e15  # in units of the scale; squares of it, summed over a batch, a
 
 
 class Rows:
-    """Some rows of `X` as centered and scaled float32 tensors, read batch by batch; with their targets."""
+    """Some rows of `X` as float32 tensors, read batch by batch and scaled by a `Scaling`."""
 
-    def __init__(self, X, y, mean, scale, device, *, index=None):
-        self.X, self.y = X, y
+    def __init__(self, X, scaling, device, *, index=None):
+        self.X = X
         self.index = np.arange(len(X)) if index is None else index
-        self.mean, self.scale = mean, scale
-        self._mean = torch.tensor(mean, device=device)
+        self._mean, self._scale = torch.tensor(scaling.mean, device=device), scaling.scale
+        self._stretch = None
+        if scaling.metric is not None:
+            stretch = scaling.metric.directions, scaling.metric.factors
+            self._stretch = [torch.tensor(array, device=device) for array in stretch]
         self._tensor = None
         if X.flags.c_contiguous and X.flags.aligned:  # torch gathers rows several times sooner than NumPy
             with warnings.catch_warnings():
@@ -39,21 +43,20 @@ class Rows:
         return len(self.index)
 
     def batch(self, positions):
-        """Return tensors (B, d) and (B,) or None."""
+        """Return a tensor (B, d)."""
         rows = self.index[positions]
         if self._tensor is None:
             x = torch.from_numpy(np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32))
         else:
             x = self._tensor.index_select(0, torch.from_numpy(rows)).float()
-        x = x.to(self._mean.device)
-        y = None if self.y is None else torch.from_numpy(self.y[rows]).to(self._mean.device)
-        return x.sub_(self._mean).mul_(1 / self.scale), y
+        x = x.to(self._mean.device).sub_(self._mean).mul_(1 / self._scale)
+        return x if self._stretch is None else stretched(x, *self._stretch)
 
     def check_range(self):
         """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
         for start in range(0, len(self), _EVALUATION_ROWS):
             with np.errstate(over="ignore"):
-                x, _ = self.batch(slice(start, start + _EVALUATION_ROWS))
+                x = self.batch(slice(start, start + _EVALUATION_ROWS))
             if not x.abs().max() <= _FARTHEST:
                 raise ValueError(TOO_LARGE)
         return self
@@ -119,12 +122,12 @@ def parameter_arrays(params):
 
 
 @torch.no_grad()
-def training_step(state: State, x, y, settings: Settings, *, learning_rate, dead_after):
+def training_step(state: State, x, settings: Settings, *, learning_rate, dead_after):
     """Take one step on a batch, in place, and return its loss, a tensor."""
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
-    loss = compute_loss(state.params, x, y, settings, dead=dead)
+    loss = compute_loss(state.params, x, settings, dead=dead)
     gradient = compute_gradient(state.params, loss)
     state.step += 1
     adam_step(state.params, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
@@ -148,8 +151,8 @@ def evaluate(state: State, rows: Rows, settings: Settings):
     settings = settings._replace(multi_weight=0.0)  # not looked at
     total = 0.0
     for start in range(0, len(rows), _EVALUATION_ROWS):
-        x, y = rows.batch(slice(start, start + _EVALUATION_ROWS))
-        total += len(x) * float(compute_loss(state.params, x, y, settings, threshold=threshold).fit)
+        x = rows.batch(slice(start, start + _EVALUATION_ROWS))
+        total += len(x) * float(compute_loss(state.params, x, settings, threshold=threshold).fit)
     return total / len(rows)
 
 
@@ -165,8 +168,8 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
     """
     total = 0.0
     for chosen in split_evenly(order, batch_size):
-        x, y = rows.batch(chosen)
-        loss = training_step(state, x, y, settings, learning_rate=rate(state.step), dead_after=dead_after)
+        x = rows.batch(chosen)
+        loss = training_step(state, x, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
     total = float(total)
     if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.params)):
@@ -273,28 +276,25 @@ def anytime_schedule(learning_rate):
     return lambda step: learning_rate * min((step + 1) / _WARMUP_STEPS, (_WARMUP_STEPS / (step + 1)) ** 0.5)
 
 
-def initial_arrays(directions, head, gain=1.0):
-    """Return the starting parameters: decoder rows as given, the encoder `gain` times these, the head a constant."""
+def initial_arrays(directions, gain=1.0):
+    """Return the starting parameters: decoder rows as given, the encoder `gain` times these."""
     n_components, n_features = directions.shape
-    start = np.zeros(0, np.float32) if head is None else head.start
     return {
         "encoder_weight": directions * np.float32(gain),
         "encoder_bias": np.zeros(n_components, np.float32),
         "components": directions,
         "bias": np.zeros(n_features, np.float32),
-        "head_weight": np.zeros((n_components, len(start)), np.float32),
-        "head_bias": start,
     }
 
 
 def initial_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
-    chosen = np.sort(rng.permutation(rows.index)[: 2 * n_components])  # twice what is needed, for rows may repeat
-    points = (np.asarray(rows.X[chosen], dtype=np.float32) - rows.mean) / np.float32(rows.scale)
+    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice what is needed, for rows may repeat
+    points = _array(rows.batch(chosen))
     points = points[np.unique(points, axis=0, return_index=True)[1]]
     norms = np.linalg.norm(points, axis=1)
     points = rng.permutation(points[norms > 1e-3])[:n_components]
-    others = rng.standard_normal((n_components - len(points), len(rows.mean))).astype(np.float32)
+    others = rng.standard_normal((n_components - len(points), points.shape[1])).astype(np.float32)
     directions = np.concatenate([points, others])
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
@@ -305,35 +305,12 @@ def initial_gain(rows, directions, k):
 
     The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
     """
-    x, _ = rows.batch(slice(None, None, math.ceil(len(rows) / _EVALUATION_ROWS)))
+    x = rows.batch(slice(None, None, math.ceil(len(rows) / _EVALUATION_ROWS)))
     weight = _tensor(directions, x.device)
     values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k)
     x, sums = _array(x), _array(decode(values.relu().flatten(), Active.regular(neurons), weight))
     length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
     return min(1.0, float((x * sums).sum()) / length) if length else 1.0
-
-
-def center_and_scale(X, index):
-    """Return the mean of the rows (d,) and the root of their total variance about it, read in chunks in float64.
-
-    Raises
-    ------
-    ValueError
-        If they are beyond the range of float32.
-    """
-    chunks = [index[start : start + _EVALUATION_ROWS] for start in range(0, len(index), _EVALUATION_ROWS)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = sum(X[rows].sum(axis=0, dtype=np.float64) for rows in chunks) / len(index)
-        scale = math.sqrt(sum(np.square(X[rows] - mean).sum() for rows in chunks) / len(index))
-        bound = float(np.abs(mean).max()) + math.sqrt(len(index)) * scale  # no entry is larger
-    if not bound < float(np.finfo(np.float32).max):
-        raise ValueError(TOO_LARGE)
-    mean = mean.astype(np.float32)
-    if scale <= 1e-6 * float(np.abs(mean).max()):  # only rounding error: all rows are equal
-        return mean, 1.0
-    if scale < np.finfo(np.float32).tiny:
-        raise ValueError("X has values too small for float32; scale it up.")
-    return mean, scale
 
 
 def _tensor(array, device):

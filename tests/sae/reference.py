@@ -51,14 +51,3 @@ def aux(p, x, codes, dead, aux_k):
     is_dead[dead] = True
     pre = torch.where(is_dead, pre_activations(p, x), -torch.inf)
     return mse(residual, topk(pre, min(aux_k, len(dead))) @ p["components"])
-
-
-def target(p, codes, y, task):
-    outputs = codes @ p["head_weight"] + p["head_bias"]
-    if task == "regression":
-        return ((outputs[:, 0] - y) ** 2).mean()
-    if task == "binary":
-        p1 = outputs[:, 0].sigmoid()
-        return -(y * p1.log() + (1 - y) * (1 - p1).log()).mean()
-    log_share = outputs - outputs.logsumexp(1, keepdim=True)
-    return -log_share[torch.arange(len(y)), y.long()].mean()

@@ -45,14 +45,12 @@ def step_operations(settings, *, n_steps=1, dead_after=10**6):
     """Return the operations of the last of some steps."""
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(M, D)).astype(np.float32)
-    arrays = initial_arrays(directions / np.linalg.norm(directions, axis=1, keepdims=True), None)
-    if settings.target_weight:
-        arrays |= {"head_weight": np.zeros((M, 1), np.float32), "head_bias": np.zeros(1, np.float32)}
+    arrays = initial_arrays(directions / np.linalg.norm(directions, axis=1, keepdims=True))
     state = State.start(arrays, "cpu")
     for _ in range(n_steps):
-        x, y = (torch.from_numpy(rng.normal(size=size).astype(np.float32)) for size in ((B, D), B))
+        x = torch.from_numpy(rng.normal(size=(B, D)).astype(np.float32))
         with Operations(DENSE) as operations:
-            training_step(state, x, y, settings, learning_rate=1e-3, dead_after=dead_after)
+            training_step(state, x, settings, learning_rate=1e-3, dead_after=dead_after)
     return operations
 
 
@@ -71,7 +69,6 @@ def test_a_step_forms_one_dense_matrix_the_pre_activations():
     [
         (Settings(k=K, batch_topk=True), 1),
         (Settings(k=K, prefixes=(64, M)), 1),
-        (Settings(k=K, target_weight=1.0), 1),
         (Settings(k=K, multi_k=16, multi_weight=0.1), 2),
     ],
 )

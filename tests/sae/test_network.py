@@ -18,13 +18,14 @@ from sklearn_sae.sae._kernels import (
     vector_product,
 )
 from sklearn_sae.sae._network import Parameters, Settings, compute_gradient, compute_loss
+from sklearn_sae.sae._scaling import Scaling
 from sklearn_sae.sae._training import Rows, State, evaluate, initial_gain, split_evenly, training_step
 
 B, D, M, K = 30, 7, 20, 3
 DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
 
 
-def parameters(n_outputs=1, seed=0):
+def parameters(seed=0):
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -32,10 +33,7 @@ def parameters(n_outputs=1, seed=0):
 
     components = normal(M, D)
     components /= components.norm(dim=1, keepdim=True)
-    params = Parameters(
-        normal(M, D), 0.3 * normal(M), components, 0.3 * normal(D), normal(M, n_outputs), normal(n_outputs)
-    )
-    return params, normal(B, D), normal(B)
+    return Parameters(normal(M, D), 0.3 * normal(M), components, 0.3 * normal(D)), normal(B, D)
 
 
 def assert_same_gradient(ours, plain, params):
@@ -57,9 +55,6 @@ CASES = {
     "multi": Settings(k=K, multi_k=9, multi_weight=0.3),
     "aux": Settings(k=K, aux_k=4, aux_weight=0.5),
     "aux, more than dead": Settings(k=K, aux_k=11, aux_weight=0.5),
-    "regression": Settings(k=K, target_weight=0.7),
-    "binary": Settings(k=K, target_weight=0.7, is_class=True, constant_loss=0.6),
-    "multiclass": Settings(k=K, target_weight=0.7, is_class=True, constant_loss=0.9),
     "all": Settings(
         k=K,
         prefixes=(2, 9, M),
@@ -67,7 +62,6 @@ CASES = {
         multi_weight=0.3,
         aux_k=4,
         aux_weight=0.5,
-        target_weight=0.7,
         batch_topk=True,
     ),
 }
@@ -76,20 +70,13 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_gradients_equal_the_plain_ones(case, reference):
     s = CASES[case]
-    task = {"binary": "binary", "multiclass": "multiclass"}.get(case, "regression")
-    params, x, y = parameters(n_outputs=3 if task == "multiclass" else 1)
-    if task == "binary":
-        y = (y > 0).double()
-    elif task == "multiclass":
-        y = (y > 0).double() + (y > 1)
-    ours = compute_loss(params, x, y, s, dead=DEAD if s.aux_weight else None)
+    params, x = parameters()
+    ours = compute_loss(params, x, s, dead=DEAD if s.aux_weight else None)
 
     p = {name: tensor.clone().requires_grad_() for name, tensor in params._asdict().items()}
     pre = reference.pre_activations(p, x)
     codes = reference.batch_topk(pre, K) if s.batch_topk else reference.topk(pre, s.k)
     plain = reference.matryoshka(p, x, codes, s.prefixes or (M,))
-    if s.target_weight:
-        plain = plain + s.target_weight * reference.target(p, codes, y, task) / s.constant_loss
     torch.testing.assert_close(ours.fit, plain)
     if s.multi_weight:
         plain = plain + s.multi_weight * reference.multi(p, x, s.multi_k)
@@ -101,30 +88,30 @@ def test_loss_and_gradients_equal_the_plain_ones(case, reference):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.8, 1e9])
 def test_loss_above_a_threshold_equals_the_plain_one(threshold, reference):
-    params, x, _ = parameters()
-    ours = compute_loss(params, x, None, Settings(k=K, batch_topk=True), threshold=torch.tensor(threshold))
+    params, x = parameters()
+    ours = compute_loss(params, x, Settings(k=K, batch_topk=True), threshold=torch.tensor(threshold))
     p = params._asdict()
     plain = reference.mse(x, reference.reconstruct(p, reference.above(reference.pre_activations(p, x), threshold)))
     torch.testing.assert_close(ours.total, plain)
 
 
 def test_a_prefix_without_active_neurons_reconstructs_nothing():
-    params, x, _ = parameters()
+    params, x = parameters()
     params.encoder_bias[:9] = -100.0
-    loss = compute_loss(params, x, None, Settings(k=K, prefixes=(9, M))).total
-    whole = compute_loss(params, x, None, Settings(k=K)).total
+    loss = compute_loss(params, x, Settings(k=K, prefixes=(9, M))).total
+    whole = compute_loss(params, x, Settings(k=K)).total
     nothing = (x - params.bias).square().sum(1).mean()
     torch.testing.assert_close(loss, (whole + nothing) / 2)
 
 
 def test_no_dead_neuron_means_no_auxiliary_work(monkeypatch):
-    params, x, _ = parameters()
+    params, x = parameters()
     count = []
     monkeypatch.setattr("sklearn_sae.sae._network.decode", lambda *a: count.append(1) or decode(*a))
     settings = Settings(k=K, aux_k=4, aux_weight=0.5)
     for dead, expected in ((None, 1), (DEAD[:0], 1), (DEAD, 2)):
         count.clear()
-        compute_loss(params, x, None, settings, dead=dead)
+        compute_loss(params, x, settings, dead=dead)
         assert len(count) == expected
 
 
@@ -196,45 +183,45 @@ def start(params):
 
 
 def test_a_step_moves_along_the_spheres_of_the_decoder(reference):
-    params, x, _ = parameters()
+    params, x = parameters()
     state, p = start(params), {name: t.requires_grad_() for name, t in params._asdict().items()}
     loss = reference.mse(x, reference.reconstruct(p, reference.topk(reference.pre_activations(p, x), K)))
     gradient = torch.autograd.grad(loss, p["components"])[0]
     rows = params.components.detach()
     along = (gradient * rows).sum(1, keepdim=True)
     assert along.abs().max() > 0.01
-    training_step(state, x, None, Settings(k=K), learning_rate=0.01, dead_after=9)
+    training_step(state, x, Settings(k=K), learning_rate=0.01, dead_after=9)
     torch.testing.assert_close(state.first[Parameters._fields.index("components")], 0.1 * (gradient - along * rows))
     torch.testing.assert_close(state.params.components.norm(dim=1), torch.ones(M, dtype=torch.float64))
 
 
 def test_only_positive_picks_count_as_activity(reference):
-    params, x, _ = parameters()
+    params, x = parameters()
     params.encoder_bias[:] = -6.0
     state, codes = start(params), reference.topk(reference.pre_activations(params._asdict(), x), M)
-    training_step(state, x, None, Settings(k=M), learning_rate=0.01, dead_after=9)
+    training_step(state, x, Settings(k=M), learning_rate=0.01, dead_after=9)
     silent = (codes == 0).all(0)
     assert 0 < silent.sum() < M
     assert torch.equal(state.silent_steps, silent.long())
 
 
 def test_the_threshold_is_the_debiased_average_of_the_smallest_activations(reference):
-    params, *_ = parameters()
+    params, _ = parameters()
     state, smallest = start(params), []
     for seed in range(3):
         x = parameters(seed=seed + 1)[1]
         codes = reference.batch_topk(reference.pre_activations(state.params._asdict(), x), K)
         smallest.append(codes[codes > 0].min())
-        training_step(state, x, None, Settings(k=K, batch_topk=True), learning_rate=0.01, dead_after=9)
+        training_step(state, x, Settings(k=K, batch_topk=True), learning_rate=0.01, dead_after=9)
         weights = 0.99 ** torch.arange(seed, -1, -1, dtype=torch.float64)
         torch.testing.assert_close(state.threshold, (weights * torch.stack(smallest)).sum() / weights.sum())
 
 
 def test_evaluation_encodes_above_the_threshold(reference):
-    params, x, _ = parameters()
+    params, x = parameters()
     params = Parameters(*(p.float() for p in params))
     state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
-    rows = Rows(x.numpy(), None, np.zeros(D, np.float32), 1.0, "cpu")
+    rows = Rows(x.numpy(), Scaling(np.zeros(D, np.float32), 1.0), "cpu")
     for threshold in (0.1, 1.5):
         state.threshold_sum, state.threshold_weight = torch.tensor(threshold / 2), 0.5
         p, plain = params._asdict(), x.float()
@@ -257,9 +244,9 @@ def test_batches_are_few_and_nearly_equal(n, batch_size):
 
 
 def test_the_initial_gain_reconstructs_best(reference):
-    params, x, _ = parameters()
+    params, x = parameters()
     x, directions = x.float(), params.components.float()
-    gain = initial_gain(Rows(x.numpy(), None, np.zeros(D, np.float32), 1.0, "cpu"), directions.numpy(), K)
+    gain = initial_gain(Rows(x.numpy(), Scaling(np.zeros(D, np.float32), 1.0), "cpu"), directions.numpy(), K)
     sums = reference.topk(x @ directions.T, K) @ directions
     errors = [reference.mse(x, factor * sums) for factor in (gain - 0.01, gain, gain + 0.01)]
     assert 0 < gain < 1

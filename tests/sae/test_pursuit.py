@@ -75,7 +75,7 @@ def test_codes_equal_the_plain_ones_and_are_the_optimum_on_their_neurons(
     elif arrangement == "coincident":
         components[1::2] = components[: n_components // 2 * 2 : 2] + 1e-3 * components[1::2]
         components /= components.norm(dim=1, keepdim=True)
-    codes, neurons, _ = pursue(x, components, gram_matrix(components) if with_gram else None, k)
+    codes, neurons = pursue(x, components, gram_matrix(components) if with_gram else None, k)
     for row, dense in zip(x.numpy(), densify(codes, neurons, n_components).numpy(), strict=True):
         np.testing.assert_allclose(dense, pursue_row(row, components.numpy(), k), atol=1e-8)
         support = np.flatnonzero(dense)
@@ -105,11 +105,10 @@ def test_codes_are_never_negative_and_leave_less_each_round(n, d, m, k, repeated
     gram = gram_matrix(components) if with_gram else None
     before, tolerance = x.norm(dim=1), tolerance * x.norm(dim=1)
     for rounds in range(1, min(k, m) + 1):
-        codes, neurons, inverse = pursue(x, components, gram, rounds)
+        codes, neurons = pursue(x, components, gram, rounds)
         assert codes.shape == neurons.shape == (n, rounds)
         assert (codes >= 0).all()
         assert codes.isfinite().all()
-        assert inverse.isfinite().all()
         assert (codes[0] == 0).all()
         held = [row[code > 0].tolist() for row, code in zip(neurons, codes, strict=True)]
         assert all(len(set(row)) == len(row) for row in held)
@@ -121,21 +120,10 @@ def test_codes_are_never_negative_and_leave_less_each_round(n, d, m, k, repeated
         before = left
 
 
-def test_the_inverse_is_that_of_the_neurons_with_codes():
-    components, x, k = unit_rows(40, 8), normal(30, 8), 6
-    codes, neurons, inverse = pursue(x, components, None, k)
-    assert (codes == 0).any()  # some slots are empty
-    for code, chosen, block in zip(codes, neurons, inverse, strict=True):
-        on = code > 0
-        expected = torch.zeros(k, k, dtype=torch.float64)
-        expected[on[:, None] & on] = torch.linalg.inv(components[chosen[on]] @ components[chosen[on]].T).flatten()
-        torch.testing.assert_close(block, expected)
-
-
 def test_what_is_reconstructed_exactly_takes_no_further_neuron():
     components = unit_rows(100, 20, dtype=torch.float32)
     x = 3 * components[:10]
-    codes, neurons, _ = pursue(x, components, gram_matrix(components), 8)
+    codes, neurons = pursue(x, components, gram_matrix(components), 8)
     assert ((codes > 0).sum(1) == 1).all()
     torch.testing.assert_close(densify(codes, neurons, 100), 3 * torch.eye(10, 100))
 
@@ -145,7 +133,7 @@ def test_it_finds_the_neurons_that_a_row_was_made_of():
     weights = torch.zeros(50, 30, dtype=torch.float64)
     for row in weights:
         row[torch.randperm(30, generator=torch.Generator().manual_seed(2))[:4]] = torch.tensor([1.0, 2, 3, 4]).double()
-    codes, neurons, _ = pursue(weights @ components, components, None, 4)
+    codes, neurons = pursue(weights @ components, components, None, 4)
     torch.testing.assert_close(densify(codes, neurons, 30), weights)
 
 
@@ -175,10 +163,9 @@ B, D, M, K = 30, 9, 24, 4
 DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
 
 
-def parameters(n_outputs=1):
+def parameters():
     empty = torch.zeros(0, D, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
-    head = normal(M, n_outputs, seed=3), normal(n_outputs, seed=4)
-    return Parameters(*empty, unit_rows(M, D), 0.3 * normal(D, seed=5), *head), normal(B, D), normal(B, seed=6)
+    return Parameters(*empty, unit_rows(M, D), 0.3 * normal(D, seed=5)), normal(B, D)
 
 
 def solve(x, components, supports):
@@ -191,24 +178,10 @@ def solve(x, components, supports):
     return torch.stack(codes)
 
 
-@pytest.mark.parametrize("task", [None, "regression", "binary", "multiclass"])
 @pytest.mark.parametrize(("aux_weight", "aux_k"), [(0.0, 1), (0.5, 3), (0.5, 11)])
-def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(task, aux_weight, aux_k, reference):
-    params, x, y = parameters(n_outputs=3 if task == "multiclass" else 1)
-    if task == "binary":
-        y = (y > 0).double()
-    elif task == "multiclass":
-        y = (y > 0).double() + (y > 1)
-    s = Settings(
-        k=K,
-        pursuit=True,
-        aux_k=aux_k,
-        aux_weight=aux_weight,
-        target_weight=0.7 if task else 0.0,
-        is_class=task in ("binary", "multiclass"),
-        constant_loss=0.6,
-    )
-    loss = compute_loss(params, x, y, s, dead=DEAD)
+def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(aux_weight, aux_k, reference):
+    params, x = parameters()
+    loss = compute_loss(params, x, Settings(k=K, pursuit=True, aux_k=aux_k, aux_weight=aux_weight), dead=DEAD)
     ours = compute_gradient(params, loss)
 
     def supports(term):
@@ -218,8 +191,6 @@ def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(
     p = {name: tensor.clone().requires_grad_() for name, tensor in params._asdict().items()}
     codes = solve(x - p["bias"], p["components"], supports(loss.terms[0]))
     plain = reference.mse(x, reference.reconstruct(p, codes))
-    if task:
-        plain = plain + s.target_weight * reference.target(p, codes, y, task) / s.constant_loss
     torch.testing.assert_close(loss.fit, plain)
     if aux_weight:
         residual = (x - reference.reconstruct(p, codes)).detach()
@@ -234,16 +205,14 @@ def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(
         if name == "components":
             torch.testing.assert_close((a * params.components).sum(1), torch.zeros(M).double(), atol=1e-12, rtol=0)
             b = b - (b * params.components).sum(1, keepdim=True) * params.components
-        if not task and name.startswith("head"):
-            b = torch.zeros_like(a)
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10, msg=lambda m, name=name: f"{name}: {m}")
 
 
 def test_a_step_moves_the_components_along_their_spheres():
-    params, x, _ = parameters()
+    params, x = parameters()
     state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
     s = Settings(k=K, pursuit=True)
-    losses = [float(training_step(state, x.float(), None, s, learning_rate=0.01, dead_after=9)) for _ in range(50)]
+    losses = [float(training_step(state, x.float(), s, learning_rate=0.01, dead_after=9)) for _ in range(50)]
     assert losses[-1] < 0.7 * losses[0]
     torch.testing.assert_close(state.params.components.norm(dim=1), torch.ones(M))
 
@@ -401,7 +370,9 @@ def test_the_target_pulls_at_the_components():
         reached[weight] = LinearRegression().fit(codes[:700].toarray(), y[:700]).score(codes[700:].toarray(), y[700:])
     assert reached[1.0] > reached[0.0] + 0.15
     outputs = sae.transform(X[700:]) @ sae.target_coef_[0] + sae.target_intercept_[0]
-    assert np.square(y[700:] - outputs).mean() < 0.9 * y[700:].var()  # from 0.77 to 0.99 by seed: the head overfits
+    assert np.square(y[700:] - outputs).mean() < 0.5 * y[700:].var()
+    assert (np.diff(codes.indptr) <= 3).all()
+    assert codes.data.min() > 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -355,28 +355,79 @@ def test_target_weight_aligns_neurons_with_the_target(task):
     if task == "regression":
         assert r2_score(y[700:], outputs[:, 0]) > 0.5
     else:
-        codes = outputs.argmax(axis=1) if task == "multiclass" else (outputs[:, 0] > 0).astype(int)
+        codes = outputs.argmax(axis=1) if task == "multiclass" else (outputs[:, 0] > 0.5).astype(int)
         assert (sae.classes_[codes] == y[700:]).mean() > 0.6
+        if task == "multiclass":
+            np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-4)  # they are read as probabilities
     assert get_tags(sae).target_tags.required
     assert not get_tags(small()).target_tags.required
 
 
-def test_target_in_validation_warm_start_and_partial_fit():
+def test_the_loss_is_that_of_the_rows_and_of_what_is_read_from_them(X):
+    y = np.sin(X[:, 0]) + X[:, 1]
+    sae = small(target_weight=3.0, validation_fraction=0, learning_rate=1e-12, max_epochs=1).fit(X, y)
+    reconstruction = sae.inverse_transform(sae.transform(X))
+    coef = np.linalg.lstsq(sae.components_, sae.target_coef_[0], rcond=None)[0]  # of the linear model, on rows
+    assert r2_score(y, X @ coef) > 0.5
+    np.testing.assert_allclose(np.corrcoef(X @ coef, y)[0, 1] ** 2, RidgeCV().fit(X, y).score(X, y), atol=1e-3)
+    read = 3.0 * np.square((X - reconstruction) @ coef).mean() / y.var()
+    loss = np.square(X - reconstruction).sum(axis=1).mean() / X.var(axis=0).sum() + read
+    of_the_mean = 1 + 3.0 * (X @ coef).var() / y.var()
+    assert sae.history_[0]["train_loss"] == pytest.approx(loss / of_the_mean, rel=1e-3)
+
+
+def test_a_target_that_nothing_predicts_changes_nothing_much(X):
+    noise = np.random.default_rng(0).normal(size=len(X))
+    plain, told = small().fit(X), small(target_weight=1.0).fit(X, noise)
+    np.testing.assert_allclose(np.linalg.norm(told.components_, axis=1), 1, atol=0.1)
+    assert told.score(X) == pytest.approx(plain.score(X), abs=0.02)
+
+
+def test_target_in_validation_and_warm_start():
     X, y = _rows_with_a_faint_signal("multiclass")
     sae = small(target_weight=0.5, warm_start=True).fit(X, y, X_val=X[:50], y_val=y[:50])
-    loss = sae.history_[-1]["train_loss"]
-    sae.fit(X, y)
+    loss, score = sae.history_[-1]["train_loss"], sae.score(X)
+    sae.fit(X, y, X_val=X[:50])  # whose target is not needed
     assert sae.history_[-1]["train_loss"] < loss
-    with pytest.raises(ValueError, match="y_val"):
-        sae.fit(X, y, X_val=X[:50])
+    sae.set_params(learning_rate=1e-12, max_epochs=1)
+    for weight in (4.0, 0.0):  # from one metric to another
+        before = sae.transform(X).toarray()
+        after = sae.set_params(target_weight=weight).fit(X, y).transform(X).toarray()
+        same = np.isclose(before > 0, after > 0).mean()
+        assert same > 0.9
+        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.8
+        assert sae.score(X) > score - 0.2
+    assert not hasattr(sae, "target_coef_")
 
-    online, order = small(target_weight=0.5), np.argsort(y, kind="stable")
-    for chunk in np.array_split(order, 4):  # the first has one class only
-        online.partial_fit(X[chunk], y[chunk], classes=["low", "mid", "high"])
+
+@pytest.mark.parametrize("encoder", ["linear", "matching_pursuit"])
+def test_calls_of_partial_fit_add_up_what_they_learn_of_the_target(encoder):
+    X, y = _rows_with_a_faint_signal("multiclass")
+    whole = small(target_weight=2.0, encoder=encoder, validation_fraction=0).fit(X, y)
+    chunks = np.array_split(np.argsort(y, kind="stable"), 8)  # the first has one class only
+    online = small(target_weight=2.0, encoder=encoder)
+    for _ in range(2):
+        for chunk in chunks:
+            online.partial_fit(X[chunk], y[chunk], classes=["low", "mid", "high"])
     assert online.target_coef_.shape == (3, 32)
     assert all(row["train_loss"] < 3 for row in online.history_)
+    codes = online.transform(X)
+    share = {
+        sae: (sae.classes_[(sae.transform(X) @ sae.target_coef_.T + sae.target_intercept_).argmax(axis=1)] == y).mean()
+        for sae in (whole, online)
+    }
+    assert share[online] > share[whole] - 0.1
+    again = pickle.loads(pickle.dumps(online))
+    _assert_same_bits(online.partial_fit(X[:100], y[:100]), again.partial_fit(X[:100], y[:100]))
+    assert codes.nnz <= 4 * len(X)
     with pytest.raises(ValueError, match="was not there at the first fit: 'new'"):
         online.partial_fit(X[:2], ["new", "low"])
+
+    before = whole.target_coef_
+    whole.set_params(learning_rate=1e-12).partial_fit(X[:50], y[:50])  # after fit, what it learned stays
+    np.testing.assert_allclose(whole.target_coef_, before, rtol=1e-3, atol=1e-4)
+    whole.set_params(target_weight=0.0).partial_fit(X[:50])
+    assert not hasattr(whole, "target_coef_")
 
 
 @pytest.mark.parametrize("y", [np.ones(50), ["a"] * 50, np.ones(50, bool)])
@@ -395,15 +446,10 @@ def test_the_validation_target_is_read_as_the_target(X):
     few, halves = np.flatnonzero(np.isin(stars, [1, 5])), (X[:, 0] > 1).astype(int)
 
     def fit(y, rows, y_val):
-        return small(target_weight=1.0, learning_rate=1e-12, max_epochs=1).fit(X, y, X_val=X[rows], y_val=y_val)
+        return small(target_weight=1.0, max_epochs=1).fit(X, y, X_val=X[rows], y_val=y_val)
 
     whole, part = fit(stars, few, stars[few]), fit(stars, few, list(stars[few].astype(int)))
     assert part.history_ == whole.history_
-    residual = np.square(X[few] - part.inverse_transform(part.transform(X[few]))).sum(axis=1).mean()
-    outputs = part.transform(X[few]) @ part.target_coef_[0] + part.target_intercept_[0]
-    expected = residual / X.var(axis=0).sum() + np.square(stars[few] - outputs).mean() / stars.var()
-    assert part.history_[0]["validation_loss"] == pytest.approx(expected, rel=1e-4)
-
     assert fit(halves, slice(5), np.zeros(5, int)).task_ == "binary"
     with pytest.raises(ValueError, match=r"y_val has a class that y has not: 2") as error:
         fit(halves, slice(5), [0, 1, 2, 0, 0])
@@ -428,30 +474,6 @@ def test_targets_of_extreme_scale(X, scale):
 def test_targets_of_other_scales_give_the_same(X):
     a, b = (small(target_weight=1.0).fit(X, X[:, 0] * scale) for scale in (1.0, 1e20))
     np.testing.assert_allclose(b.target_coef_, a.target_coef_ * 1e20, rtol=1e-2, atol=1e17)
-
-
-@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
-def test_warm_start_and_partial_fit_take_up_the_head(task):
-    X, y = _rows_with_a_faint_signal(task)
-    sae = small(target_weight=1.0, warm_start=True, max_epochs=10).fit(X, y)
-    coef, intercept = sae.target_coef_, sae.target_intercept_
-    assert np.abs(coef).max() > 0.03
-    sae.set_params(learning_rate=1e-12)
-    for again in (sae.fit, sae.partial_fit, sae.partial_fit):
-        again(X, y)
-        np.testing.assert_allclose(sae.target_coef_, coef, rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(sae.target_intercept_, intercept, rtol=1e-3, atol=1e-4)
-
-
-def test_the_head_starts_at_the_best_constant(X):
-    def intercept(y):
-        return small(target_weight=1.0, learning_rate=1e-12, max_epochs=1).fit(X, y).target_intercept_
-
-    y = np.arange(600) < 150
-    assert 1 / (1 + np.exp(-intercept(y)[0])) == pytest.approx(0.25, abs=0.01)
-    shares = np.exp(intercept(np.where(y, "b", np.where(np.arange(600) < 200, "a", "c"))))
-    np.testing.assert_allclose(shares / shares.sum(), [50 / 600, 150 / 600, 400 / 600], atol=0.01)
-    assert intercept(X[:, 0] + 100)[0] == pytest.approx(X[:, 0].mean() + 100, rel=1e-4)
 
 
 # Bad input

@@ -1,0 +1,106 @@
+"""The metric of target-aware training: distances count more along what a linear model reads the target from.
+
+The loss of principal covariates regression, ``|x - z|^2 + w * |B (x - z)|^2`` with B the coefficients of ridge
+regression, is the plain squared error of rows that were stretched: with the singular value decomposition
+``sqrt(w) * B = U diag(s) V`` it equals ``|S (x - z)|^2`` for ``S = I + V.T (diag(sqrt(1 + s^2)) - I) V``.
+
+Shapes: n rows, d features, C outputs of the target, R = min(C, d) directions. Rows come centered and scaled so that
+their total variance is 1.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+_CHUNK_ROWS = 2**13
+_PENALTIES = np.logspace(-4, 3, 29)  # in units of the mean variance of a feature
+
+
+class Metric(NamedTuple):
+    """A linear model of the target and the stretch that it makes."""
+
+    coef: np.ndarray  # (C, d) float64, from rows to outputs
+    intercept: np.ndarray  # (C,)
+    directions: np.ndarray  # (R, d) float32, orthonormal
+    factors: np.ndarray  # (R,) float32, at least 1
+    spread: float  # standard deviation, over all features, of the stretched rows
+
+
+def stretched(rows, metric, power=1):
+    """Return float32 rows with their parts along the directions of a metric multiplied by a power of its factors."""
+    directions, factors = (array.astype(np.float64) for array in (metric.directions, metric.factors))
+    with threadpool_limits(1, user_api="blas"):  # the bits of a product depend on the number of threads
+        return (rows + (rows @ directions.T * (factors**power - 1)) @ directions).astype(np.float32)
+
+
+def second_moments(X, index, values, form, mean, spread):
+    """Return the sum over rows of the products of (1, x, y) with itself, read in chunks: (1 + d + C, 1 + d + C).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, d)
+    index : ndarray of shape (n,)
+        Which rows.
+    values : ndarray of shape (n_samples,)
+        The target, encoded by `form`.
+    form : TargetForm
+    mean : ndarray of shape (d,)
+    spread : float
+        What the rows are centered and divided by.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return sum(
+            _products(X[rows], form.outputs(values[rows]), mean, spread)
+            for rows in (index[start : start + _CHUNK_ROWS] for start in range(0, len(index), _CHUNK_ROWS))
+        )
+
+
+def _products(X, outputs, mean, spread):
+    x = (X.astype(np.float32) - mean) * np.float32(1 / spread)
+    both = np.hstack([np.ones((len(x), 1), np.float32), x, outputs.astype(np.float32)])
+    return (both.T @ both).astype(np.float64)
+
+
+def learn_metric(moments, n_features, weight):
+    """Return the `Metric` for the second moments of (1, x, y) and the weight of the target.
+
+    Outputs are standardized for it, and one that does not vary has no part. The penalty of the ridge regression is the
+    one of least generalized cross-validation error over all outputs (Golub, Heath & Wahba 1979): of a target that
+    nothing predicts, the coefficients are then close to 0, and there is hardly a stretch.
+    """
+    n, means = moments[0, 0], moments[0, 1:] / moments[0, 0]
+    covariance = moments[1:, 1:] / n - np.outer(means, means)
+    within, across = covariance[:n_features, :n_features], covariance[:n_features, n_features:]
+    deviations = np.sqrt(np.diag(covariance)[n_features:].clip(0))
+    varies = deviations > 1e-6
+    with threadpool_limits(1, user_api="blas"):
+        standardized = np.zeros(across.shape)
+        standardized[:, varies] = _ridge(within, across[:, varies] / deviations[varies], n)
+        weighted = standardized.T * np.sqrt(weight / max(1, varies.sum()))
+        _, sizes, directions = np.linalg.svd(weighted, full_matrices=False)
+        explained = np.einsum("cd,de,ce->", weighted, within, weighted, optimize=True)
+        coef = standardized.T * deviations[:, None]
+        return Metric(
+            coef,
+            means[n_features:] - coef @ means[:n_features],
+            directions.astype(np.float32),
+            np.sqrt(1 + sizes**2).astype(np.float32),
+            float(np.sqrt(1 + explained)),
+        )
+
+
+def _ridge(within, across, n):
+    """Return the coefficients (d, C) for outputs of variance 1, from their covariances with the features."""
+    variances, axes = np.linalg.eigh(within)
+    variances = variances.clip(0)
+    on_axes = axes.T @ across
+    best, coef = np.inf, np.zeros_like(across)
+    for penalty in _PENALTIES * (variances.mean() or 1.0):
+        shrunk = on_axes / (variances + penalty)[:, None]
+        left = across.shape[1] - 2 * (on_axes * shrunk).sum() + (variances[:, None] * shrunk**2).sum()
+        degrees = 1 + (variances / (variances + penalty)).sum()
+        error = left / max(1 - degrees / n, 1e-9) ** 2
+        if error < best:
+            best, coef = error, axes @ shrunk
+    return coef
