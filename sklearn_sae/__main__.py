@@ -32,7 +32,8 @@ from sklearn_sae._read import read_columns
 from sklearn_sae._validation import check_target, check_target_varies, text_identity
 from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.datasets import make_concept_texts
-from sklearn_sae.evaluation._hypothesis_evaluation import numbers, pvalue, table_lines
+from sklearn_sae.evaluation._class_table import class_columns, class_lines
+from sklearn_sae.evaluation._table_lines import numbers, percent, pvalue, table_lines
 from sklearn_sae.sae._sizes import suggest_size
 
 _LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
@@ -218,10 +219,10 @@ def _run(texts, y, arguments, *, name):
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
     table = table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True)
     if arguments.output is not None:
-        _write(arguments.output, table, evaluation.metrics, {f"held_out_{metric.lower()}": scores})
+        _write(arguments.output, table, evaluation, {f"held_out_{metric.lower()}": scores})
 
     print()
-    _print_table(table)
+    _print_table(table, evaluation.class_metrics)
     for note in evaluation.notes:
         print(fill(f"Note: {note}", min(shutil.get_terminal_size().columns, 120)))
     print(
@@ -337,41 +338,63 @@ def _counts(counts):
     return ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what != "price")
 
 
-def _print_table(table):
+def _print_table(table, class_metrics):
     width = min(shutil.get_terminal_size().columns, 120)
-    stars = np.where(table["significant"], "*", " ")
-    columns = {"class": table["class"].astype(str).tolist()} if "class" in table else {}
-    columns |= {
-        "effect": numbers(table["separation_score"]),
-        "p": [pvalue(p) for p in table["separation_pvalue"]],
-        "adds": numbers(table["regression_coef"]),
-        "p ": [f"{pvalue(p)} {star}" for p, star in zip(table["regression_pvalue"], stars, strict=True)],
-        "texts": [f"{share:.0%}" for share in table["prevalence"]],
-        "fidelity": ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in table["fidelity_f1"]],
-    }
-    print(*table_lines(columns, table["hypothesis"], width=width), sep="\n")
+    if class_metrics is not None:
+        table = _by_best_class(table)
+    texts = [percent(share, 0) for share in table["prevalence"]]
+    fidelity = ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in table["fidelity_f1"]]
+    if class_metrics is not None:
+        more = {"texts": texts, "fidelity": fidelity}
+        lines = class_lines(class_columns(table, class_metrics, more, names=("effect", "adds")), width=width)
+        effect = "share of the class where the hypothesis holds, minus where it does not"
+    else:
+        stars = np.where(table["significant"], "*", " ")
+        columns = [
+            ("effect", numbers(table["separation_score"])),
+            ("p", [pvalue(p) for p in table["separation_pvalue"]]),
+            ("adds", numbers(table["regression_coef"])),
+            ("p", [f"{pvalue(p)} {star}" for p, star in zip(table["regression_pvalue"], stars, strict=True)]),
+            ("texts", texts),
+            ("fidelity", fidelity),
+        ]
+        lines = table_lines(columns, table["hypothesis"], width=width)
+        effect = "mean target where the hypothesis holds, minus where it does not, and its p-value"
+    print(*lines, sep="\n")
     print(
         fill(
-            "effect: mean target where the hypothesis holds, minus where it does not, and its p-value. adds: the same "
-            "beside all other hypotheses at once (those that go together share it), in log-odds for classes; "
-            "* significant. texts: share in which it holds. fidelity: F1 of the name against its neuron, on texts held "
-            "back from the naming.",
+            f"effect: {effect}. adds: the same beside all other hypotheses at once (those that go together share it), "
+            "in log-odds for classes; * significant. texts: share in which it holds. fidelity: F1 of the name against "
+            "its neuron, on texts held back from the naming.",
             width,
         )
     )
 
 
-def _write(path, table, metrics, scores):
+def _by_best_class(table):
+    """Return the table with the hypotheses that speak most for the first class first, then for the second..."""
+    best = table.sort_values("separation_score", ascending=False, kind="stable").drop_duplicates("hypothesis")
+    order = pd.Series(range(len(best)), index=best.sort_values("class", kind="stable")["hypothesis"])
+    return table.sort_values("hypothesis", key=lambda names: names.map(order), kind="stable")
+
+
+def _write(path, table, evaluation, scores):
     if path.suffix.lower() == ".csv":
         table.to_csv(path, index=False)
     else:
+        metrics, classes = evaluation.metrics, evaluation.class_metrics
         content = {
             **scores,
             "joint_regression_in_sample": _jsonable({k: v for k, v in metrics.items() if not k.endswith("_cv")}),
             "joint_regression_cross_fitted": _jsonable({k: v for k, v in metrics.items() if k.endswith("_cv")}),
-            "hypotheses": json.loads(table.to_json(orient="records")),
+            **({} if classes is None else {"classes": _records(classes)}),
+            "hypotheses": _records(table),
         }
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _records(table):
+    return json.loads(table.to_json(orient="records"))
 
 
 def _jsonable(metrics):

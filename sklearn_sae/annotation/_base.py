@@ -100,7 +100,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             self.hypotheses_ = _hypothesis_table(interpretation=self._interpretations())
             self.examples_ = []
             return self
-        texts, activations, features, selection_scores = self._read(X, y, texts)
+        texts, activations, features, selection = self._read(X, y, texts)
         neurons = _check_neurons(self.neurons, activations)
         density = _density(activations)
 
@@ -133,7 +133,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             neuron=neurons,
             feature=features[neurons],
             interpretation=[sentence for sentence, _ in best],
-            selection_score=selection_scores[neurons],
+            **{name: values[neurons] for name, values in selection.items()},
             density=density[neurons],
             **scores.add_prefix("fidelity_"),
         )
@@ -233,7 +233,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         return self.hypotheses_["interpretation"].tolist() if given is None else check_texts(given, name="hypotheses")
 
     def _read(self, X, y, texts):
-        """Return the texts, the activations (csc_array), their names and the scores they were selected by."""
+        """Return the texts, the activations (csc_array), their names and what they were selected by."""
         if self.encoder is not None:
             texts = self._check_texts(X, texts)
             check_consistent_length(texts, y)
@@ -243,10 +243,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
-        return texts, _as_columns(X), _check_feature_names_in(self), np.full(X.shape[1], np.nan)
+        return texts, _as_columns(X), _check_feature_names_in(self), {}
 
     def _encode(self, texts, y):
-        """Fit the encoder; return its activations, their names and their scores."""
+        """Fit the encoder; return its activations, their names and what they were selected by."""
         self.encoder_ = clone(self.encoder)
         with config_context(transform_output="default"):
             self.encoder_.fit(texts, y)
@@ -258,7 +258,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
                 f"neuron; its output has shape {shape}."
             )
         output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
-        return _as_columns(output), _output_names(self.encoder_, shape[1]), _scores_of(self.encoder_, shape[1])
+        return _as_columns(output), _output_names(self.encoder_, shape[1]), _selection_of(self.encoder_, shape[1])
 
     def _best_candidates(self, texts, activations, examples, candidates):
         """Return the best (sentence, Fidelity) of each neuron; all candidates are judged in one go."""
@@ -348,21 +348,28 @@ def _output_names(encoder, n_outputs):
     return names if len(names) == n_outputs else np.array([f"x{i}" for i in range(n_outputs)], dtype=object)
 
 
-def _scores_of(encoder, n_outputs):
-    """Return the scores by which the encoder's last step selected its outputs; NaN if it is no selector."""
+def _selection_of(encoder, n_outputs):
+    """Return the scores by which the encoder's last step selected its outputs, and the classes that they are of.
+
+    Empty if it is no selector; classes only if it scored several.
+    """
     last = encoder
     while hasattr(last, "steps") or type(last).__name__ == "FrozenEstimator":
         last = last.steps[-1][1] if hasattr(last, "steps") else last.estimator
-    if hasattr(last, "scores_") and hasattr(last, "get_support"):
-        scores = np.asarray(last.scores_, dtype=np.float64)
-        support = last.get_support()
-        if scores.shape == support.shape and support.sum() == n_outputs:
-            return scores[support]
-    return np.full(n_outputs, np.nan)
+    if not (hasattr(last, "scores_") and hasattr(last, "get_support")):
+        return {}
+    scores, support = np.asarray(last.scores_, dtype=np.float64), last.get_support()
+    if scores.shape != support.shape or support.sum() != n_outputs:
+        return {}
+    selection = {"selection_score": scores[support]}
+    if hasattr(last, "class_scores_"):
+        selection["selection_class"] = last.classes_[np.abs(last.class_scores_[:, support]).argmax(axis=0)]
+    return selection
 
 
 def _hypothesis_table(*, interpretation, **columns):
     names = ["neuron", "feature", "interpretation", "selection_score"]
+    names += ["selection_class"] * ("selection_class" in columns)
     names += [f"fidelity_{name}" for name in Fidelity._fields] + ["density"]
     columns["interpretation"] = list(interpretation)
     return pd.DataFrame({name: columns.get(name, np.nan) for name in names})

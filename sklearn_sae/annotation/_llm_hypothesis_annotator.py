@@ -112,8 +112,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     hypotheses_ : DataFrame
         One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
         ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
-        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement
-        of annotation and activation on the texts held back), ``density`` (share of texts that activate it).
+        ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
+        ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
+        activation on the texts held back), ``density`` (share of texts that activate it).
     examples_ : list of dict
         For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
         interpreter saw, and ``scoring``, which it did not.

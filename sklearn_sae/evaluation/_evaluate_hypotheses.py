@@ -200,14 +200,12 @@ def evaluate_hypotheses(
     options = {"groups": groups, "confidence": confidence}
     filled, tested = _design(A, notes)
     blocks, fits = [], []
-    reliable = np.ones(A.shape[1], dtype=bool)
     max_correlation = _redundancy(A, notes)
     for label, values, unit in _one_against_rest(target):
         block = pd.DataFrame({"hypothesis": hypotheses})
         if target.task == "multiclass":
             block.insert(0, "class", [label] * len(hypotheses))
         separations = [separation(column, values, shares=target.task != "regression", **options) for column in A.T]
-        reliable &= [each.reliable for each in separations]
         block["separation_score"] = [unit * each.score for each in separations]
         block["separation_pvalue"] = [each.pvalue for each in separations]
         block["separation_ci_low"] = [unit * each.low for each in separations]
@@ -223,15 +221,20 @@ def evaluate_hypotheses(
         block["max_correlation"] = max_correlation
         blocks.append(block)
         fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups)})
-    if not reliable.all():
-        notes.add(
-            f"The t-test of separation is not reliable, as a side has fewer than {FEW} rows or its target does not "
-            "vary",
-            ~reliable,
-        )
+        reliable = np.array([each.reliable for each in separations])
+        if not reliable.all():
+            notes.add(
+                f"The t-test of separation is not reliable, as a side has fewer than {FEW} rows or its target does not "
+                "vary",
+                ~reliable,
+                label=label,
+            )
     table = pd.concat(blocks, ignore_index=True)
     table["significant"], threshold = _significance(table["regression_pvalue"].to_numpy(), correction, alpha)
-    metrics = {key: float(np.mean([fit[key] for fit in fits])) for key in fits[0]}
+    class_metrics = None
+    if target.task == "multiclass":
+        class_metrics = _class_metrics(table, target, fits, notes)
+    metrics = {key: float(_mean(np.array([fit[key] for fit in fits]))) for key in fits[0]}
     metrics.update(
         n_significant=int(table["significant"].sum()),
         n_hypotheses=len(hypotheses),
@@ -246,9 +249,10 @@ def evaluate_hypotheses(
         target.task,
         correction,
         alpha,
-        tuple(notes.sentences),
+        notes.sentences(),
         standard_errors="clustered" if groups is not None else "HC3" if robust else "classical",
         confidence=confidence,
+        class_metrics=class_metrics,
     )
 
 
@@ -266,15 +270,23 @@ def _check_groups(groups, n_samples):
 
 
 class _Notes:
-    """Collects sentences that name hypotheses."""
+    """Collects sentences that name hypotheses; one that holds of several classes is said once."""
 
     def __init__(self, hypotheses):
         self.names = [repr(name if len(name) <= 60 else name[:59] + "…") for name in hypotheses]
-        self.sentences = []
+        self._classes = {}  # by sentence
 
-    def add(self, sentence, which=()):
+    def add(self, sentence, which=(), *, label=None):
         names = ", ".join(self.names[j] for j in np.flatnonzero(which))
-        self.sentences.append(f"{sentence}: {names}." if names else f"{sentence}.")
+        classes = self._classes.setdefault(f"{sentence}: {names}." if names else f"{sentence}.", [])
+        if label is not None:
+            classes.append(str(label))
+
+    def sentences(self):
+        return tuple(
+            f"Class{'es' * (len(classes) > 1)} {', '.join(classes)}: {sentence}" if classes else sentence
+            for sentence, classes in self._classes.items()
+        )
 
 
 def _design(A, notes):
@@ -331,15 +343,15 @@ def _redundancy(A, notes):
 
 
 def _one_against_rest(target):
-    """Yield (label, y, unit of y) of each question that the target poses."""
+    """Yield (class or None, y, unit of y) of each question that the target poses."""
     if target.task == "regression":
         # A power of two, so that nothing is rounded; in this unit no square leaves the range of floats.
         unit = np.ldexp(1.0, np.frexp(np.abs(target.values).max())[1] - 1)
         yield None, target.values / unit, unit
     else:
-        positives = np.unique(target.values) if target.task == "multiclass" else [1]
-        for code in positives:
-            yield target.classes[code], (target.values == code).astype(np.float64), 1.0
+        is_multiclass = target.task == "multiclass"
+        for code in np.unique(target.values) if is_multiclass else [1]:
+            yield target.classes[code] if is_multiclass else None, (target.values == code).astype(np.float64), 1.0
 
 
 def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust, confidence):
@@ -352,13 +364,12 @@ def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust
     fit = regress(filled[:, tested], y, groups=groups, robust=robust, confidence=confidence)
     statistics[:, tested] = fit.coef, fit.se, fit.pvalues, fit.low, fit.high
     if fit.penalized:
-        of_class = f" of class {label!s}" if target.task == "multiclass" else ""
-        sentence = f"Hypotheses separate the classes, so the regression{of_class} is Firth's penalized one"
+        sentence = "Hypotheses separate the classes, so the regression is Firth's penalized one"
         if groups is not None:
             sentence += "; for rows in groups that leaves without a p-value what goes with one class only"
         elif robust:
             sentence += ", its tests not the robust ones"
-        notes.add(sentence, tested & np.isnan(statistics[2]))
+        notes.add(sentence, tested & np.isnan(statistics[2]), label=label)
     if is_regression:
         return statistics, {"r2": r2_score(y, fit.predicted)}
     return statistics, {"auc": roc_auc_score(y, fit.predicted), "auprc": average_precision_score(y, fit.predicted)}
@@ -370,6 +381,18 @@ def _cross_fit(A, y, target, groups):
     score = cross_fit_r2 if is_regression else cross_fit_auc
     estimated = A.shape[1] + 1 < len(y)
     return {"r2_cv" if is_regression else "auc_cv": score(A, y, groups) if estimated else np.nan}
+
+
+def _class_metrics(table, target, fits, notes):
+    """Return the fit of each class against the rest, and note those that are too few to be scored."""
+    present, n_samples = np.unique(target.values, return_counts=True)
+    labels = target.classes[present]
+    n_significant = table["significant"].to_numpy().reshape(len(labels), -1).sum(axis=1)
+    for label, fit in zip(labels, fits, strict=True):
+        if np.isnan(fit["auc_cv"]) and not np.isnan(fit["auc"]):
+            notes.add("Too few rows for a cross-fitted AUC; left out of its mean", label=label)
+    classes = pd.DataFrame({"class": list(labels), "n_samples": n_samples})
+    return classes.assign(**pd.DataFrame(fits), n_significant=n_significant)
 
 
 def _significance(pvalues, correction, alpha):

@@ -1,15 +1,18 @@
 """The result of an evaluation, and how it is shown."""
 
-import textwrap
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
 import pandas as pd
 
-_WIDTH = 100  # columns of a printed line
-_MAX_LINES = 4  # of a hypothesis; the table itself holds the whole
+from sklearn_sae.evaluation._class_table import class_columns, class_lines
+from sklearn_sae.evaluation._table_lines import numbers, percent, pvalue, table_lines
+
 MAX_ROWS = 60
+_CLASS_LEGEND = (
+    "sep.: share of the class where the hypothesis holds, minus where it does not.",
+    "coef: log-odds of the class, beside all other hypotheses; * significant.",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -17,8 +20,8 @@ class HypothesisEvaluation:
     """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
 
     It prints as a table of 100 columns (more if that leaves a hypothesis under 30) and of at most four lines a
-    hypothesis, and shows as HTML in a notebook.
-    Its parameters are its attributes.
+    hypothesis, and shows as HTML in a notebook. For a multiclass target both have a row a hypothesis and a column a
+    class; what they leave out is in `table`, and in the notebook behind each class. Its parameters are its attributes.
 
     Parameters
     ----------
@@ -42,9 +45,9 @@ class HypothesisEvaluation:
         - `significant`: bool; whether `regression_pvalue`, corrected, is below `alpha`.
 
     metrics : dict
-        - `r2` for a regression, else `auc` and `auprc` (for a multiclass target their means over classes): how well the
-          joint regression fits the same rows, in-sample.
+        - `r2` for a regression, else `auc` and `auprc`: how well the joint regression fits the same rows, in-sample.
         - `r2_cv` or `auc_cv`: how well it predicts rows that it was not fitted to, by five-fold cross-fitting.
+          For a multiclass target all these are means over the classes that have one.
         - `n_significant`: number of rows of `table` that are significant.
         - `n_hypotheses`: number of hypotheses.
         - `threshold`: the uncorrected p-value below which a row is significant.
@@ -62,6 +65,9 @@ class HypothesisEvaluation:
         Those of the joint regression; "clustered" ones are of the separation too.
     confidence : float, default=0.95
         Level of each confidence interval.
+    class_metrics : DataFrame or None, default=None
+        For a multiclass target one row a class, in the order of `table`: `class`, `n_samples` (rows of the class),
+        `auc`, `auprc` and `auc_cv` of the class against the rest, and `n_significant`.
     """
 
     table: pd.DataFrame
@@ -72,6 +78,7 @@ class HypothesisEvaluation:
     notes: tuple = ()
     standard_errors: str = "classical"
     confidence: float = 0.95
+    class_metrics: pd.DataFrame | None = None
 
     def summary(self):
         """Return the counts, the fit and, unless they are classical, the standard errors, a line each."""
@@ -86,80 +93,78 @@ class HypothesisEvaluation:
             f"({self.correction}, alpha={self.alpha:g}: p < {m['threshold']:.2g})",
             f"{fit}; {m['n_samples']} rows",
         ]
+        if self.task == "multiclass":
+            lines.append(f"Both are means over {len(self.class_metrics)} classes, each against the rest")
         if self.standard_errors != "classical":
             groups = f" by {m['n_groups']} groups" if "n_groups" in m else ""
             lines.append(f"Standard errors: {self.standard_errors}{groups}")
         return "\n".join(lines)
 
     def __repr__(self):
-        shown = self.table.head(MAX_ROWS)
-        lines = [self.summary(), *table_lines(_figures(shown), shown["hypothesis"])]
-        if len(self.table) > MAX_ROWS:
-            lines.append(f"... and {len(self.table) - MAX_ROWS} more rows in .table")
-        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+        if self.task == "multiclass":
+            blocks, unit = self.table.groupby("class", sort=False), "hypotheses"
+            shown, n_more = blocks.head(MAX_ROWS), blocks.size().max() - MAX_ROWS
+            lines = [*class_lines(self._class_columns(shown)), *_CLASS_LEGEND]
+        else:
+            shown, n_more, unit = self.table.head(MAX_ROWS), len(self.table) - MAX_ROWS, "rows"
+            lines = table_lines(list(_figures(shown).items()), shown["hypothesis"])
+        if n_more > 0:
+            lines.append(f"... and {n_more} more {unit} in .table")
+        return "\n".join([self.summary(), *lines, *(f"Note: {note}" for note in self.notes)])
 
     def _repr_html_(self):
+        parts = [_html_lines(self.summary())]
+        if self.task == "multiclass":
+            names, classes, more, sentences = self._class_columns(self.table)
+            parts.append(_html_table([names, *classes, *more, ("hypothesis", sentences)]))
+            parts.append(_html_lines("\n".join(_CLASS_LEGEND)))
+            for label, block in self.table.groupby("class", sort=False):
+                full = self._html_in_full(block)
+                parts.append(f"<details><summary>{escape(str(label))} against the rest</summary>{full}</details>")
+        else:
+            parts.append(self._html_in_full(self.table))
+        return "".join([*parts, *(_html_lines(f"Note: {note}") for note in self.notes)])
+
+    def _html_in_full(self, table):
         columns = {}
-        for head, column in _figures(self.table).items():
+        for head, column in _figures(table).items():
             columns[head] = column
             if head in ("separation", "coef"):
-                columns[f"{100 * self.confidence:g}% CI ({head})"] = _intervals(self.table, head)
+                columns[f"{100 * self.confidence:g}% CI ({head})"] = _intervals(table, head)
             if head == "p (sep.)":
-                columns["effect size"] = numbers(self.table["effect_size"])
-        shown = pd.DataFrame(columns).assign(hypothesis=self.table["hypothesis"].tolist())
-        notes = "".join(f"<p>Note: {escape(note)}</p>" for note in self.notes)
-        with pd.option_context("display.max_colwidth", None):
-            summary = escape(self.summary()).replace("\n", "<br>")
-            return f"<p>{summary}</p>{shown.to_html(index=False, escape=True)}{notes}"
+                columns["effect size"] = numbers(table["effect_size"])
+        columns["hypothesis"] = table["hypothesis"]
+        return _html_table(columns.items())
+
+    def _class_columns(self, table):
+        return class_columns(table, self.class_metrics, {"holds": [percent(p, 0) for p in table["prevalence"]]})
 
 
-def table_lines(columns, sentences, *, head="hypothesis", width=_WIDTH):
-    """Return the lines of a table whose last column, the hypotheses, is wrapped, and cut after four lines.
+def _html_table(columns):
+    heads, cells = zip(*columns, strict=True)
+    rows = [[_html(cell) for cell in row] for row in zip(*cells, strict=True)]
+    with pd.option_context("display.max_colwidth", None):
+        return pd.DataFrame(rows, columns=[_html(head) for head in heads]).to_html(index=False, escape=False)
 
-    Parameters
-    ----------
-    columns : dict of str to list of str
-        The cells of the other columns, under their heads; set right, but for that of classes.
-    sentences : iterable of str
-    head : str, default="hypothesis"
-        Of the last column.
-    width : int, default=100
-        Of a line. A hypothesis has room for 30 characters in any case.
 
-    Returns
-    -------
-    lines : list of str
-    """
-    aligned = []
-    for name, column in columns.items():
-        cells = [name, *column]
-        size = max(map(len, cells))
-        aligned.append([cell.ljust(size) if name == "class" else cell.rjust(size) for cell in cells])
-    lines = []
-    for *cells, sentence in zip(*aligned, [head, *sentences], strict=True):
-        start = "".join(f"{cell}  " for cell in cells)
-        room = max(width - len(start), 30)
-        wrapped = textwrap.wrap(
-            " ".join(sentence.split()), room, break_on_hyphens=False, max_lines=_MAX_LINES, placeholder=" …"
-        )
-        for part in wrapped or [""]:
-            lines.append((start + part).rstrip())
-            start = " " * len(start)
-    return lines
+def _html_lines(text):
+    return f"<p>{_html(text)}</p>"
+
+
+def _html(text):
+    return escape(text).replace("\n", "<br>")
 
 
 def _figures(table):
-    """Return the table's columns but the hypotheses as lists of str, under the short heads they are shown with."""
-    shown = {}
-    if "class" in table:
-        shown["class"] = [" ".join(str(value).split()) for value in table["class"]]
-    shown["separation"] = numbers(table["separation_score"])
-    shown["p (sep.)"] = [pvalue(value) for value in table["separation_pvalue"]]
-    shown["coef"] = numbers(table["regression_coef"])
-    shown["p (coef)"] = [pvalue(value) for value in table["regression_pvalue"]]
-    shown["prevalence"] = ["-" if np.isnan(value) else f"{value:.1%}" for value in table["prevalence"]]
-    shown["significant"] = ["yes" if value else "" for value in table["significant"]]
-    return shown
+    """Return the table's statistics as lists of str, under the short heads they are shown with."""
+    return {
+        "separation": numbers(table["separation_score"]),
+        "p (sep.)": [pvalue(value) for value in table["separation_pvalue"]],
+        "coef": numbers(table["regression_coef"]),
+        "p (coef)": [pvalue(value) for value in table["regression_pvalue"]],
+        "prevalence": [percent(value) for value in table["prevalence"]],
+        "significant": ["yes" if value else "" for value in table["significant"]],
+    }
 
 
 def _intervals(table, head):
@@ -167,17 +172,3 @@ def _intervals(table, head):
     prefix = {"separation": "separation", "coef": "regression"}[head]
     limits = (numbers(table[f"{prefix}_ci_{side}"]) for side in ("low", "high"))
     return ["-" if low == "-" else f"{low} to {high}".replace(" ", "\u00a0") for low, high in zip(*limits, strict=True)]
-
-
-def numbers(values):
-    """Return a column of numbers as str, with three decimals unless they are very large or all small."""
-    largest = values.abs().max()
-    form = "+.3f" if 0.01 <= largest < 1e6 or largest == 0 else "+.1e"
-    return ["-" if np.isnan(value) else format(value, form) for value in values]
-
-
-def pvalue(value):
-    """Return a p-value as str, "-" for NaN."""
-    if np.isnan(value):
-        return "-"
-    return f"{value:.3f}" if value >= 1e-3 or value == 0 else f"{value:.0e}"

@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._correlation import correlations
-from sklearn_sae.evaluation._hypothesis_evaluation import MAX_ROWS, table_lines
+from sklearn_sae.evaluation._hypothesis_evaluation import MAX_ROWS
+from sklearn_sae.evaluation._table_lines import table_lines
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +66,7 @@ class HypothesisMatching:
             "recovered": ["yes" if value else "" for value in shown["recovered"]],
         }
         pairs = [f"{reference} <- {found}" for found, reference in zip(shown["found"], shown["reference"], strict=True)]
-        lines = [self.summary(), *table_lines(columns, pairs, head="reference <- found")]
+        lines = [self.summary(), *table_lines(list(columns.items()), pairs, head="reference <- found")]
         if len(self.table) > MAX_ROWS:
             lines.append(f"... and {len(self.table) - MAX_ROWS} more rows in .table")
         unmatched = self.metrics["n_reference"] - len(self.table)

@@ -1,0 +1,87 @@
+"""The table of a multiclass target as it is shown: a row a hypothesis, a column a class."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklearn_sae.evaluation._table_lines import LEAST_ROOM, WIDTH, table_lines
+
+_MAX_LABEL = 14  # characters of a class in a printed heading; the table itself holds the whole
+
+
+class ClassColumns(NamedTuple):
+    """The columns of the table, each a heading and its cells: two lines a hypothesis, and two of the class below."""
+
+    names: tuple  # (str, list of str): what the lines are
+    classes: list  # of (str, list of str)
+    more: list  # of (str, list of str)
+    sentences: list  # of str
+
+
+def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
+    """Return the statistics of the classes side by side, as str; hypotheses in the order of their first rows.
+
+    Parameters
+    ----------
+    table, class_metrics : DataFrame
+        Of an evaluation.
+    more : dict of str to list of str
+        More columns, of cells as `table` has rows, to stand behind the classes.
+    names : (str, str), default=("sep.", "coef")
+        Of the separation, and of the coefficient, which has a star if it is significant.
+
+    Returns
+    -------
+    columns : ClassColumns
+    """
+    codes, classes = pd.factorize(table["class"])
+    again = table.groupby([codes, "hypothesis"]).cumcount()  # two hypotheses may have one name
+    hypothesis = table.groupby(["hypothesis", again], sort=False).ngroup().to_numpy()
+    rows = np.unique(hypothesis, return_index=True)[1]
+    cells = np.full((len(classes), len(rows)), "", dtype=object)
+    cells[codes, hypothesis] = [
+        f"{_number(separation)} \n{_number(coef)}{'*' if significant else ' '}"
+        for separation, coef, significant in zip(
+            table["separation_score"], table["regression_coef"], table["significant"], strict=True
+        )
+    ]
+    of_class = {
+        label: f"{n_samples} \n{_number(auc, '.2f')} "
+        for label, n_samples, auc in class_metrics[["class", "n_samples", "auc_cv"]].itertuples(index=False)
+    }
+    return ClassColumns(
+        names=("", ["\n".join(names)] * len(rows) + ["rows\nAUC"]),
+        classes=[
+            (" ".join(str(label).split()), [*some, of_class[label]]) for label, some in zip(classes, cells, strict=True)
+        ],
+        more=[(name, [*(column[row] for row in rows), ""]) for name, column in more.items()],
+        sentences=[*table["hypothesis"].iloc[rows], "(of all hypotheses together, cross-fitted)"],
+    )
+
+
+def class_lines(columns, *, width=WIDTH):
+    """Return the lines of a table with these `ClassColumns`, in several parts where the classes do not fit."""
+    names, classes, more, sentences = columns
+    classes = [(_shortened(label), cells) for label, cells in classes]
+    room = width - LEAST_ROOM - sum(map(_size, [names, *more]))
+    lines = []
+    while classes:
+        n_fit = max(int((np.cumsum([_size(column) for column in classes]) <= room).sum()), 1)
+        lines += ["", *table_lines([names, *classes[:n_fit], *more], sentences, width=width)]
+        classes = classes[n_fit:]
+    return lines[1:]
+
+
+def _number(value, form="+.2f"):
+    return "-" if np.isnan(value) else format(value, form)
+
+
+def _shortened(label):
+    return label if len(label) <= _MAX_LABEL else label[: _MAX_LABEL - 1] + "…"
+
+
+def _size(column):
+    """Return the width of a column and of the space behind it."""
+    name, cells = column
+    return 2 + max(len(line) for cell in (name, *cells) for line in cell.split("\n"))

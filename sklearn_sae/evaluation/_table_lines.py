@@ -1,0 +1,62 @@
+"""Tables as lines of text."""
+
+import textwrap
+from itertools import zip_longest
+
+import numpy as np
+
+WIDTH = 100  # columns of a printed line
+LEAST_ROOM = 30  # characters of a line that a hypothesis has in any case
+_MAX_LINES = 4  # of a hypothesis; the table itself holds the whole
+
+
+def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
+    r"""Return the lines of a table whose last column, the hypotheses, is wrapped, and cut after four lines.
+
+    Parameters
+    ----------
+    columns : list of (str, list of str)
+        The headings and cells of the other columns, set right; of one without a heading, left. A cell may have
+        several lines, with a ``"\n"`` between.
+    sentences : iterable of str
+    head : str, default="hypothesis"
+        Of the last column.
+    width : int, default=100
+        Of a line. A hypothesis has room for 30 characters in any case.
+
+    Returns
+    -------
+    lines : list of str
+    """
+    stacks = [[cell.split("\n") for cell in (name, *cells)] for name, cells in columns]
+    sizes = [max(len(line) for cell in stack for line in cell) for stack in stacks]
+    set_in = [str.rjust if name else str.ljust for name, _ in columns]
+    room = max(width - sum(size + 2 for size in sizes), LEAST_ROOM)
+    lines = []
+    for *cells, sentence in zip(*stacks, [head, *sentences], strict=True):
+        wrapped = textwrap.wrap(
+            " ".join(sentence.split()), room, break_on_hyphens=False, max_lines=_MAX_LINES, placeholder=" …"
+        )
+        for *parts, words in zip_longest(*cells, wrapped or [""], fillvalue=""):
+            start = [f"{put(part, size)}  " for put, part, size in zip(set_in, parts, sizes, strict=True)]
+            lines.append("".join([*start, words]).rstrip())
+    return lines
+
+
+def numbers(values):
+    """Return a column of numbers as str, with three decimals unless they are very large or all small."""
+    largest = values.abs().max()
+    form = "+.3f" if 0.01 <= largest < 1e6 or largest == 0 else "+.1e"
+    return ["-" if np.isnan(value) else format(value, form) for value in values]
+
+
+def pvalue(value):
+    """Return a p-value as str, "-" for NaN."""
+    if np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if value >= 1e-3 or value == 0 else f"{value:.0e}"
+
+
+def percent(value, decimals=1):
+    """Return a share as str, "-" for NaN."""
+    return "-" if np.isnan(value) else f"{value:.{decimals}%}"
