@@ -46,8 +46,8 @@ def make_hypothesis_pipeline(
     n_hypotheses : int, default=20
         How many neurons to select and name.
     target_weight : float, default=1.0
-        How much the training of the autoencoder heeds the target: neurons then predict better and are
-        somewhat harder to name. 0 trains without it. See `TopKSAETransformer`.
+        How much the training of the autoencoder attends to what predicts the target. 0 trains without it. See
+        `TopKSAETransformer`.
     naming : {"keywords", "llm"} or annotator, default="keywords"
         What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
         of them with parameters of your own (its ``encoder`` is set here).

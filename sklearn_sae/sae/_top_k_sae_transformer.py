@@ -193,7 +193,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     not measured.
 
     With (M, K) = (64, 4) the best 20 neurons predict unseen reviews with an R2 of 0.38, 0.52, 0.58 and 0.58 at a
-    `target_weight` of 0, 0.3, 1 and 3, and unseen snippets with 0.24, 0.43, 0.46 and 0.47, where ridge regression on the
+    `target_weight` of 0, 0.3, 1 and 3, and unseen snippets with 0.24, 0.43, 0.46 and 0.47; ridge regression on the
     embeddings has 0.57 and 0.47. The reconstruction's R2 goes from 0.31 to 0.29 and from 0.27 to 0.25, and the mean
     absolute correlation between the 20 from 0.05 to 0.07 and from 0.03 to 0.03. At 10 it gains nothing further and a
     third of the neurons is dead.
@@ -450,17 +450,11 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         from sklearn_sae.sae._training import Rows, State, anytime_schedule, one_epoch
 
         device = self._device()
-        scaling = self._scaling if fitted else center_and_scale(X, np.arange(len(X)))
         carried = getattr(self, "_partial", None)
         if carried is not None and self._pursuit != self._pursues():
             carried = None
-        moments = None if carried is None else carried.get("moments")
-        if form is None:
-            scaling = scaling._replace(metric=None)
-        elif scaling.metric is None or moments is not None:
-            of_these = second_moments(X, np.arange(len(X)), values, form, scaling.mean, scaling.spread)
-            moments = of_these if moments is None else moments + of_these
-            scaling = scaling._replace(metric=learn_metric(moments, X.shape[1], self.target_weight))
+        scaling = self._scaling if fitted else center_and_scale(X, np.arange(len(X)))
+        scaling, moments = self._learn_further(X, values, form, scaling, carried)
         rows = Rows(X, scaling, device).check_range()
         seed, history = (self._draw_seed(), []) if carried is None else (int(carried["seed"]), self.history_)
         if carried is not None and scaling is self._scaling:
@@ -604,6 +598,17 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise ValueError(f"classes must name two or more classes; got {len(classes)}.")
         target = self._check_target(y, n_samples, task="multiclass")
         return target, TargetForm.of(target, classes)
+
+    def _learn_further(self, X, values, form, scaling, carried):
+        """Return the scaling with the metric for the target of all rows so far, and their moments, if any."""
+        moments = None if carried is None else carried.get("moments")
+        if form is None:
+            return (scaling if scaling.metric is None else scaling._replace(metric=None)), None
+        if scaling.metric is not None and moments is None:  # learned by `fit`
+            return scaling, None
+        of_these = second_moments(X, np.arange(len(X)), values, form, scaling.mean, scaling.spread)
+        moments = of_these if moments is None else moments + of_these
+        return scaling._replace(metric=learn_metric(moments, X.shape[1], self.target_weight)), moments
 
     def _resolve_sizes(self, n_samples, *, fitted):
         """Return the sizes; those of the fitted weights where these are to be continued from."""
