@@ -419,8 +419,8 @@ def planted(effort):
         "counting as 0. Precision, recall and their F1: a concept is recovered if its partner correlates with it by "
         "0.5 or more. Neurons hold where they are active, topics where their weight is above its mean. Of chunks: "
         "`ChunkTransformer` around the annotator, chunks of at most 12 words, M=64 and K=1; what holds for a chunk "
-        "holds for its text. Told the concepts: the keyword annotator, given the planted concepts of the training texts "
-        "in place of neurons, shows what such names could reach, and logistic regression what words could.",
+        "holds for its text. Told the concepts: the keyword annotator, given the planted concepts of training texts in "
+        "place of neurons, shows what such names could reach, and logistic regression what words could.",
     )
 
 

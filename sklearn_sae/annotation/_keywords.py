@@ -1,7 +1,8 @@
 """Name neurons by the words and phrases of the texts that activate them, and find those words in texts.
 
 The sentence is the whole model: `mentions "rude" or "never again"` holds for a text that contains one of
-the quoted terms, so what is read is exactly what is judged.
+the quoted terms, and `mentions more of "rude" or "never again" than of "great" or "love"` for a text that
+contains more of the first than of the second, so what is read is exactly what is judged.
 """
 
 import re
@@ -40,11 +41,14 @@ _ENGLISH_STOP_WORDS = """
 ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
 
 _N_CANDIDATES = 300  # terms of a neuron that are tried in a set
-_SURE_Z = 3.0  # log-odds above which a term may be tried; half of the largest, where few texts allow so much
+# Standard errors by which the log-odds of a term that is tried differ from 0; in the first set half the largest, where
+# few texts allow so much.
+_SURE_Z = 3.0
 # Weight of the prior, as a share of the corpus. With less, a term that stands in activating texts alone has a large
 # standard error and looks unsure, and more rare terms pass by chance.
 _PRIOR_SHARE = 0.1
 _RARITY = 0.05  # added to a set's share of texts in the denominator of its correlation: rare sets must earn it
+_OPPOSED = " than of "  # between the two sets of a sentence
 _STEM_LENGTH = 4  # a last word of at least so many letters is the same word with an "s" at its end
 
 
@@ -140,12 +144,14 @@ def log_odds(inside, outside, prior):
 
 
 def choose_terms(presence, activation, n_keywords, *, use):
-    """Choose a small set of terms, any of which in a text says that the neuron activates.
+    """Choose two small sets of terms: a text with more of the first than of the second activates the neuron.
 
-    Candidates are ranked by their log-odds of standing in the activating texts, each text weighted by its
-    activation. From the best of them a set grows, term by term, by the correlation of "contains one of
-    them" with the activation, as long as that rises. Chance words are kept out by the bar for candidates,
-    not by a least gain: terms that add little each add much together, on other texts too.
+    Candidates for the first set are the terms with the highest log-odds of standing in the activating
+    texts, for the second those with the lowest. From them the sets grow, term by term, by the correlation
+    of "has more of the first" with the activation, as long as that rises: the first set alone, then both.
+    Chance words are kept out by the bar for candidates, not by a least gain: terms that add little each add
+    much together, on other texts too. A text weighs as the square root of its activation, lest a few
+    decide alone.
 
     Parameters
     ----------
@@ -153,55 +159,62 @@ def choose_terms(presence, activation, n_keywords, *, use):
     activation : ndarray of shape (n_texts,)
         Above 0 where the neuron activates.
     n_keywords : int
+        The most terms in both sets together.
     use : ndarray of bool of shape (n_texts,)
         The texts to look at.
 
     Returns
     -------
-    chosen : list of int
-        Columns of `presence`, best first; [] if no term is more usual in the activating texts.
+    chosen, opposed : list of int
+        Columns of `presence`, best first; both [] if no term is more usual in the activating texts.
     """
-    weight = np.where(use, np.maximum(activation, 0), 0).astype(np.float64)
+    weight = np.sqrt(np.where(use, np.maximum(activation, 0), 0), dtype=np.float64)
     if not weight.any() or not presence.shape[1]:
-        return []
+        return [], []
     weight /= weight[weight > 0].mean()
-    inside, outside = presence.T @ weight, presence.T @ (use & (weight == 0)).astype(np.float64)
+    used = use.astype(np.float64)
+    inside, outside = presence.T @ weight, presence.T @ (used * (weight == 0))
     z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
-    candidates = np.argsort(-z, kind="stable")[:_N_CANDIDATES]
-    candidates = candidates[z[candidates] > max(0, min(_SURE_Z, z.max() / 2))]
-    columns = presence[:, candidates]
+    more, less = (np.argsort(-side, kind="stable")[:_N_CANDIDATES] for side in (z, -z))
+    more, less = more[z[more] > max(0, min(_SURE_Z, z.max() / 2))], less[z[less] < -_SURE_Z]
+    candidates, sign = np.concatenate([more, less]), np.repeat([1, -1], [len(more), len(less)])
+    columns = sparse.block_diag((presence[:, more], presence[:, less]), format="csc")
 
-    n = use.sum()
-    mean = weight.sum() / n
-    uncovered = use.astype(np.float64)
-    covered_share = covered_weight = 0.0
-    chosen, best = [], 0.0
-    while len(chosen) < n_keywords and len(candidates):
-        share = covered_share + columns.T @ uncovered / n
-        gained = covered_weight + columns.T @ (uncovered * weight) / n
-        score = (gained - share * mean) / np.sqrt((share + _RARITY) * (1 - share) + 1e-12)
-        i = int(np.argmax(score))
-        if score[i] <= best + 1e-9:
-            break
-        best, covered_share, covered_weight = score[i], share[i], gained[i]
-        uncovered[columns.indices[columns.indptr[i] : columns.indptr[i + 1]]] = 0
-        chosen.append(int(candidates[i]))
-    return chosen
+    n, mean = used.sum(), weight.sum() / used.sum()
+    surplus = np.zeros(len(weight), dtype=int)  # a text's terms of the first set, less those of the second
+
+    def change(per_text):
+        """Return by how much each candidate would change the mean of `per_text` where the name holds."""
+        return columns.T @ np.concatenate([per_text * (surplus == 0), -per_text * (surplus == 1)]) / n
+
+    sets = [], []
+    best = share = weight_held = 0.0
+    for eligible in (sign > 0, sign != 0):
+        free = eligible & ~np.isin(candidates, sets[0])
+        while free.any() and sum(map(len, sets)) < n_keywords:
+            shares, held = share + change(used), weight_held + change(weight)
+            score = (held - shares * mean) / np.sqrt((shares + _RARITY) * (1 - shares) + 1e-12)
+            i = int(np.argmax(np.where(free, score, -np.inf)))
+            if score[i] <= best + 1e-9:
+                break
+            best, share, weight_held, free[i] = score[i], shares[i], held[i], False
+            term = int(candidates[i])
+            surplus[presence.indices[presence.indptr[term] : presence.indptr[term + 1]]] += sign[i]
+            sets[int(sign[i] < 0)].append(term)
+    return sets
 
 
-def drop_contained(terms):
-    """Return `terms` without those that contain another of them, which add nothing: "great food" beside "great"."""
-    return [t for t in terms if not any(o != t and f" {o} " in f" {t} " for o in terms)]
-
-
-def write_sentence(terms):
-    """Return `mentions "a", "b" or "c"`."""
-    quoted = [f'"{_show(term)}"' for term in terms]
-    return "mentions " + (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
+def write_sentence(terms, opposed=()):
+    """Return `mentions "a", "b" or "c"`, or with a second set `mentions more of "a" or "b" than of "c"`."""
+    if not len(opposed):
+        return f"mentions {_listed(_without_contained(terms))}"
+    return f"mentions more of {_listed(terms)}{_OPPOSED}{_listed(opposed)}"
 
 
 def match_sentences(texts, sentences, *, token):
-    """Return which text has one of the quoted terms of which sentence.
+    """Return which sentence holds for which text: it has more of the first terms than of the second.
+
+    Each quoted term counts once, however often the text has it.
 
     Parameters
     ----------
@@ -212,23 +225,31 @@ def match_sentences(texts, sentences, *, token):
 
     Returns
     -------
-    found : ndarray of bool of shape (n_texts, n_sentences)
+    holds : ndarray of bool of shape (n_texts, n_sentences)
     """
-    found = np.zeros((len(texts), len(sentences)), dtype=bool)
-    phrases = defaultdict(list)  # first word -> (words, sentence) of each quoted term that starts with it
+    phrases = defaultdict(list)  # first word -> (words, term) of each quoted term that starts with it
+    counts = {}  # term, as (sentence, position) -> 1 in the first set, -1 in the second
     for i, sentence in enumerate(sentences):
-        for quoted in re.findall('"([^"]+)"', sentence):
+        parts = sentence.split('"')
+        count = 1
+        for term, (before, quoted) in enumerate(zip(parts[::2], parts[1::2], strict=False)):
+            count = -1 if before == _OPPOSED else count
+            counts[i, term] = count
             *words, last = token.findall(fold(quoted))
             for form in _forms(last):
                 phrase = [*words, form]
-                phrases[phrase[0]].append((phrase, i))
+                phrases[phrase[0]].append((phrase, (i, term)))
+    surplus = np.zeros((len(texts), len(sentences)), dtype=np.int16)
     for row, text in enumerate(texts):
         words = token.findall(fold(text))
+        found = set()
         for start, word in enumerate(words):
-            for phrase, i in phrases.get(word, ()):
+            for phrase, term in phrases.get(word, ()):
                 if len(phrase) == 1 or words[start : start + len(phrase)] == phrase:
-                    found[row, i] = True
-    return found
+                    found.add(term)
+        for term in found:
+            surplus[row, term[0]] += counts[term]
+    return surplus > 0
 
 
 def check_token_pattern(pattern):
@@ -258,3 +279,13 @@ def _forms(term):
 
 def _show(term):
     return re.sub(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])", "", term)
+
+
+def _listed(terms):
+    quoted = [f'"{_show(term)}"' for term in terms]
+    return (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
+
+
+def _without_contained(terms):
+    """Leave out terms that contain another, which add nothing: "great food" beside "great"."""
+    return [t for t in terms if not any(o != t and f" {o} " in f" {t} " for o in terms)]

@@ -332,6 +332,17 @@ def test_other_languages():
     assert "好" in annotator.get_feature_names_out()[0]
 
 
+def test_words_that_speak_against_a_neuron_are_named_too():
+    rng = np.random.RandomState(0)
+    has = (rng.rand(600, 2) < 0.5).astype(int)
+    texts = [f"{'Great' * great} {'cold' * cold} meal {i}" for i, (great, cold) in enumerate(has)]
+    activations = (has[:, [0]] > has[:, [1]]).astype(float)
+    annotator = KeywordHypothesisAnnotator(ngram_range=(1, 1), random_state=0)
+    np.testing.assert_array_equal(annotator.fit_transform(activations, texts=texts), activations)
+    assert list(annotator.get_feature_names_out()) == ['mentions more of "great" than of "cold"']
+    assert annotator.transform([[0.0]], texts=["Great soup, no cold."]) == [[0]]
+
+
 def test_words_are_the_same_in_either_unicode_form():
     texts = [f"{'Un café' if i % 2 == 0 else 'Un thé'} {i}" for i in range(40)]
     activations = np.tile([[1.0], [0.0]], (20, 1))

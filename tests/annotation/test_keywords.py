@@ -8,12 +8,12 @@ from scipy import sparse
 
 from sklearn_sae.annotation._keywords import (
     _PRIOR_SHARE,
+    _RARITY,
     _SURE_Z,
     ENGLISH_STOP_WORDS,
     TOKEN_PATTERN,
     check_token_pattern,
     choose_terms,
-    drop_contained,
     find_terms,
     log_odds,
     match_sentences,
@@ -90,6 +90,10 @@ def presence_of(columns):
     return sparse.csc_array(np.array(columns, dtype=float).T)
 
 
+def choose(columns, activation, n_keywords):
+    return choose_terms(presence_of(columns), activation, n_keywords, use=np.ones(len(activation), bool))
+
+
 def test_terms_are_chosen_that_cover_the_activation():
     activation = np.r_[np.ones(40), np.zeros(60)]
     half, other_half = activation.copy(), activation.copy()
@@ -97,8 +101,9 @@ def test_terms_are_chosen_that_cover_the_activation():
     everywhere = np.ones(100)
     once = np.zeros(100)
     once[0] = 1
-    chosen = choose_terms(presence_of([everywhere, half, once, other_half]), activation, 5, use=np.ones(100, bool))
+    chosen, opposed = choose([everywhere, half, once, other_half], activation, 5)
     assert sorted(chosen) == [1, 3]
+    assert opposed == []
 
 
 def test_terms_that_add_little_are_kept_and_chance_words_are_not():
@@ -106,8 +111,15 @@ def test_terms_that_add_little_are_kept_and_chance_words_are_not():
     rows = np.arange(4000)
     real = [rows < 1500] + [(rows >= 1500 + 30 * i) & (rows < 1530 + 30 * i) for i in range(12)]
     chance = np.random.RandomState(0).rand(200, 4000) < 0.01
-    chosen = choose_terms(presence_of([*real, *chance]), activation, 24, use=np.ones(4000, bool))
+    chosen, opposed = choose([*real, *chance], activation, 40)
     assert sorted(chosen) == list(range(len(real)))
+    assert opposed == []
+
+
+def test_terms_that_speak_against_the_neuron_make_the_second_set():
+    great, cold = (np.random.RandomState(0).rand(2, 1000) < 0.4).astype(float)
+    assert choose([great, cold], great * (1 - cold), 2) == ([0], [1])
+    assert choose([great, cold], great * (1 - cold), 1) == ([0], [])
 
 
 def test_few_terms_are_sure_by_chance():
@@ -121,17 +133,48 @@ def test_few_terms_are_sure_by_chance():
     assert (z > _SURE_Z).mean() < 0.00135  # of a standard normal
 
 
+def agreement(presence, sets, weight):
+    """Return the correlation that names are chosen by, as it is defined."""
+    first, second = (presence[:, chosen].sum(axis=1) for chosen in sets)
+    holds = (first > second).astype(float)
+    share = holds.mean()
+    return ((holds * weight).mean() - share * weight.mean()) / np.sqrt((share + _RARITY) * (1 - share) + 1e-12)
+
+
+def some_terms(seed):
+    """Return presence (dense) and activation of a made-up neuron, with terms for and against it."""
+    rng = np.random.RandomState(seed)
+    presence = (rng.rand(400, 12) < rng.uniform(0.05, 0.5, size=12)).astype(float)
+    activation = presence @ rng.randn(12) + rng.randn(400)
+    return presence, np.maximum(activation - np.quantile(activation, 0.6), 0)
+
+
 @any_speed
 @given(st.integers(0, 10_000), st.integers(1, 12))
-def test_a_longer_name_goes_on_from_a_shorter_one_and_finds_more(seed, n):
-    rng = np.random.RandomState(seed)
-    presence = presence_of((rng.rand(15, 50) < rng.uniform(0.05, 0.5, size=(15, 1))) | (np.arange(50) == 0))
-    activation, use = np.maximum(rng.randn(50), 0), np.ones(50, bool)
-    chosen = choose_terms(presence, activation, n, use=use)
-    assert choose_terms(presence, activation, n + 1, use=use)[: len(chosen)] == chosen
-    found = [presence[:, chosen[:i]].sum(axis=1).astype(bool).sum() for i in range(len(chosen) + 1)]
-    assert len(chosen) <= n
-    assert (np.diff(found) > 0).all()
+def test_a_longer_name_goes_on_from_a_shorter_one_and_agrees_better(seed, n):
+    presence, activation = some_terms(seed)
+    sets, longer = choose(presence.T, activation, n), choose(presence.T, activation, n + 1)
+    assert [terms[: len(shorter)] for terms, shorter in zip(longer, sets, strict=True)] == list(sets)
+    assert len(sets[0]) + len(sets[1]) <= n
+    assert not set(sets[0]) & set(sets[1])
+    if longer != sets:
+        assert agreement(presence, longer, np.sqrt(activation)) > agreement(presence, sets, np.sqrt(activation))
+
+
+@any_speed
+@given(st.integers(0, 10_000))
+def test_no_further_term_would_agree_better(seed):
+    presence, activation = some_terms(seed)
+    weight = np.sqrt(activation)
+    weight /= weight[weight > 0].mean()
+    z = log_odds(presence.T @ weight, presence.T @ (weight == 0), _PRIOR_SHARE * presence.sum(axis=0))
+    sets = choose(presence.T, activation, 12)
+    best = agreement(presence, sets, weight)
+    for term in set(range(12)) - {*sets[0], *sets[1]}:
+        if z[term] > _SURE_Z:
+            assert agreement(presence, ([*sets[0], term], sets[1]), weight) <= best + 1e-9
+        if z[term] < -_SURE_Z:
+            assert agreement(presence, (sets[0], [*sets[1], term]), weight) <= best + 1e-9
 
 
 def test_texts_held_back_are_not_looked_at():
@@ -139,33 +182,43 @@ def test_texts_held_back_are_not_looked_at():
     presence = presence_of((rng.rand(8, 60) < 0.4).tolist())
     activation = np.maximum(rng.randn(60), 0)
     use = np.arange(60) < 40
-    chosen = choose_terms(presence, activation, 4, use=use)
-    assert chosen
-    assert choose_terms(presence, np.where(use, activation, 100 * rng.rand(60)), 4, use=use) == chosen
+    sets = choose_terms(presence, activation, 4, use=use)
+    assert sets[0]
+    assert choose_terms(presence, np.where(use, activation, 100 * rng.rand(60)), 4, use=use) == sets
 
 
 def test_no_term_where_none_is_more_usual():
-    use = np.ones(4, bool)
-    assert choose_terms(presence_of([[0, 0, 1, 1]]), np.array([1.0, 1, 0, 0]), 3, use=use) == []
-    assert choose_terms(sparse.csc_array((4, 0)), np.array([1.0, 1, 0, 0]), 3, use=use) == []
-    assert choose_terms(presence_of([[1, 1, 0, 0]]), np.zeros(4), 3, use=use) == []
-
-
-def test_contained_terms_are_dropped():
-    assert drop_contained(["great food", "great", "greatly", "food"]) == ["great", "greatly", "food"]
+    none = [], []
+    assert choose([[0, 0, 1, 1]], np.array([1.0, 1, 0, 0]), 3) == none
+    assert choose_terms(sparse.csc_array((4, 0)), np.array([1.0, 1, 0, 0]), 3, use=np.ones(4, bool)) == none
+    assert choose([[1, 1, 0, 0]], np.zeros(4), 3) == none
+    against = np.repeat([0.0, 1.0], 50)
+    assert choose([against], 1 - against, 3) == none
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("words", "opposed", "sentence"),
     [
-        (["rude"], 'mentions "rude"'),
-        (["rude", "never again"], 'mentions "rude" or "never again"'),
-        (["a1", "b2", "c3"], 'mentions "a1", "b2" or "c3"'),
-        (["好 吃", "ab cd"], 'mentions "好吃" or "ab cd"'),
+        (["rude"], [], 'mentions "rude"'),
+        (["rude", "never again"], [], 'mentions "rude" or "never again"'),
+        (["a1", "b2", "c3"], [], 'mentions "a1", "b2" or "c3"'),
+        (["好 吃", "ab cd"], [], 'mentions "好吃" or "ab cd"'),
+        (["rude"], ["great"], 'mentions more of "rude" than of "great"'),
+        (
+            ["rude", "slow"],
+            ["great", "love", "fun"],
+            'mentions more of "rude" or "slow" than of "great", "love" or "fun"',
+        ),
     ],
 )
-def test_sentences(words, sentence):
-    assert write_sentence(words) == sentence
+def test_sentences(words, opposed, sentence):
+    assert write_sentence(words, opposed) == sentence
+
+
+def test_contained_terms_are_left_out_where_they_add_nothing():
+    words = ["great food", "great", "greatly", "food"]
+    assert write_sentence(words) == 'mentions "great", "greatly" or "food"'
+    assert write_sentence(words, ["slow"]).count('"') == 10
 
 
 def test_matching_is_blind_to_unicode_form():
@@ -180,6 +233,45 @@ def test_sentences_mean_what_they_say():
     texts = ["Never again!", "never ever", "RUDE, rude.", "the rudest", "很好吃!", "吃好"]
     sentences = ['mentions "rude" or "never again"', 'mentions "好吃"', "mentions nothing"]
     assert match(texts, sentences) == [[1, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("Rude!", True),
+        ("Rude, but great.", False),
+        ("Rude and slow, but great, great, great.", True),
+        ("Rude, rude, rude, but great.", False),
+        ("Great.", False),
+        ("Nothing.", False),
+    ],
+)
+def test_more_of_these_than_of_those(text, holds):
+    assert match([text], ['mentions more of "rude" or "slow" than of "great" or "love"']) == [[holds]]
+
+
+def test_a_term_inside_another_counts_beside_it():
+    sentences = ['mentions more of "good" than of "not good"', 'mentions more of "soup" or "hot soup" than of "cold"']
+    assert match(["good", "not good", "hot soup, cold tea", "cold soup"], sentences) == [[1, 0], [0, 0], [0, 1], [0, 0]]
+
+
+def test_the_words_between_two_sets_may_be_a_term():
+    assert match(["more than of late"], ['mentions more of "than of" or "late" than of "early"']) == [[1]]
+    assert match(["rude"], ['mentions more of "than of" than of "rude"']) == [[0]]
+
+
+@any_speed
+@given(st.integers(0, 10_000), st.sets(st.integers(0, 39), min_size=1, max_size=6), st.sets(st.integers(0, 39)))
+def test_a_sentence_says_what_was_chosen(seed, first, second):
+    rng = np.random.RandomState(seed)
+    vocabulary = ["soup", "soups", "not", "good", "the", "hot", "Rude", "waiter", "很", "好"]
+    texts = [" ".join(rng.choice(vocabulary, size=rng.randint(1, 8))) for _ in range(30)]
+    presence, names = find_terms(texts, token=TOKEN, ngram_range=(1, 2), stop_words=ENGLISH_STOP_WORDS, min_df=1)
+    first, second = ([i for i in chosen if i < len(names)] for chosen in (first, second - first))
+    if first:
+        holds = presence[:, first].sum(axis=1) > presence[:, second].sum(axis=1)
+        sentence = write_sentence(names[first], names[second])
+        np.testing.assert_array_equal(match(texts, [sentence]), holds[:, None])
 
 
 @any_speed
