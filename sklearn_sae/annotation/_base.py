@@ -2,7 +2,6 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections import Counter
 from numbers import Integral
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_texts, text_identity
+from sklearn_sae._validation import check_texts, text_identity, unique_names
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
 
 _NO_TEXTS = (
@@ -47,12 +46,19 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the `Examples` for one neuron, given its activation on each text."""
 
     @abstractmethod
-    def _name(self, texts, activations, examples):
-        """Return the candidate sentences of each column of `activations` (csc_array), and why some have none."""
+    def _name(self, texts, activations, examples, neurons):
+        """Return the candidate sentences of each column of `activations` (csc_array), and why some have none.
+
+        `neurons` are their columns in the encoder's output.
+        """
 
     @abstractmethod
     def _judge(self, texts, hypotheses, rows, columns):
         """Return whether hypothesis ``columns[i]`` holds for text ``rows[i]``: 1, 0 or NaN for each i."""
+
+    def _labels(self, neurons):
+        """Return for each neuron a name that it comes with, or None, and the fidelity with which that is kept."""
+        return [None] * len(neurons), -np.inf
 
     def _given_hypotheses(self):
         """Return the hypotheses that a person wrote, or None."""
@@ -119,15 +125,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         examples = [
             self._choose_examples(column(activations, i), np.random.RandomState(seed)) for i, seed in enumerate(seeds)
         ]
-        candidates, why_not = self._name(texts, activations, examples)
-        named = np.flatnonzero([bool(some) for some in candidates])
+        best, why_not = self._name_and_score(texts, activations, examples, neurons)
+        named = np.flatnonzero([one is not None for one in best])
         if not len(named):
             raise ValueError(f"No neuron could be named: {why_not}")
         _warn_left_out(neurons, named, f"could not be named ({why_not})")
-        neurons, activations = neurons[named], activations[:, named]
-        examples, candidates = [examples[i] for i in named], [candidates[i] for i in named]
-
-        best = self._best_candidates(texts, activations, examples, candidates)
+        neurons, examples, best = neurons[named], [examples[i] for i in named], [best[i] for i in named]
         scores = pd.DataFrame([score for _, score in best], columns=Fidelity._fields)
         self.hypotheses_ = _hypothesis_table(
             neuron=neurons,
@@ -199,7 +202,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             Spaces collapsed; a hypothesis that comes again ends in " (2)".
         """
         check_is_fitted(self)
-        return _unique_names(self._interpretations())
+        return unique_names(self._interpretations())
 
     def __sklearn_is_fitted__(self):
         return self._given_hypotheses() is not None or hasattr(self, "hypotheses_")
@@ -260,8 +263,26 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
         return _as_columns(output), _output_names(self.encoder_, shape[1]), _selection_of(self.encoder_, shape[1])
 
+    def _name_and_score(self, texts, activations, examples, neurons):
+        """Return the best (sentence, Fidelity) of each neuron, or None, and why some have none.
+
+        A label that a neuron comes with is scored first; if it does well, the neuron is not named anew.
+        """
+        labels, bar = self._labels(neurons)
+        labels = [[] if label is None else [label] for label in labels]
+        best = self._best_candidates(texts, activations, examples, labels)
+        left = [i for i, one in enumerate(best) if one is None or not self._rank(one[1]) >= bar]
+        if not left:
+            return best, ""
+        some = [examples[i] for i in left]
+        candidates, why_not = self._name(texts, activations[:, left], some, neurons[left])
+        for i, new in zip(left, self._best_candidates(texts, activations[:, left], some, candidates), strict=True):
+            if best[i] is None or (new is not None and self._rank(new[1]) > self._rank(best[i][1])):
+                best[i] = new
+        return best, why_not
+
     def _best_candidates(self, texts, activations, examples, candidates):
-        """Return the best (sentence, Fidelity) of each neuron; all candidates are judged in one go."""
+        """Return the best (sentence, Fidelity) of each neuron, or None; all candidates are judged in one go."""
         sentences = [sentence for some in candidates for sentence in some]
         owner = np.repeat(np.arange(len(candidates)), [len(some) for some in candidates])
         rows = [examples[i].scoring for i in owner]
@@ -373,15 +394,3 @@ def _hypothesis_table(*, interpretation, **columns):
     names += [f"fidelity_{name}" for name in Fidelity._fields] + ["density"]
     columns["interpretation"] = list(interpretation)
     return pd.DataFrame({name: columns.get(name, np.nan) for name in names})
-
-
-def _unique_names(sentences):
-    names, seen = [], Counter()
-    for sentence in sentences:
-        name = base = " ".join(sentence.split())
-        while name in seen:
-            seen[base] += 1
-            name = f"{base} ({seen[base]})"
-        seen[name] += 1
-        names.append(name)
-    return np.array(names, dtype=object)

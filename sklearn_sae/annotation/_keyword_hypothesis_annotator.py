@@ -156,7 +156,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
         )
 
-    def _name(self, texts, activations, examples):
+    def _name(self, texts, activations, examples, neurons):
         presence, terms = find_terms(
             texts,
             token=check_token_pattern(self.token_pattern),

@@ -12,6 +12,7 @@ from sklearn_sae._openai import check_base_url
 from sklearn_sae.annotation._answer_buyer import price
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._labels import check_labels
+from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._llm_client import LLMClient
 from sklearn_sae.annotation._prompts import interpretation_prompt, truncate_words
 from sklearn_sae.annotation._protocols import check_params
@@ -24,7 +25,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     """Let a language model name neurons, and annotate texts by those names.
 
     The interpreter reads texts that activate a neuron beside texts that do not and says what sets them
-    apart. Each candidate is scored on texts that the interpreter did not see, and the best is the neuron's
+    apart. (Of a latent of a `PretrainedSAETransformer` it also sees on which words it is active.) Each
+    candidate is scored on texts that the interpreter did not see, and the best is the neuron's
     hypothesis [1]_. The annotator then reads any text and says whether each hypothesis holds. The key is
     read from the environment variable OPENAI_API_KEY when it is needed, and never stored.
 
@@ -58,6 +60,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         no scores.
     scoring : {"f1", "precision", "recall", "correlation"}, default="f1"
         What the best candidate is best in.
+    min_label_score : float or None, default=None
+        The latents of a `PretrainedSAETransformer`, as encoder or before the encoder's selectors, may come with
+        labels. A label that scores at least this (by `scoring`) is kept, and only the other latents are named anew, or
+        keep their label where no new name scores higher. None: all are named anew.
     instructions : str or None, default=None
         What the texts are and what to look for, added to the interpreter's prompt.
     max_words : int or None, default=256
@@ -152,6 +158,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "n_candidates": [Interval(Integral, 1, None, closed="left")],
         "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
         "scoring": [StrOptions({"f1", "precision", "recall", "correlation"})],
+        "min_label_score": [Interval(Real, -1, 1, closed="both"), None],
         "instructions": [str, None],
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
         "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
@@ -186,6 +193,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         n_candidates=1,
         n_scoring_examples=100,
         scoring="f1",
+        min_label_score=None,
         instructions=None,
         max_words=256,
         concepts_per_call=1,
@@ -218,6 +226,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.n_candidates = n_candidates
         self.n_scoring_examples = n_scoring_examples
         self.scoring = scoring
+        self.min_label_score = min_label_score
         self.instructions = instructions
         self.max_words = max_words
         self.concepts_per_call = concepts_per_call
@@ -375,14 +384,35 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             rng=rng,
         )
 
-    def _name(self, texts, activations, examples):
+    def _labels(self, neurons):
+        latents = self._latents()
+        if latents is None or self.min_label_score is None:
+            return super()._labels(neurons)
+        return [latents.label(neuron) for neuron in neurons], self.min_label_score
+
+    def _latents(self):
+        """Return the `Latents` that the encoder's outputs are, or None."""
+        return None if self.encoder is None else latents_of(self.encoder_)
+
+    def _name(self, texts, activations, examples, neurons):
+        latents = self._latents()
+
         def shown(rows):
             return [self._as_read(texts[row]) for row in rows]
 
-        prompts = [
-            interpretation_prompt(shown(some.activating), shown(some.non_activating), instructions=self.instructions)
-            for some in examples
-        ]
+        prompts = []
+        for some, neuron in zip(examples, neurons, strict=True):
+            activating = shown(some.activating)
+            if latents is not None:
+                activating = latents.highlight(activating, neuron)
+            prompts.append(
+                interpretation_prompt(
+                    activating,
+                    shown(some.non_activating),
+                    instructions=self.instructions,
+                    highlighted=latents is not None,
+                )
+            )
         candidates, failures = self._client().interpret(
             prompts, model=self.interpreter, n_candidates=self.n_candidates, params=self.interpreter_params
         )

@@ -54,7 +54,13 @@ For example: %s
 Write nothing else. {_JUDGE_BY_TEXT}"""
 
 
-def interpretation_prompt(activating, non_activating, *, instructions=None):
+_HIGHLIGHTED = (
+    "In the texts of group A the words that show the property stand between << and >>. Say what these words have in "
+    "common where they stand, not what else the texts are about."
+)
+
+
+def interpretation_prompt(activating, non_activating, *, instructions=None, highlighted=False):
     """Return the prompt that asks what `activating` texts have and `non_activating` ones lack.
 
     Parameters
@@ -62,6 +68,8 @@ def interpretation_prompt(activating, non_activating, *, instructions=None):
     activating, non_activating : list of str
     instructions : str or None, default=None
         What the person who asks wants looked for; goes into the system part.
+    highlighted : bool, default=False
+        Whether words of the activating texts stand between ``<<`` and ``>>``.
 
     Returns
     -------
@@ -74,7 +82,9 @@ def interpretation_prompt(activating, non_activating, *, instructions=None):
         parts.append("Group B, texts without it:")
         parts += [_fence(text, mark, f" B{i}") for i, text in enumerate(non_activating, 1)]
     parts.append('Which property do the texts of group A share? "This text ..."')
-    system = _INTERPRET if not instructions else f"{_INTERPRET}\n\nThe task:\n{instructions.strip()}"
+    system = f"{_INTERPRET}\n\n{_HIGHLIGHTED}" if highlighted else _INTERPRET
+    if instructions:
+        system = f"{system}\n\nThe task:\n{instructions.strip()}"
     return Prompt(system, "\n\n".join(parts))
 
 

@@ -1,0 +1,111 @@
+"""Naming the latents of a published SAE: with the words marked, and only where the label that there is does badly."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_sae import LLMHypothesisAnnotator, NeuronSelector
+
+
+class WordReader(TransformerMixin, BaseEstimator):
+    """What an annotator knows of a PretrainedSAETransformer: latent i is active on word i."""
+
+    def __init__(self, words, labels):
+        self.words = words
+        self.labels = labels
+
+    def fit(self, X, y=None):
+        self.feature_labels_ = dict(self.labels)
+        return self
+
+    def transform(self, X):
+        return CountVectorizer(vocabulary=self.words, dtype=np.float32).transform(X)
+
+    def highlight(self, texts, latent):
+        return [re.sub(rf"\b{self.words[latent]}\b", r"<<\g<0>>>", text) for text in texts]
+
+
+@pytest.fixture
+def reader(planted):
+    right, wrong = f"mentions {planted.words[0]}", f"mentions {planted.words[0]}"
+    return WordReader(planted.words, {0: right, 1: wrong})
+
+
+def asked_to_interpret(server):
+    users = [request["body"]["messages"][-1]["content"] for request in server.requests if "messages" in request["body"]]
+    return [user for user in users if "Group A" in user]
+
+
+def annotator(server, encoder, **params):
+    defaults = {"base_url": server.base_url, "n_examples": 10, "n_scoring_examples": 20, "random_state": 0}
+    return LLMHypothesisAnnotator(encoder, **defaults | params)
+
+
+def form(reader, shape):
+    if shape == "alone":
+        return reader
+    select = NeuronSelector(len(reader.words))
+    return {
+        "selected": make_pipeline(reader, select),
+        "nested": Pipeline([("read", Pipeline([("words", reader), ("no", "passthrough")])), ("select", select)]),
+        "frozen": make_pipeline(FrozenEstimator(reader.fit(None)), select),
+    }[shape]
+
+
+@pytest.mark.parametrize("shape", ["alone", "selected", "nested", "frozen"])
+def test_the_interpreter_sees_on_which_words_a_latent_is_active(rule_server, planted, reader, shape):
+    annotator(rule_server, form(reader, shape)).fit(planted.texts, planted.y)
+    prompts = asked_to_interpret(rule_server)
+    assert len(prompts) == len(planted.words)
+    marked = [set(re.findall(r"<<(\w+)>>", prompt)) for prompt in prompts]
+    assert sorted(marked, key=sorted) == sorted(({word} for word in planted.words), key=sorted)
+    for prompt in prompts:
+        assert "<<" not in prompt.partition("Group B")[2]
+    systems = [r["body"]["messages"][0]["content"] for r in rule_server.requests if "messages" in r["body"]]
+    assert sum("between << and >>" in system for system in systems) == len(prompts)
+
+
+def test_a_good_label_is_kept_and_a_bad_one_replaced(rule_server, planted, reader):
+    fitted = annotator(rule_server, reader, min_label_score=0.9).fit(planted.texts)
+    names = fitted.hypotheses_["interpretation"].tolist()
+    assert names[0] == f"mentions {planted.words[0]}"
+    for word, name in zip(planted.words, names, strict=True):
+        assert word in name
+    assert len(asked_to_interpret(rule_server)) == len(planted.words) - 1  # the first was not asked for
+    assert (fitted.hypotheses_["fidelity_f1"] > 0.9).all()
+
+
+def test_a_bad_label_stays_where_no_new_name_is_better(rule_server, planted, reader):
+    reader.labels[1] = f"mentions {planted.words[1]}"
+    answer = rule_server.reply
+    rule_server.reply = lambda body: "speaks of nothing" if "Group A" in str(body) else answer(body)
+    fitted = annotator(rule_server, reader, min_label_score=1.0, scoring="correlation").fit(planted.texts)
+    names = dict(zip(fitted.hypotheses_["neuron"], fitted.hypotheses_["interpretation"], strict=True))
+    assert names[0] == reader.labels[0]
+    assert names[1] == reader.labels[1]
+    assert names[2] == "speaks of nothing"
+
+
+def test_no_label_is_asked_about_unless_wanted(rule_server, planted, reader):
+    fitted = annotator(rule_server, reader).fit(planted.texts)
+    assert len(asked_to_interpret(rule_server)) == len(planted.words)
+    assert len(fitted.hypotheses_) == len(planted.words)
+
+
+def test_behind_anything_but_a_selector_latents_are_neurons_like_others(rule_server, planted, reader):
+    encoder = make_pipeline(reader, StandardScaler(with_mean=False))
+    annotator(rule_server, encoder, min_label_score=0.5).fit(planted.texts)
+    prompts = asked_to_interpret(rule_server)
+    assert len(prompts) == len(planted.words)
+    assert not any("<<" in prompt for prompt in prompts)
+
+
+def test_a_score_beyond_its_range_is_refused(planted, reader):
+    with pytest.raises(ValueError, match="min_label_score"):
+        LLMHypothesisAnnotator(reader, min_label_score=1.5).fit(planted.texts)
