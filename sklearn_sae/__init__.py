@@ -18,9 +18,20 @@ _EXPORTS = {
     "HypothesisMatching": "evaluation",
     "PairTransformer": "compose",
     "ChunkTransformer": "compose",
+    "PretrainedSAETransformer": "pretrained",
     "make_hypothesis_pipeline": "_pipeline",
 }
-_FOLDERS = ("annotation", "compose", "datasets", "embedding", "evaluation", "sae", "selection")
+_FOLDERS = (
+    "analysis",
+    "annotation",
+    "compose",
+    "datasets",
+    "embedding",
+    "evaluation",
+    "pretrained",
+    "sae",
+    "selection",
+)
 
 __all__ = ["__version__", *_EXPORTS, *_FOLDERS]
 

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from numbers import Number
 from typing import NamedTuple
@@ -75,6 +76,19 @@ def text_identity(text):
     return unicodedata.normalize("NFC", " ".join(text.split()).casefold())
 
 
+def unique_names(names):
+    """Return `names` as an array of distinct str: spaces collapsed, a name that comes again ends in " (2)"."""
+    unique, seen = [], Counter()
+    for given in names:
+        name = base = " ".join(given.split())
+        while name in seen:
+            seen[base] += 1
+            name = f"{base} ({seen[base]})"
+        seen[name] += 1
+        unique.append(name)
+    return np.array(unique, dtype=object)
+
+
 @contextlib.contextmanager
 def refuse_texts(name="X"):
     """Say that `name` holds texts where scikit-learn's checks of arrays, run inside, would quote one.
@@ -87,7 +101,7 @@ def refuse_texts(name="X"):
     try:
         yield
     except ValueError as error:
-        if not re.search(r"could not convert string|array=\[['\"]", str(error)):
+        if not re.search(r"could not convert string|arrays of bytes/strings|array=\[['\"]", str(error)):
             raise
         raise ValueError(f"{name} holds texts where numbers are needed; embed them first.") from None
 

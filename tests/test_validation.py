@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_sae._validation import check_target, check_target_varies, check_texts, infer_task, refuse_texts
+from sklearn_sae._validation import (
+    check_target,
+    check_target_varies,
+    check_texts,
+    infer_task,
+    refuse_texts,
+    unique_names,
+)
 
 TEXTS = ["a", "bb", "ccc é"]
 
@@ -153,3 +160,11 @@ def test_texts_in_place_of_numbers_are_not_quoted(value):
         np.asarray([value, value], dtype=float)
     with pytest.raises(ValueError, match="another matter"), refuse_texts():
         raise ValueError("another matter")
+
+
+@given(st.lists(st.sampled_from(["a", " a", "a (2)", "a (2) (2)", "b\n c", "b c", "A"]), max_size=12))
+def test_unique_names(names):
+    unique = unique_names(names).tolist()
+    assert len(set(unique)) == len(names)
+    for label, name in zip(names, unique, strict=True):
+        assert name.startswith(" ".join(label.split()))
