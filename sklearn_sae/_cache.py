@@ -42,6 +42,13 @@ def digest(*parts):
     return sha.digest()
 
 
+def path_fingerprint(path):
+    """Return the real path of a file or folder, and name, size and time of each file: changed files, changed key."""
+    path = Path(path).resolve()
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return repr([str(path), *((str(p.relative_to(path)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)])
+
+
 @contextmanager
 def open_store(cache_dir, name):
     """Open the store `name` in `cache_dir` for the length of a `with` block.
@@ -125,9 +132,16 @@ class Store:
 
     def get(self, keys):
         """Return a dict of those of `keys` that are stored, with their values."""
+        return self._look_up("SELECT key, value FROM store", keys)
+
+    def stored(self, keys):
+        """Return those of `keys` that are stored, as a set, without reading their values."""
+        return set(self._look_up("SELECT key, 1 FROM store", keys))
+
+    def _look_up(self, statement, keys):
         keys = list(keys)
         try:
-            found = dict(_or_rescue(lambda: _select(self._connection, "SELECT key, value FROM store", keys), self.path))
+            found = dict(_or_rescue(lambda: _select(self._connection, statement, keys), self.path))
         except sqlite3.DatabaseError as error:
             raise OSError(
                 f"The cache file {self.path} cannot be read ({error}); move it away, or pass another cache_dir."

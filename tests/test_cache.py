@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae._cache import Store, _rescue, digest, open_store
+from sklearn_sae._cache import Store, _rescue, digest, open_store, path_fingerprint
 
 
 def start(code, *args):
@@ -55,6 +55,18 @@ def test_what_is_put_is_got(tmp_path, items):
         with open_store(cache_dir, secrets.token_hex(8)) as store:  # a new one for each example
             store.put(items.items())
             assert store.get(items) == items
+            assert store.stored([*items, digest("another")]) == set(items)
+
+
+def test_path_fingerprint_follows_files(tmp_path):
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "folder" / "file"
+    file.write_bytes(b"one")
+    before = [path_fingerprint(path) for path in (tmp_path / "folder", file)]
+    assert before == [path_fingerprint(path) for path in (tmp_path / "folder", str(file))]
+    file.write_bytes(b"three")
+    after = [path_fingerprint(path) for path in (tmp_path / "folder", file)]
+    assert len({*before, *after}) == 4
 
 
 def test_more_keys_than_one_query_takes(tmp_path):

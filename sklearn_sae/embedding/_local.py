@@ -5,8 +5,8 @@ import os
 import threading
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 
+from sklearn_sae._cache import path_fingerprint
 from sklearn_sae.embedding._embed import Embedder
 
 _in_use = threading.Lock()  # tokenizers refuse to be used by two threads at once
@@ -27,7 +27,7 @@ def callable_embedder(model, *, prompt, batch_size):
 
 def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose):
     """Return the `Embedder` of a sentence-transformers model, which is loaded when there is something to embed."""
-    fingerprint = folder_fingerprint(model) if os.path.isdir(model) else None
+    fingerprint = path_fingerprint(model) if os.path.isdir(model) else None
 
     def run(batches, on_batch):
         for b, texts in enumerate(batches):
@@ -39,13 +39,6 @@ def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose
         return 0
 
     return Embedder(json.dumps(["sentence-transformers", fingerprint or model, prompt]), run, batch_size)
-
-
-def folder_fingerprint(folder):
-    """Return the real path of `folder`, and the name, size and time of each file in it: changed files, changed key."""
-    folder = Path(folder).resolve()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return repr([str(folder), *((str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)])
 
 
 @contextmanager

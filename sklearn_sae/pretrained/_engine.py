@@ -1,0 +1,178 @@
+"""A reader and a published SAE at work: from texts to the active latents of their tokens."""
+
+import hashlib
+import json
+import os
+import threading
+
+import numpy as np
+
+from sklearn_sae._cache import path_fingerprint
+from sklearn_sae.pretrained._pooling import pool
+from sklearn_sae.pretrained._reader import Reader
+from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
+from sklearn_sae.pretrained._tokens import pad, read_texts
+
+_OF_NO_EFFECT = ("model_name", "source", "neuronpedia_id", "labels_file")  # on activations
+
+
+class Engine:
+    """An SAE's encoder, and the reader that it needs, which is loaded when a text is first read.
+
+    Parameters
+    ----------
+    encoder : SparseEncoder
+    model : str, path-like or PreTrainedModel
+    sae_device : str
+        "auto": where the reader's states are.
+    **options
+        Of the `Reader`.
+    """
+
+    def __init__(self, encoder, model, *, sae_device, **options):
+        self.encoder = encoder
+        self._sae_device = sae_device
+        self.model = model
+        self._options = options
+        self._lock = threading.Lock()
+        self._reader = self._encode = self._identity = None
+
+    @property
+    def reader(self):
+        """The `Reader`, loaded once and checked against the SAE."""
+        with self._lock:
+            if self._reader is None:
+                encoder = self.encoder
+                reader = Reader(
+                    self.model, layer=encoder.layer, site=encoder.site, center=encoder.center, **self._options
+                )
+                if reader.width != encoder.weight.shape[1]:
+                    raise ValueError(
+                        f"The SAE {encoder.source} takes states of width {encoder.weight.shape[1]}, but the reader "
+                        f"gives states of width {reader.width}; pass the model that the SAE was trained on."
+                    )
+                self._reader = reader
+            return self._reader
+
+    @property
+    def identity(self):
+        """All of the SAE that activations depend on, as a str."""
+        with self._lock:
+            if self._identity is None:
+                facts = {name: value for name, value in self.encoder._asdict().items() if name not in _OF_NO_EFFECT}
+                arrays = {name: _hash(value) for name, value in facts.items() if isinstance(value, np.ndarray)}
+                self._identity = json.dumps(facts | arrays)
+            return self._identity
+
+    def tokenize(self, texts, *, max_length, **options):
+        """Return a list of `Document`, its windows, for each text."""
+        reader = self.reader
+        if max_length is not None and max_length > reader.context:
+            raise ValueError(f"max_length={max_length} is more than the {reader.context} tokens that the reader takes.")
+        return read_texts(
+            texts,
+            reader.tokenizer,
+            prepend_bos=self.encoder.prepend_bos,
+            max_length=max_length or reader.context,
+            **options,
+        )
+
+    def pooled(self, windows, batch_size):
+        """Yield (places in `windows`, their `Pooled`), the longest texts first, as the texts are done.
+
+        Parameters
+        ----------
+        windows : list of list of Document
+            As `tokenize` returns them.
+        batch_size : int
+            How many windows are read at once.
+        """
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i][0].ids), reverse=True)
+        n_tokens = [sum(int(window.kept.sum()) for window in windows[i]) for i in order]
+        n_done, carried = 0, None  # texts done; and the entries of a text of which there are windows to come
+        for ranks, tokens, latents, values, n_next in self._batches([windows[i] for i in order], batch_size):
+            entries = ranks[tokens], latents, values
+            if carried is not None:
+                entries = [np.concatenate(parts) for parts in zip(carried, entries, strict=True)]
+            if n_next > n_done:
+                cut = np.searchsorted(entries[0], n_next)
+                documents, *active = (part[:cut] for part in entries)
+                yield order[n_done:n_next], pool(documents - n_done, *active, n_tokens[n_done:n_next])
+                entries, n_done = [part[cut:] for part in entries], n_next
+            carried = entries
+
+    def activations(self, windows, latent, batch_size):
+        """Return the activation of `latent` on each kept token, an array for each text."""
+        parts = []
+        for ranks, tokens, latents, values, _ in self._batches(windows, batch_size):
+            column = np.zeros(len(ranks), dtype=np.float32)
+            column[tokens[latents == latent]] = values[latents == latent]
+            parts.append(column)
+        ends = np.cumsum([sum(int(window.kept.sum()) for window in some) for some in windows])
+        return np.split(np.concatenate(parts), ends[:-1])
+
+    def _batches(self, windows, batch_size):
+        """Yield, batch by batch, the text of each kept token, its active entries, and how many texts are done.
+
+        The entries are (the token's place among the batch's kept tokens, latent, activation), the tokens in order.
+        """
+        runs = [(i, window) for i, some in enumerate(windows) for window in some]
+        for start in range(0, len(runs), batch_size):
+            batch = runs[start : start + batch_size]
+            n_kept = [int(window.kept.sum()) for _, window in batch]
+            n_done = runs[start + batch_size][0] if start + batch_size < len(runs) else len(windows)
+            yield np.repeat([i for i, _ in batch], n_kept), *self._active([window for _, window in batch]), n_done
+
+    def _active(self, documents):
+        import torch
+
+        reader = self.reader
+        ids, mask = pad(documents, reader.tokenizer)
+        kept = mask.bool()
+        kept[kept.clone()] = torch.from_numpy(np.concatenate([document.kept for document in documents]))
+        states = reader.states(ids, mask)
+        states = states[kept.to(states.device)]
+        if self._encode is None:
+            device = states.device if self._sae_device == "auto" else self._sae_device
+            self._encode = TorchEncoder(self.encoder, device)
+        return [entries.cpu().numpy() for entries in self._encode(states)]
+
+
+def reader_identity(model, tokenizer):
+    """Return all of a reader and its tokenizer that activations depend on, as a str.
+
+    A name on the hub is taken to stay what it is. Of a model given ready all weights are hashed, since they may have
+    been changed since it was loaded; None, if they are not in memory.
+    """
+    parts = []
+    if isinstance(model, str | os.PathLike):
+        parts.append(path_identity(model))
+    else:
+        hashed = hashlib.sha256(model.config.to_json_string().encode())
+        parts.append(path_identity(model.config._name_or_path) if tokenizer is None else "")
+        for name, tensor in model.state_dict().items():
+            if tensor.is_meta:
+                return None
+            hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            hashed.update(_bytes(tensor))
+        parts.append(hashed.hexdigest())
+    if getattr(tokenizer, "is_fast", False):
+        special = tokenizer.bos_token_id, tokenizer.eos_token_id
+        parts += [tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template, special]
+    return json.dumps(parts)
+
+
+def path_identity(name):
+    """Return what changes when the file or folder `name` does; any other name as it is."""
+    name = os.path.expanduser(os.fspath(name))
+    return path_fingerprint(name) if os.path.exists(name) else name
+
+
+def _bytes(tensor):
+    import torch
+
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def _hash(array):
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()

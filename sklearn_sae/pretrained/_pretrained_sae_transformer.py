@@ -1,0 +1,503 @@
+"""Texts to the latents of a published SAE, as a transformer."""
+
+import copy
+import json
+import os
+import threading
+import warnings
+from collections.abc import Mapping
+from numbers import Integral, Real
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_sae._validation import check_texts, unique_names
+from sklearn_sae.pretrained._highlight import highlight_html, highlight_text
+from sklearn_sae.pretrained._pooling import AGGREGATIONS
+
+_BATCHES_SORTED = 32  # tokens of so many batches are in memory at once, for batches of texts of like length
+
+_loaded = WeakKeyDictionary()  # estimator to what it has loaded: kept out of its attributes, and so out of pickles
+
+
+class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
+    """Read texts with a language model and describe them by the latents of a published sparse autoencoder (SAE).
+
+    The reader is run up to the layer that the SAE was trained on; the SAE turns the state of each token into a few
+    active latents out of many thousands; these are pooled over the tokens of the text. One sparse row a text is what
+    comes out, and its columns have names where the SAE's latents have been labeled.
+
+    What was read is kept on disk, batch by batch, under a hash of the text and of everything that it depends on. A
+    run that was killed goes on where it stopped; another `aggregation` reads nothing again; the folds and candidates
+    of a grid search share what they read. The store holds no text.
+
+    The transformer is stateless: `transform` works without `fit`, which only checks and loads the labels. The reader
+    and the SAE are loaded once, when they are first needed, and are shared by an estimator and its clones; pickles
+    do not contain them.
+
+    Parameters
+    ----------
+    sae : str, path-like or (str, str)
+        - a release of SAELens and an id in it, as a pair or as ``"release/id"``, such as
+          ``"gemma-scope-2b-pt-res-canonical/layer_12/width_16k/canonical"``, or Goodfire's
+          ``"goodfire-llama-3.1-8b-instruct/layer_19"``;
+        - a folder that SAELens saved;
+        - a local file in Goodfire's layout.
+    model : str, path-like, PreTrainedModel or None, default=None
+        The reader: an id on the Hugging Face Hub, a folder, or a model of transformers that is loaded already, which
+        is left as and where it is. None: the model that the SAE names.
+    aggregation : {"max", "mean", "sum", "count", "binarize"}, default="max"
+        How a latent's activations become one number a text, over all tokens of the text: their largest, mean or sum;
+        the number of tokens on which it is active; or 1 if there is any.
+    chat_template : "auto", str or None, default="auto"
+        The Jinja template in which each text is read as a user's message. "auto": the tokenizer's own, if it has
+        one; None: the bare text. The template's tokens are read, and never pooled; nor is a BOS.
+    batch_size : int, default=8
+        Texts (or windows) that are read at once.
+    max_length : int or None, default=None
+        The most tokens that are read at once, BOS and template included. None: as many as the reader takes.
+    overlap : int or None, default=None
+        None: a text longer than `max_length` is cut at the end, with a warning. A number: all of it is read, in
+        windows of `max_length` tokens, and each repeats that many tokens of the one before as context. A token is
+        pooled once.
+    device : str, default="auto"
+        Where the reader is loaded to: "cpu", "cuda", "cuda:1". "auto": "cuda" where there is one.
+    sae_device : str, default="auto"
+        Where the SAE runs. "auto": where the reader's states are.
+    dtype : str, default="auto"
+        Of the reader's weights: "float32", "bfloat16", "float16". "auto": as they were saved. The SAE is float32.
+    tokenizer : PreTrainedTokenizerFast or None, default=None
+        None: the reader's own.
+    model_kwargs : dict or None, default=None
+        More arguments of ``from_pretrained``, such as ``{"device_map": "auto"}`` (needs accelerate) or
+        ``{"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}`` (needs bitsandbytes).
+    activation_scale : float or None, default=None
+        What states are multiplied by before they are encoded, for an SAE that was trained on scaled states and does
+        not hold the scale.
+    feature_labels : "auto", mapping, path-like or None, default="auto"
+        The labels of the latents: from latent to label, a JSON file of that or of Neuronpedia's explanations, or
+        none. "auto": Goodfire's, for Goodfire's SAEs, from the hub.
+    cache_dir : "auto", path-like or None, default="auto"
+        Folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache folder;
+        None: nothing is stored.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        The number of latents.
+    feature_labels_ : dict of int to str
+        The labels of those latents that have one.
+    model_name_ : str or None
+        Hub id of the reader that the SAE names.
+    neuronpedia_id_ : str or None
+        Name of the SAE's latents at neuronpedia.org: latent 3 is at ``https://neuronpedia.org/{neuronpedia_id_}/3``.
+
+    See Also
+    --------
+    TopKSAETransformer : Learns latents from your own texts' embeddings.
+
+    Notes
+    -----
+    A BOS comes first where the SAE's metadata say that it was trained so (where they say nothing, as the tokenizer
+    does it), and states are centered only where the metadata say so: SAELens's convention. InterpEmbed, which this
+    follows in what it is for, pools the BOS in, on which many latents are strongly active, and centers all readers
+    with LayerNorm.
+
+    Each text is read once for all aggregations, and 16 bytes are stored for each latent active in it. A model that is
+    given ready is hashed at each `transform`, so that changed weights are noticed; ``cache_dir=None`` saves that. It
+    cannot be pickled with the estimator. A file or folder is read anew when it changes; a name on the hub is taken to
+    stay what it is.
+
+    In a batch short texts are padded, so the last digits of an activation may depend on the texts beside it; in
+    "bfloat16" these are the third digits.
+
+    References
+    ----------
+    Jiang, Sun, Dunlap, Smith and Nanda, "Interpretable Embeddings with Sparse Autoencoders: A Data Analysis Toolkit",
+    2025, arXiv:2512.10092.
+
+    Examples
+    --------
+    >>> from sklearn_sae.pretrained import PretrainedSAETransformer
+    >>> reader = PretrainedSAETransformer("goodfire-llama-3.1-8b-instruct/layer_19")
+    >>> X = reader.fit_transform(texts)  # doctest: +SKIP
+
+    A reader of five words with nothing but an embedding, and an SAE with a latent for each, made on the spot:
+
+    >>> import tempfile, torch
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
+    >>> words = {word: i for i, word in enumerate(["<s>", "warm", "bread", "cold", "soup"])}
+    >>> backend = Tokenizer(models.WordLevel(words, unk_token="<s>"))
+    >>> backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", pad_token="<s>")
+    >>> sizes = {"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+    >>> model = LlamaModel(LlamaConfig(vocab_size=5, max_position_embeddings=16, **sizes))
+    >>> for weight in model.parameters():
+    ...     _ = weight.data.zero_()
+    >>> _ = model.embed_tokens.weight.data.fill_diagonal_(1)
+    >>> encoder = {"encoder_linear.weight": torch.eye(5, 8), "encoder_linear.bias": torch.zeros(5)}
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = folder.name + "/words-l0.pt"  # of layer 0
+    >>> torch.save(encoder, file)
+
+    >>> reader = PretrainedSAETransformer(
+    ...     file,
+    ...     model=model,
+    ...     tokenizer=tokenizer,
+    ...     aggregation="count",
+    ...     feature_labels={2: "bread", 4: "soup"},
+    ...     cache_dir=None,
+    ... )
+    >>> reader.fit_transform(["warm bread", "cold soup cold"]).toarray()
+    array([[0., 1., 1., 0., 0.],
+           [0., 0., 0., 2., 1.]], dtype=float32)
+    >>> reader.get_feature_names_out()
+    array(['latent 0', 'latent 1', 'bread', 'latent 3', 'soup'], dtype=object)
+    >>> reader.highlight("cold soup cold", 3)
+    '<<cold>> soup <<cold>>'
+    """
+
+    _parameter_constraints: dict = {
+        "sae": [str, os.PathLike, tuple, list],
+        "model": [str, os.PathLike, HasMethods(["get_decoder", "state_dict"]), None],
+        "aggregation": [StrOptions(set(AGGREGATIONS))],
+        "chat_template": [str, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "overlap": [Interval(Integral, 0, None, closed="left"), None],
+        "device": [str],
+        "sae_device": [str],
+        "dtype": [str],
+        "tokenizer": [HasMethods("apply_chat_template"), None],
+        "model_kwargs": [dict, None],
+        "activation_scale": [Interval(Real, 0, None, closed="neither"), None],
+        "feature_labels": [Mapping, str, os.PathLike, None],
+        "cache_dir": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        sae,
+        *,
+        model=None,
+        aggregation="max",
+        chat_template="auto",
+        batch_size=8,
+        max_length=None,
+        overlap=None,
+        device="auto",
+        sae_device="auto",
+        dtype="auto",
+        tokenizer=None,
+        model_kwargs=None,
+        activation_scale=None,
+        feature_labels="auto",
+        cache_dir="auto",
+        verbose=False,
+    ):
+        self.sae = sae
+        self.model = model
+        self.aggregation = aggregation
+        self.chat_template = chat_template
+        self.batch_size = batch_size
+        self.max_length = max_length
+        self.overlap = overlap
+        self.device = device
+        self.sae_device = sae_device
+        self.dtype = dtype
+        self.tokenizer = tokenizer
+        self.model_kwargs = model_kwargs
+        self.activation_scale = activation_scale
+        self.feature_labels = feature_labels
+        self.cache_dir = cache_dir
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check the texts, load the SAE and its labels. No text is read.
+
+        Parameters
+        ----------
+        X : sequence of str, 1-D array, Series, or one-column frame
+            The texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PretrainedSAETransformer
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an entry of `X` is missing, empty or not a str; for a parameter that is wrong, an SAE that cannot be
+            used, or labels for other latents.
+        OSError
+            If a folder or file does not exist, or the hub does not give it.
+        ImportError
+            If sae-lens is needed and not installed.
+        """
+        from sklearn_sae.pretrained._labels import load_feature_labels
+
+        check_texts(X)
+        encoder = self._engine().encoder
+        self.feature_labels_ = load_feature_labels(self.feature_labels, encoder)
+        self.n_features_out_ = len(encoder.bias)
+        self.model_name_ = encoder.model_name
+        self.neuronpedia_id_ = encoder.neuronpedia_id
+        return self
+
+    def transform(self, X):
+        """Read the texts and pool their active latents.
+
+        Parameters
+        ----------
+        X : sequence of str, 1-D array, Series, or one-column frame
+            The texts.
+
+        Returns
+        -------
+        latents : CSR matrix of shape (n_samples, n_features_out_), float32
+            With int32 indices; a CSR array where scikit-learn is set to sparse arrays, a frame with sparse columns
+            under ``set_output(transform="pandas")``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`; and if the SAE does not fit the reader, its tokenizer gives no offsets, the chat template
+            changes the text, or a text has no token.
+        OSError
+            If the reader cannot be had or the store cannot be used.
+
+        Warns
+        -----
+        UserWarning
+            If texts were cut.
+        """
+        self._validate_params()
+        return self._in_container(self._read(check_texts(X)), X)
+
+    def token_activations(self, text, latent):
+        """Return how active a latent is on each token of a text.
+
+        Parameters
+        ----------
+        text : str or sequence of str
+            Of several texts, batches are read at once.
+        latent : int
+
+        Returns
+        -------
+        tokens : DataFrame of shape (n_tokens, 4), or a list of them for a sequence
+            One row a token of the text, with "token" (as the text has it), "start" and "end" (in characters) and
+            "activation".
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As `transform`; and if there is no such latent.
+        """
+        import pandas as pd
+
+        if isinstance(text, str):
+            return self.token_activations([text], latent)[0]
+        frames = []
+        for one, spans, activations in self._tokens(text, latent):
+            start, end = spans.T
+            tokens = [one[i:j] for i, j in spans]
+            frames.append(pd.DataFrame({"token": tokens, "start": start, "end": end, "activation": activations}))
+        return frames
+
+    def highlight(self, text, latent, *, html=False):
+        """Return a text with the tokens marked on which a latent is active.
+
+        Parameters
+        ----------
+        text : str or sequence of str
+        latent : int
+        html : bool, default=False
+            False: runs of active tokens stand between ``<<`` and ``>>``, for a prompt. True: each active token is
+            shaded by its activation, for people; the strongest of all texts has the full shade.
+
+        Returns
+        -------
+        highlighted : str, or a list of str for a sequence
+            Tokens that share a character, as those of an emoji, are marked as one.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As `token_activations`.
+        """
+        if isinstance(text, str):
+            return self.highlight([text], latent, html=html)[0]
+        tokens = self._tokens(text, latent)
+        if not html:
+            return [highlight_text(*one) for one in tokens]
+        strongest = max(float(activations.max()) for *_, activations in tokens)
+        return [highlight_html(*one, strongest=strongest) for one in tokens]
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the labels of the latents, each once.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out_,)
+            Spaces collapsed; a label that comes again ends in " (2)", and latent 7 without a label is "latent 7".
+        """
+        check_is_fitted(self)
+        labels = self.feature_labels_
+        return unique_names(labels.get(i, "").strip() or f"latent {i}" for i in range(self.n_features_out_))
+
+    def _engine(self):
+        """Return the `Engine` of these parameters, loaded once for this estimator and its clones."""
+        from sklearn_sae.pretrained._engine import Engine, path_identity
+        from sklearn_sae.pretrained._sparse_encoder import load_sparse_encoder
+
+        names = ("sae", "activation_scale", "model", "tokenizer", "device", "sae_device", "dtype", "model_kwargs")
+        files = [path_identity(name) for name in (self.sae, self.model) if isinstance(name, str | os.PathLike)]
+        settings = [*(getattr(self, name) for name in names), files]
+
+        if "token" in (self.model_kwargs or {}):
+            raise ValueError(
+                "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
+                "set the environment variable HF_TOKEN."
+            )
+
+        def load():
+            encoder = load_sparse_encoder(self.sae, activation_scale=self.activation_scale)
+            model = encoder.model_name if self.model is None else self.model
+            if model is None:
+                raise ValueError(f"The SAE {encoder.source} does not name its reader; pass model.")
+            return Engine(
+                encoder,
+                model,
+                sae_device=self.sae_device,
+                tokenizer=self.tokenizer,
+                device=self.device,
+                dtype=self.dtype,
+                **(self.model_kwargs or {}),
+            )
+
+        return _loaded.setdefault(self, _Loaded()).get(settings, load)
+
+    def _read(self, texts):
+        from sklearn_sae.pretrained._activation_store import read_texts_once
+        from sklearn_sae.pretrained._engine import reader_identity
+
+        engine = self._engine()
+        n_latents = len(engine.encoder.bias)
+        if getattr(self, "n_features_out_", n_latents) != n_latents:
+            raise ValueError(f"The SAE has {n_latents} latents; in fit it had {self.n_features_out_}.")
+        how = self._tokenization()
+        reader = None
+        if self.cache_dir is not None:
+            reader = reader_identity(engine.model, self.tokenizer)
+        identity = json.dumps([engine.identity, reader, self.dtype, repr(self.model_kwargs), how])
+        n_cut = 0
+
+        def read(some):
+            nonlocal n_cut
+            windows = engine.tokenize(some, row_of=lambda i: texts.index(some[i]), **how)
+            n_cut += sum(documents[-1].cut for documents in windows)
+            yield from engine.pooled(windows, self.batch_size)
+
+        rows = read_texts_once(
+            texts,
+            identity,
+            read,
+            aggregation=self.aggregation,
+            n_latents=n_latents,
+            chunk_size=_BATCHES_SORTED * self.batch_size,
+            cache_dir=None if reader is None else self.cache_dir,
+            verbose=self.verbose,
+        )
+        if n_cut:
+            warnings.warn(
+                f"{n_cut} of {len(set(texts))} texts are longer than the reader takes, or than max_length, and were "
+                "cut at the end; pass overlap to read them in windows.",
+                stacklevel=4,
+            )
+        return rows
+
+    def _tokenization(self):
+        return {"chat_template": self.chat_template, "max_length": self.max_length, "overlap": self.overlap}
+
+    def _tokens(self, texts, latent):
+        """Return for each text (text, spans of its tokens, activations of the latent on them)."""
+        self._validate_params()
+        texts = check_texts(texts, name="text")
+        engine = self._engine()
+        n_latents = len(engine.encoder.bias)
+        if not isinstance(latent, Integral) or not 0 <= latent < n_latents:
+            raise ValueError(f"latent={latent!r} does not exist; the SAE has latents 0 to {n_latents - 1}.")
+        windows = engine.tokenize(texts, **self._tokenization())
+        activations = engine.activations(windows, int(latent), self.batch_size)
+        spans = [np.concatenate([window.spans[window.kept] for window in some]) for some in windows]
+        return list(zip(texts, spans, activations, strict=True))
+
+    def _in_container(self, rows, X):
+        container = _get_output_config("transform", self)["dense"]
+        if container == "polars":
+            return rows.toarray()
+        if container == "pandas":
+            import pandas as pd
+
+            index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
+            return pd.DataFrame.sparse.from_spmatrix(rows, index=index, columns=self.get_feature_names_out())
+        return rows if get_config().get("sparse_interface") == "sparray" else sparse.csr_matrix(rows)
+
+    def __getstate__(self):
+        if not isinstance(self.model, str | os.PathLike | None):
+            raise TypeError("model is a loaded model, which is not pickled; pass its name or folder instead.")
+        return super().__getstate__()
+
+    def __sklearn_clone__(self):
+        # A clone shares what is loaded, and a model that was given ready, which scikit-learn's own clone would copy.
+        shared = ("model", "tokenizer")
+        parameters = self.get_params(deep=False).items()
+        twin = type(self)(**{name: p if name in shared else clone(p, safe=False) for name, p in parameters})
+        for name in ("_metadata_request", "_sklearn_output_config"):
+            if hasattr(self, name):
+                setattr(twin, name, copy.deepcopy(getattr(self, name)))
+        _loaded[twin] = _loaded.setdefault(self, _Loaded())
+        return twin
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class _Loaded:
+    """The engine that was loaded last, for an estimator and its clones."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._settings = self._engine = None
+
+    def get(self, settings, load):
+        with self._lock:
+            if self._settings != settings:
+                self._settings = self._engine = None  # first, so that there are never two in memory
+                self._engine = load()
+                self._settings = settings
+            return self._engine

@@ -1,0 +1,279 @@
+"""Texts as the reader sees them: tokens, and which of them are the text's own."""
+
+import threading
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+# Rendered in a text's place, to see what a chat template puts around it and whether it leaves it alone.
+_PROBE = "\u00abA Probe & its 'own' <b>\"text\"</b>\n\n  of {{ two }} lines\u00bb"
+_GUARD = "\ue000guard\ue000"
+
+_in_use = threading.Lock()  # a tokenizer refuses to be used by two threads at once
+
+
+class Document(NamedTuple):
+    """One run of tokens that the reader reads at once: a whole text, the start of one, or a window on it.
+
+    It ends with the last token of the text in it, since a causal reader's states depend on nothing later.
+    """
+
+    ids: list  # (T,) of int: a BOS and the chat template's tokens, where there are any, then the text's
+    kept: np.ndarray  # (T,) bool: the tokens to pool, each token of a text in one of its documents only
+    spans: np.ndarray  # (T, 2) int64: start and end of each kept token in the text, in characters; else 0, 0
+    cut: bool = False  # the text goes on, and what follows is in no document
+
+
+class Frame(NamedTuple):
+    """What a chat template puts around a text."""
+
+    before: str
+    after: str
+    strips: bool  # the template takes white space off both ends of the text
+
+
+def read_texts(
+    texts, tokenizer, *, chat_template="auto", prepend_bos=None, max_length=None, overlap=None, row_of=lambda i: i
+):
+    """Return each text's tokens as the reader is to see them.
+
+    Parameters
+    ----------
+    texts : list of str
+    tokenizer : transformers.PreTrainedTokenizerFast
+    chat_template : "auto", None, or str, default="auto"
+        The Jinja template in which each text is rendered as a user's message. "auto" is the tokenizer's own, if it
+        has one; None reads the bare text.
+    prepend_bos : bool or None, default=None
+        Whether a BOS stands before all else: once, even where the template writes one itself. None leaves it to the
+        tokenizer or the template. A tokenizer without a BOS lends its EOS, as in TransformerLens.
+    max_length : int or None, default=None
+        The most tokens in a document, BOS and template included. None sets no limit.
+    overlap : int or None, default=None
+        None cuts a text off at `max_length`. A number reads all of it, in windows that each begin with the BOS and
+        the template, and repeat the last `overlap` tokens of the one before as context that is not kept.
+    row_of : callable, default=lambda i: i
+        Returns what to call the row of text `i` in a message.
+
+    Returns
+    -------
+    documents : list of list of Document
+        One list a text: of one document, or with `overlap` of as many as it takes.
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer gives no offsets or no BOS can be had; the template refuses the role or changes the text;
+        `max_length` leaves no room for the text; or a text has no token.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(
+            f"The reader's tokenizer {type(tokenizer).__name__} is a slow one, which does not say where in the text a "
+            "token stands; use a reader that comes with a tokenizer.json."
+        )
+    bos = _bos_id(tokenizer) if prepend_bos else None
+    frame = find_frame(tokenizer, chat_template)
+    bodies = [text.strip() for text in texts] if frame.strips else texts
+    documents = []
+    for i, (text, body, (ids, offsets)) in enumerate(
+        zip(texts, bodies, _encode(bodies, tokenizer, frame, add_special_tokens=prepend_bos is None), strict=True)
+    ):
+        first, stop = _text_tokens(offsets, len(frame.before), len(body))
+        if first == stop:
+            raise ValueError(f"The text in row {row_of(i)} has no token for the reader; drop it.")
+        spans = np.clip(offsets[first:stop] - len(frame.before), 0, len(body))
+        if frame.strips:
+            spans += len(text) - len(text.lstrip())
+        head = ids[:first] if bos is None or ids[0] == bos else [bos, *ids[:first]]
+        documents.append(_windows(head, ids[first:stop], spans, max_length, overlap))
+    return documents
+
+
+def pad(documents, tokenizer):
+    """Return documents as one batch, padded on the tokenizer's side.
+
+    Parameters
+    ----------
+    documents : list of Document
+    tokenizer : transformers.PreTrainedTokenizerBase
+
+    Returns
+    -------
+    ids, mask : Tensor of shape (B, T), int64
+        T is the longest document's length; the mask is 1 at tokens and 0 at padding, so that the states at
+        ``mask.bool()`` are those of the documents' tokens one after the other.
+    """
+    import torch
+
+    lengths = np.array([len(document.ids) for document in documents])[:, None]
+    longest = lengths.max()
+    places = np.arange(longest)
+    is_token = places >= longest - lengths if tokenizer.padding_side == "left" else places < lengths
+    ids = np.zeros(
+        is_token.shape, np.int64
+    )  # a token that every model has: a padding token may be beyond its vocabulary
+    ids[is_token] = np.fromiter(chain.from_iterable(document.ids for document in documents), np.int64)
+    return torch.from_numpy(ids), torch.from_numpy(is_token.astype(np.int64))
+
+
+def find_frame(tokenizer, chat_template="auto"):
+    """Return what the chat template puts around a user's text, and whether it strips the text.
+
+    Raises
+    ------
+    ValueError
+        If the template refuses the role, or changes the text.
+    """
+    if chat_template is None or (chat_template == "auto" and not tokenizer.chat_template):
+        return Frame("", "", False)
+    template = None if chat_template == "auto" else chat_template
+    parts = _render(tokenizer, template, _PROBE).split(_PROBE)
+    if len(parts) == 2:
+        padded = f" \n{_PROBE}\n "
+        rendered = _render(tokenizer, template, padded)
+        for inside, strips in ((padded, False), (_PROBE, True)):
+            if rendered == inside.join(parts):
+                return Frame(*parts, strips)
+    raise ValueError(
+        "The chat template changes the text that it is given, so that the text's tokens cannot be told from its own; "
+        "pass chat_template=None, or a template that writes the text once and as it is."
+    )
+
+
+def _render(tokenizer, template, text):
+    from jinja2 import TemplateError
+
+    try:
+        return tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], chat_template=template, tokenize=False
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"The chat template refuses a message of the role 'user' ({error}); pass chat_template=None, or a "
+            "template that takes one."
+        ) from None
+
+
+def _bos_id(tokenizer):
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if token is not None:
+            return token
+    raise ValueError(
+        "The SAE was trained with a BOS token before each text, and the reader's tokenizer has neither a BOS nor an "
+        "EOS token; set tokenizer.bos_token."
+    )
+
+
+def _encode(bodies, tokenizer, frame, *, add_special_tokens):
+    """Return the ids (list) and offsets (T, 2) of each body in its frame; control tokens in a body stay text."""
+    if not (frame.before or frame.after):
+        return _tokenize(bodies, tokenizer, add_special_tokens=add_special_tokens, split_special_tokens=True)
+    # As in transformers, a template writes all special tokens itself.
+    rendered = [f"{frame.before}{body}{frame.after}" for body in bodies]
+    encoded = _tokenize(rendered, tokenizer, add_special_tokens=False, split_special_tokens=False)
+    control = _control_ids(tokenizer)
+    rows = [
+        row
+        for row, (body, (ids, offsets)) in enumerate(zip(bodies, encoded, strict=True))
+        if not control.isdisjoint(ids[slice(*_text_tokens(offsets, len(frame.before), len(body)))])
+    ]
+    if rows:
+        guarded = _tokenize_guarded([bodies[row] for row in rows], tokenizer, frame)
+        for row, pair in zip(rows, guarded, strict=True):
+            encoded[row] = pair
+    return encoded
+
+
+def _tokenize(texts, tokenizer, *, add_special_tokens, split_special_tokens):
+    with _in_use:
+        encodings = tokenizer(
+            list(texts),
+            add_special_tokens=add_special_tokens,
+            split_special_tokens=split_special_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # the length is looked at here
+        ).encodings
+    return [_ids_and_offsets(encoding) for encoding in encodings]
+
+
+def _ids_and_offsets(encoding):
+    ids = encoding.ids
+    offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int64, count=2 * len(ids))
+    return ids, offsets.reshape(-1, 2)
+
+
+def _control_ids(tokenizer):
+    return {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+def _tokenize_guarded(bodies, tokenizer, frame):
+    """Encode bodies in their frame with the control tokens in the frame alone being control tokens.
+
+    A control token parts what is before it from what is after, so the frame up to its last one before the body, and
+    from its first one after the body, is encoded by itself. In between no control token is recognized; a guard, a
+    token that no text has, stands for what is missing at each end, since the start of a text may be treated otherwise.
+    """
+    import tokenizers
+
+    guard = _GUARD
+    while any(guard in body for body in bodies):
+        guard += "\ue000"
+    control = _control_ids(tokenizer)
+    before_ids, before = _split_frame(tokenizer, frame.before, control, last=True)
+    after_ids, after = _split_frame(tokenizer, frame.after, control, last=False)
+    backend = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.add_tokens([tokenizers.AddedToken(guard, normalized=False)])
+    backend.encode_special_tokens = True
+    left, right = guard if before_ids else "", guard if after_ids else ""
+    texts = [f"{left}{before}{body}{after}{right}" for body in bodies]
+    shift = len(frame.before) - len(before) - len(left)
+    encoded = []
+    for encoding in backend.encode_batch(texts, add_special_tokens=False):
+        ids, offsets = _ids_and_offsets(encoding)
+        inside = slice(len(left) > 0, len(ids) - (len(right) > 0))
+        around = [np.zeros((len(some), 2), np.int64) for some in (before_ids, after_ids)]
+        ids = [*before_ids, *ids[inside], *after_ids]
+        encoded.append((ids, np.concatenate([around[0], offsets[inside] + shift, around[1]])))
+    return encoded
+
+
+def _split_frame(tokenizer, side, control, *, last):
+    """Return the ids of `side` up to its last control token (or from its first), and what is left of it as text."""
+    ids, offsets = _tokenize([side], tokenizer, add_special_tokens=False, split_special_tokens=False)[0]
+    places = [place for place, token_id in enumerate(ids) if token_id in control]
+    if not places:
+        return [], side
+    if last:
+        return ids[: places[-1] + 1], side[offsets[places[-1], 1] :]
+    return ids[places[0] :], side[: offsets[places[0], 0]]
+
+
+def _text_tokens(offsets, start, length):
+    """Return where the tokens that overlap a text's characters begin and end."""
+    overlaps = (offsets[:, 0] < start + length) & (offsets[:, 1] > start)
+    places = np.flatnonzero(overlaps)
+    return (places[0], places[-1] + 1) if len(places) else (0, 0)
+
+
+def _windows(head, ids, spans, max_length, overlap):
+    """Return the documents of a text's tokens `ids`, each with the tokens `head` before them."""
+    room = len(ids) if max_length is None else max_length - len(head)
+    if room <= (overlap or 0):
+        raise ValueError(
+            f"max_length={max_length} leaves no room for the text: {len(head)} tokens stand before it"
+            f"{f' and overlap={overlap}' if overlap else ''}; raise max_length."
+        )
+    if overlap is None:
+        return [_document(head, ids[:room], spans[:room], 0, len(ids) > room)]
+    starts = range(0, max(len(ids) - overlap, 1), room - overlap)
+    return [_document(head, ids[s : s + room], spans[s : s + room], overlap if s else 0, False) for s in starts]
+
+
+def _document(head, ids, spans, context, cut):
+    """Return the document of `head` and `ids`, of which the first `context` are not kept."""
+    n = len(head) + context
+    kept = np.ones(len(head) + len(ids), dtype=bool)
+    kept[:n] = False
+    return Document(head + ids, kept, np.concatenate([np.zeros((n, 2), np.int64), spans[context:]]), cut)

@@ -1,0 +1,452 @@
+"""The states that the reader gives, against whole runs of the same model."""
+
+import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from sklearn_sae.pretrained._reader import SITES, Reader
+from sklearn_sae.pretrained._tokens import pad, read_texts
+
+HOOKS = {
+    "resid_pre": "hook_resid_pre",
+    "resid_mid": "hook_resid_mid",
+    "resid_post": "hook_resid_post",
+    "attn_out": "hook_attn_out",
+    "mlp_out": "hook_mlp_out",
+    "z": "attn.hook_z",
+}
+TEXTS = ["the soup was cold", "x", "a waiter was kind and the ship saw a storm", "food"]
+SMALL = {
+    "vocab_size": 100,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+NO_TOKENIZER = object()  # where none is needed
+
+
+@pytest.fixture(params=["llama", "gpt2"])
+def path(request, llama_reader, gpt2_reader):
+    return {"llama": llama_reader, "gpt2": gpt2_reader}[request.param]
+
+
+@pytest.fixture
+def model(path):
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(path).eval()
+
+
+@pytest.fixture
+def ids():
+    import torch
+
+    return torch.from_numpy(np.random.default_rng(0).integers(5, 300, (3, 20)))
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """A random model of any architecture, and the folder where it is saved."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    def make(architecture, model_class=AutoModelForCausalLM, **config):
+        config = AutoConfig.for_model(architecture, **(SMALL | config))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = model_class.from_config(config)
+            for parameter in model.parameters():
+                parameter.data += 0.15 * torch.randn_like(parameter)
+        model.save_pretrained(tmp_path)
+        return model.eval(), tmp_path
+
+    return make
+
+
+def run_whole(model, ids, mask=None):
+    """Return all residual states of a plain run; the last ones are after the final norm."""
+    import torch
+
+    with torch.no_grad():
+        return model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+
+
+def states_of(model, ids, mask=None, **options):
+    import torch
+
+    options.setdefault("tokenizer", NO_TOKENIZER)
+    return Reader(model, **options).states(ids, torch.ones_like(ids) if mask is None else mask)
+
+
+def assert_close(a, b, tolerance=1e-5):
+    assert a.shape == b.shape
+    assert (a - b).detach().abs().max() <= tolerance * b.abs().max()
+
+
+def hooked_transformer(model, center):
+    """Return TransformerLens's form of a Llama or GPT-2, as SAELens would load it."""
+    pytest.importorskip("transformer_lens")
+    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from transformer_lens.pretrained import weight_conversions
+
+    config = model.config
+    shape = {"n_layers": 4, "d_model": 32, "n_heads": 4, "d_head": 8, "d_vocab": config.vocab_size, "device": "cpu"}
+    if config.model_type == "llama":
+        config = HookedTransformerConfig(
+            **shape,
+            n_ctx=128,
+            d_mlp=64,
+            act_fn="silu",
+            normalization_type="RMS",
+            eps=config.rms_norm_eps,
+            n_key_value_heads=2,
+            gated_mlp=True,
+            positional_embedding_type="rotary",
+            rotary_dim=8,
+            rotary_base=10_000,
+            rotary_adjacent_pairs=False,
+            final_rms=True,
+        )
+        weights = weight_conversions.convert_llama_weights(model, config)
+    else:
+        config = HookedTransformerConfig(
+            **shape,
+            n_ctx=64,
+            d_mlp=128,
+            act_fn="gelu_new",
+            normalization_type="LN",
+            eps=config.layer_norm_epsilon,
+        )
+        weights = weight_conversions.convert_gpt2_weights(model, config)
+    hooked = HookedTransformer(config)
+    hooked.load_and_process_state_dict(
+        weights, fold_ln=False, center_writing_weights=center, center_unembed=False, fold_value_biases=False
+    )
+    return hooked.eval()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TransformerLens, about its own next version
+@pytest.mark.parametrize("center", [False, True])
+def test_all_sites_are_those_of_transformer_lens(model, ids, center):
+    import torch
+
+    with torch.no_grad():
+        cache = hooked_transformer(model, center).run_with_cache(ids)[1]
+    for layer in (0, 2, 3):
+        for site in SITES:
+            expected = cache[f"blocks.{layer}.{HOOKS[site]}"].reshape(*ids.shape, -1)
+            assert_close(states_of(model, ids, layer=layer, site=site, center=center), expected)
+
+
+def test_residuals_are_those_of_a_plain_run(path, model, ids):
+    whole = run_whole(model, ids)
+    for layer in range(4):
+        assert_close(states_of(path, ids, layer=layer, site="resid_pre"), whole[layer], 1e-6)
+        if layer < 3:
+            assert_close(states_of(model, ids, layer=layer, site="resid_post"), whole[layer + 1], 1e-6)
+    decoder = model.get_decoder()
+    norm = decoder.norm if hasattr(decoder, "norm") else decoder.ln_f
+    last = states_of(path, ids, layer=3, site="resid_post")
+    assert_close(norm(last), whole[4], 1e-6)
+    assert not np.allclose(last, whole[4].numpy(), atol=0.1)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("site", ["resid_post", "z"])
+def test_padding_changes_nothing(path, side, site):
+    import torch
+
+    reader = Reader(path, layer=2, site=site)
+    reader.tokenizer.padding_side = side
+    documents = [document for (document,) in read_texts(TEXTS, reader.tokenizer)]
+    ids, mask = pad(documents, reader.tokenizer)
+    together = reader.states(ids, mask)[mask.bool()]
+    alone = [reader.states(*pad([document], reader.tokenizer))[0] for document in documents]
+    assert_close(together, torch.cat(alone), 1e-5)
+
+
+def test_only_what_is_needed_is_loaded(path, model, caplog):
+    n_whole = sum(p.numel() for p in model.parameters())
+    for layer, site, n_layers in ((0, "resid_pre", 1), (2, "resid_pre", 2), (2, "z", 3), (3, "mlp_out", 4)):
+        reader = Reader(path, layer=layer, site=site)
+        decoder = reader.model.get_decoder()
+        assert len(decoder.layers if hasattr(decoder, "layers") else decoder.h) == n_layers
+        assert not hasattr(reader.model, "lm_head")
+        assert n_layers == 4 or sum(p.numel() for p in reader.model.parameters()) < n_whole
+        assert reader.width == 32
+        assert reader.context == {"llama": 128, "gpt2": 64}[model.config.model_type]
+    assert not caplog.records
+
+
+def test_a_model_given_ready_is_left_as_it_was(path, model, ids):
+    import torch
+
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    logits = model(ids).logits
+    model.train()
+    model.get_decoder().get_input_embeddings().eval()
+    modes = [module.training for module in model.modules()]
+
+    def is_run(*_):
+        raise AssertionError("a later layer is run")
+
+    decoder = model.get_decoder()
+    later = (decoder.layers if hasattr(decoder, "layers") else decoder.h)[2]
+    handle = later.register_forward_pre_hook(is_run)
+    states_of(model, ids, layer=1, site="resid_post")
+    states_of(model, ids, layer=2, site="resid_pre")
+    with pytest.raises(AssertionError, match="is run"):  # so the hook would have told
+        states_of(model, ids, layer=2, site="attn_out")
+    with pytest.raises(IndexError):
+        states_of(model, ids + 10**6, layer=1, site="resid_post")
+    handle.remove()
+    assert [module.training for module in model.modules()] == modes
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert model.config.num_hidden_layers == 4
+    model.eval()
+    assert torch.equal(model(ids).logits, logits)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_model_in_training_mode_is_read_without_dropout(gpt2_reader, ids):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(gpt2_reader)
+    expected = states_of(model.eval(), ids, layer=2, site="resid_post")
+    assert_close(states_of(model.train(), ids, layer=2, site="resid_post"), expected, 0)
+    assert not expected.requires_grad
+
+
+def test_centering_is_for_layer_norm_and_for_what_is_written(model, ids):
+    for site in SITES:
+        plain, centered = (states_of(model, ids, layer=2, site=site, center=center) for center in (False, True))
+        has_mean = model.config.model_type == "llama" or site == "z"
+        assert_close(centered, plain if has_mean else plain - plain.mean(-1, keepdim=True), 1e-6)
+
+
+def test_bfloat16(path, ids):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16)
+    reader = Reader(path, layer=2, site="resid_post", dtype="bfloat16")
+    assert next(reader.model.parameters()).dtype == torch.bfloat16
+    states = reader.states(ids, torch.ones_like(ids))
+    assert states.dtype == torch.float32
+    assert torch.equal(states, run_whole(model, ids)[3].float())
+
+
+@pytest.mark.parametrize("device_map", [{"": "disk"}, "auto"])
+def test_device_map(llama_reader, ids, tmp_path, device_map):
+    """Weights that lie on the disk come to the device as they are needed, at every call."""
+    import torch
+
+    pytest.importorskip("accelerate")
+    expected = states_of(llama_reader, ids, layer=2, site="attn_out")
+    reader = Reader(llama_reader, layer=2, site="attn_out", device_map=device_map, offload_folder=tmp_path)
+    for _ in range(2):
+        assert_close(reader.states(ids, torch.ones_like(ids)), expected, 1e-6)
+
+
+def test_two_threads_that_share_a_model(path, model, ids):
+    results = {}
+    expected = {layer: states_of(path, ids, layer=layer, site="resid_post") for layer in (0, 3)}
+
+    def run(layer):
+        results[layer] = [states_of(model, ids, layer=layer, site="resid_post") for _ in range(20)]
+
+    threads = [threading.Thread(target=run, args=(layer,)) for layer in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for layer, states in expected.items():
+        for own in results[layer]:
+            assert_close(own, states, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config"),
+    [
+        ("gemma2", {"head_dim": 8}),  # norms before and after each part, and two kinds of layers
+        ("olmo2", {}),  # norms after only
+        ("glm4", {"head_dim": 8}),
+        ("qwen3", {"head_dim": 16}),  # heads wider together than the model
+        ("mixtral", {"num_local_experts": 2}),
+        ("gpt_neox", {"use_parallel_residual": False}),
+        ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 32}),
+    ],
+)
+def test_sites_of_other_architectures(make_model, ids, architecture, config):
+    import torch
+
+    model, path = make_model(architecture, **config)
+    ids = ids % 100
+    mask = torch.ones_like(ids)
+    mask[1, :7] = 0
+    kept = mask.bool()
+    states = {}
+    for site in SITES:
+        reader = Reader(path, layer=1, site=site, tokenizer=NO_TOKENIZER)
+        states[site] = reader.states(ids, mask)[kept]
+        assert states[site].shape[1] == reader.width == (64 if architecture == "qwen3" and site == "z" else 32)
+        assert len(getattr(reader.model.config, "layer_types", None) or [0] * 2) <= 2
+        assert_close(states_of(model, ids, mask, layer=1, site=site)[kept], states[site], 1e-6)
+    assert_close(states["resid_pre"] + states["attn_out"], states["resid_mid"])
+    assert_close(states["resid_mid"] + states["mlp_out"], states["resid_post"])
+    assert_close(states_of(path, ids, layer=1, site="resid_post"), run_whole(model, ids)[2])
+
+
+def test_a_multimodal_reader(make_model, ids):
+    from transformers import AutoModelForImageTextToText
+
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model, path = make_model(
+        "gemma3",
+        AutoModelForImageTextToText,
+        text_config=SMALL | {"head_dim": 8},
+        vision_config=vision | {"image_size": 28, "patch_size": 14},
+        mm_tokens_per_image=4,
+        image_token_index=99,
+        boi_token_index=98,
+        eoi_token_index=97,
+    )
+    ids = ids % 90
+    reader = Reader(path, layer=1, site="resid_post", tokenizer=NO_TOKENIZER)
+    assert (reader.width, reader.context, len(reader.model.get_decoder().layers)) == (32, 64, 2)
+    assert_close(states_of(path, ids, layer=1, site="resid_post"), run_whole(model, ids)[2])
+    assert_close(states_of(model, ids, layer=3, site="resid_pre"), run_whole(model, ids)[3])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config", "site"),
+    [
+        ("gpt_neox", {}, "resid_mid"),  # attention and MLP side by side
+        ("cohere", {}, "resid_mid"),
+        ("bloom", {"n_head": 4}, "attn_out"),  # modules that return the sum
+        ("granite", {"residual_multiplier": 0.5}, "mlp_out"),  # outputs that are scaled afterwards
+    ],
+)
+def test_a_site_that_is_not_there_is_refused(make_model, architecture, config, site):
+    model, _ = make_model(architecture, **config)
+    with pytest.raises(ValueError, match=f"has no site '{site}' that can be found"):
+        Reader(model, layer=1, site=site, tokenizer=NO_TOKENIZER)
+
+
+def test_a_layer_or_site_that_does_not_exist(path, model):
+    for reader in (path, model):
+        for layer in (4, -1):
+            with pytest.raises(ValueError, match=f"Layer {layer} is beyond the reader, which has 4 layers, 0 to 3"):
+                Reader(reader, layer=layer, site="resid_pre")
+        with pytest.raises(ValueError, match="'hook_pattern', which is none of the sites resid_pre, resid_mid"):
+            Reader(reader, layer=1, site="hook_pattern")
+
+
+def test_a_device_that_does_not_exist(llama_reader):
+    with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
+        Reader(llama_reader, layer=1, site="z", device="nowhere")
+
+
+def test_a_tokenizer_that_cannot_be_found(make_model):
+    model, path = make_model("llama")
+    with pytest.raises(ValueError, match="pass its tokenizer too"):
+        Reader(model, layer=1, site="z")
+    with pytest.raises(OSError, match=r"The reader '.*' has files that cannot be loaded"):
+        Reader(path, layer=1, site="z")
+
+
+def test_an_encoder_is_refused(tmp_path):
+    from transformers import T5Config
+
+    T5Config(d_model=16, num_layers=1, num_heads=2, d_ff=16).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="type 't5', with an encoder; pass a causal language model"):
+        Reader(tmp_path, layer=0, site="resid_post")
+
+
+def test_weights_that_are_missing_are_not_made_up(make_model):
+    from safetensors.torch import load_file, save_file
+
+    _, path = make_model("llama")
+    weights = load_file(path / "model.safetensors")
+    for name in ("model.layers.3.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight"):
+        del weights[name]
+        save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
+        if ".3." in name:
+            Reader(path, layer=2, site="z", tokenizer=NO_TOKENIZER)
+    with pytest.raises(ValueError, match=r"comes without 1 of its weights, such as layers\.1\.mlp\.up_proj\.weight"):
+        Reader(path, layer=2, site="z", tokenizer=NO_TOKENIZER)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_pickle_that_would_run_code_does_not(make_model, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (tmp_path / "ran").touch, ()
+
+    _, path = make_model("llama")
+    (path / "model.safetensors").unlink()
+    (path / "pytorch_model.bin").write_bytes(pickle.dumps({"model.embed_tokens.weight": Attack()}))
+    with pytest.raises(OSError, match="has files that cannot be loaded"):
+        Reader(path, layer=1, site="z", tokenizer=NO_TOKENIZER)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "/no/such/folder", "no name"])
+def test_a_model_that_is_nowhere(hub, name):
+    with pytest.raises(OSError, match=f"The reader '{name}' is (not|neither) "):
+        Reader(name, layer=1, site="z")
+
+
+def test_a_model_that_was_downloaded_before(hub, llama_reader, ids):
+    from pathlib import Path
+
+    for file in Path(llama_reader).iterdir():
+        hub("somebody/llama", file.name, file)
+    expected = states_of(llama_reader, ids, layer=1, site="z")
+    assert_close(states_of("somebody/llama", ids, layer=1, site="z", tokenizer=None), expected, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a/gated", "is gated: accept its terms"), ("a/missing", "is not on the Hugging Face hub, or is private")],
+)
+def test_the_hub_refuses(tmp_path, monkeypatch, name, message):
+    from huggingface_hub import constants
+
+    class Hub(BaseHTTPRequestHandler):
+        """Says who a gated model is, but hands out none of its files."""
+
+        def do_GET(self):
+            is_known = self.path.startswith("/api/models/a/gated")
+            self.send_response(200 if is_known else 401 if "/api/" in self.path else 403)
+            self.send_header("X-Error-Code", "RepoNotFound" if "/api/" in self.path else "GatedRepo")
+            body = b'{"id": "a/gated", "siblings": []}' if is_known else b""
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        with pytest.raises(OSError, match=f"The reader '{name}' {message}"):
+            Reader(name, layer=1, site="z")
+        server.shutdown()

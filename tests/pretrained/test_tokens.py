@@ -1,0 +1,282 @@
+"""Texts as the reader sees them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sklearn_sae.pretrained._tokens import _tokenize_guarded, find_frame, pad, read_texts
+
+CONTROLS = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
+PLAIN = "{{ 'Text: ' + messages[0]['content'] + ' End' }}"  # a template without control tokens
+words = st.text(st.characters(codec="utf-8", exclude_characters="<|"), min_size=1).filter(lambda text: text.strip())
+fixture_is_not_changed = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def llama(llama_reader):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(llama_reader)
+
+
+@pytest.fixture(scope="module")
+def gpt2(gpt2_reader):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(gpt2_reader)
+
+
+@pytest.fixture
+def own(llama_reader):
+    """A tokenizer that a test may change."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(llama_reader)
+
+
+def read_one(text, tokenizer, **options):
+    ((document,),) = read_texts([text], tokenizer, **options)
+    return document
+
+
+def pieces(text, document):
+    return [text[start:end] for start, end in document.spans[document.kept]]
+
+
+@pytest.mark.parametrize("template", [None, "auto"])
+@pytest.mark.parametrize(("prepend_bos", "n_before"), [(None, 0), (False, 0), (True, 1)])
+def test_gpt2_gets_a_bos_only_if_asked_and_it_is_not_kept(gpt2, template, prepend_bos, n_before):
+    text = "the soup was cold"
+    document = read_one(text, gpt2, chat_template=template, prepend_bos=prepend_bos)
+    assert document.ids == [gpt2.bos_token_id] * n_before + gpt2(text)["input_ids"]
+    assert not document.kept[:n_before].any()
+    assert document.kept[n_before:].all()
+    assert "".join(pieces(text, document)) == text
+
+
+@pytest.mark.parametrize(("prepend_bos", "n_before"), [(None, 1), (False, 0), (True, 1)])
+def test_llamas_own_bos_comes_once_or_not_at_all(llama, prepend_bos, n_before):
+    document = read_one("the soup", llama, chat_template=None, prepend_bos=prepend_bos)
+    assert document.ids.count(llama.bos_token_id) == n_before
+    assert document.kept.sum() == len(document.ids) - n_before
+
+
+@pytest.mark.parametrize(("prepend_bos", "n"), [(None, 0), (False, 0), (True, 1)])
+def test_a_template_writes_its_own_bos_or_gets_one(llama, prepend_bos, n):
+    own_bos = read_one("the soup", llama, prepend_bos=prepend_bos)
+    assert own_bos.ids[0] == llama.bos_token_id
+    assert own_bos.ids.count(llama.bos_token_id) == 1
+    without = read_one("the soup", llama, chat_template=PLAIN, prepend_bos=prepend_bos)
+    assert without.ids.count(llama.bos_token_id) == n
+    assert without.ids[n:] == llama("Text: the soup", add_special_tokens=False)["input_ids"]
+
+
+def test_the_eos_stands_in_for_a_missing_bos(own):
+    own.bos_token = None
+    assert read_one("the soup", own, chat_template=None, prepend_bos=True).ids[0] == own.eos_token_id
+    own.eos_token = None
+    assert read_one("the soup", own, chat_template=None, prepend_bos=False).kept.all()
+    with pytest.raises(ValueError, match="neither a BOS nor an EOS"):
+        read_texts(["the soup"], own, chat_template=None, prepend_bos=True)
+
+
+@fixture_is_not_changed
+@given(text=words)
+@pytest.mark.parametrize("template", [None, PLAIN])
+def test_a_template_is_tokenized_with_the_text_in_it(llama, template, text):
+    """As transformers does it, up to the text's last token; and every character of the text is kept."""
+    rendered = llama.apply_chat_template(
+        [{"role": "user", "content": text}], chat_template=template, tokenize=True, return_dict=False
+    )
+    document = read_one(text, llama, chat_template=template or "auto")
+    assert document.ids == rendered[: len(document.ids)]
+    covered = np.zeros(len(text), bool)
+    for start, end in document.spans[document.kept]:
+        covered[start:end] = True
+    body = text if template else text.strip()
+    start = text.index(body)
+    assert covered[start : start + len(body)].all()
+    assert covered.sum() == len(body)
+    assert not document.spans[~document.kept].any()
+
+
+@pytest.mark.parametrize("template", [None, "auto", PLAIN])
+@pytest.mark.parametrize("text", ["a <|eot_id|> b", *CONTROLS, "".join(CONTROLS) + " soup", "soup\n\n<|eot_id|>"])
+def test_a_control_token_in_a_text_stays_text(llama, template, text):
+    document, around = (read_one(t, llama, chat_template=template) for t in (text, "x"))
+    control = set(llama.convert_tokens_to_ids(CONTROLS))
+    kept = [token for token, kept in zip(document.ids, document.kept, strict=True) if kept]
+    assert control.isdisjoint(kept)
+    assert llama.decode(kept).strip() == {PLAIN: text}.get(template, text)
+    assert [t for t in document.ids if t in control] == [t for t in around.ids if t in control]
+    assert "".join(pieces(text, document)) in (text, " " + text)
+    assert llama("<|eot_id|>", add_special_tokens=False)["input_ids"] == [llama.eos_token_id], "left as it was"
+
+
+@fixture_is_not_changed
+@given(text=words)
+@pytest.mark.parametrize("template", ["auto", PLAIN])
+def test_guarded_is_as_plain_where_there_is_nothing_to_guard_against(llama, template, text):
+    frame = find_frame(llama, template)
+    ((ids, offsets),) = _tokenize_guarded([text], llama, frame)
+    plain = llama(
+        f"{frame.before}{text}{frame.after}", add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    assert ids == plain["input_ids"]
+    inside = (offsets[:, 0] < len(frame.before) + len(text)) & (offsets[:, 1] > len(frame.before))
+    assert offsets[inside].tolist() == [list(plain["offset_mapping"][i]) for i in np.flatnonzero(inside)]
+
+
+@pytest.mark.parametrize("scheme", ["first", "always", "normalizer"])
+def test_guarded_where_a_texts_start_is_marked(own, scheme):
+    """In the way of SentencePiece: "first" marks the start of the whole, not of what follows a control token."""
+    import tokenizers
+
+    backend = tokenizers.Tokenizer(tokenizers.models.Unigram([("<unk>", 0.0), *((c, -1.0) for c in "▁abc<>|ut/sr")], 0))
+    if scheme == "normalizer":  # as in Llama 2
+        n = tokenizers.normalizers
+        backend.normalizer = n.Sequence([n.Prepend("▁"), n.Replace(" ", "▁"), n.Lowercase()])
+    else:
+        backend.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    backend.add_special_tokens(["<s>", "</s>"])
+    own = type(own)(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
+    own.chat_template = "<s>us{{ messages[0]['content'] }}</s>"
+    frame = find_frame(own)
+    for text in ("ab c", " a"):
+        ((ids, _),) = _tokenize_guarded([text], own, frame)
+        assert ids == own(f"<s>us{text}</s>", add_special_tokens=False)["input_ids"]
+    document = read_one("a</s>b", own)
+    assert [own.decode([t]) for t in np.array(document.ids)[document.kept]] == list("a</s>b")
+
+
+def test_a_guard_that_is_in_the_text_is_not_used(llama):
+    text = "\ue000guard\ue000 <|eot_id|>"
+    document = read_one(text, llama)
+    assert max(document.ids) < len(llama)
+    assert "\ue000" in pieces(text, document)
+
+
+@pytest.mark.parametrize(
+    ("template", "strips"),
+    [("<{{ messages[0]['content'] }}>", False), ("<{{ messages[0]['content'] | trim }}>", True)],
+)
+def test_a_template_that_strips_is_followed(llama, template, strips):
+    assert find_frame(llama, template) == ("<", ">", strips)
+    text = "  the soup\n"
+    document = read_one(text, llama, chat_template=template)
+    assert "".join(pieces(text, document)).lstrip("<").rstrip(">") == (text.strip() if strips else text)
+    assert llama.decode(document.ids).startswith("<the" if strips else "<  the")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0]['content'] | upper }}",
+        "{{ messages[0]['content'] | e }}",
+        "{{ messages[0]['content'] | tojson }}",
+        "{{ messages[0]['content'] | replace('\n', ' ') }}",
+        "{{ messages[0]['content'].lstrip() }}",
+        "{{ messages[0]['content'] }}{{ messages[0]['content'] }}",
+        "nothing",
+    ],
+)
+def test_a_template_that_changes_the_text_is_refused(llama, template):
+    with pytest.raises(ValueError, match="The chat template changes the text"):
+        read_texts(["the soup"], llama, chat_template=template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ raise_exception('only system messages') }}", "{% if %}", "{{ messages[3]['content']['x'] }}"],
+)
+def test_a_template_that_refuses_the_role_is_refused(llama, template):
+    with pytest.raises(ValueError, match=r"The chat template refuses .*'user'.* pass chat_template=None"):
+        read_texts(["the soup"], llama, chat_template=template)
+
+
+@pytest.mark.parametrize("template", [None, "auto"])
+def test_a_text_beyond_max_length_is_cut(llama, template):
+    text = "the soup was cold and the waiter was kind " * 5
+    whole = read_one(text, llama, chat_template=template)
+    for max_length in (len(whole.ids) - 1, 20):
+        document = read_one(text, llama, chat_template=template, max_length=max_length)
+        assert document.cut
+        assert document.ids == whole.ids[:max_length]
+        assert document.kept.tolist() == whole.kept[:max_length].tolist()
+        assert document.spans.tolist() == whole.spans[:max_length].tolist()
+    fits = read_one(text, llama, chat_template=template, max_length=len(whole.ids))
+    assert not fits.cut
+    assert fits.ids == whole.ids
+
+
+@fixture_is_not_changed
+@given(data=st.data(), text=words, template=st.sampled_from([None, "auto"]))
+def test_windows_keep_every_token_once(llama, data, text, template):
+    whole = read_one(text, llama, chat_template=template)
+    n_head = int(np.flatnonzero(whole.kept)[0])
+    room = data.draw(st.integers(1, 12))
+    overlap = data.draw(st.integers(0, room - 1))
+    (windows,) = read_texts([text], llama, chat_template=template, max_length=n_head + room, overlap=overlap)
+    head, tokens = whole.ids[:n_head], whole.ids[n_head:]
+    position = 0
+    for window in windows:
+        assert len(window.ids) <= n_head + room
+        assert len(window.ids) == len(window.kept) == len(window.spans)
+        assert not window.cut
+        start = position - (overlap if position else 0)
+        assert window.ids == head + tokens[start : start + room]
+        n_kept = window.kept.sum()
+        assert n_kept > 0
+        assert window.kept[-n_kept:].all()
+        assert window.spans[window.kept].tolist() == whole.spans[n_head:][position : position + n_kept].tolist()
+        position += n_kept
+    assert position == len(tokens)
+
+
+def test_max_length_leaves_room_for_the_text(llama):
+    with pytest.raises(ValueError, match=r"max_length=4 leaves no room for the text: [0-9]+ tokens stand before it;"):
+        read_texts(["the soup"], llama, max_length=4)
+    with pytest.raises(ValueError, match="leaves no room for the text: 1 tokens stand before it and overlap=5;"):
+        read_texts(["the soup"], llama, chat_template=None, max_length=6, overlap=5)
+
+
+def test_what_cannot_be_read_is_said(llama, own):
+    with pytest.raises(ValueError, match="SimpleNamespace is a slow one"):
+        read_texts(["the soup"], SimpleNamespace(is_fast=False))
+    import tokenizers
+
+    own.backend_tokenizer.normalizer = tokenizers.normalizers.Replace("\u200b", "")
+    with pytest.raises(ValueError, match="row 7 has no token"):
+        read_texts(["soup", "\u200b\u200b"], own, chat_template=None, row_of=lambda i: i + 6)
+
+
+def test_what_the_tokenizer_was_told_before_is_of_no_account(own):
+    text = "the soup was cold"
+    expected = read_one(text, own, chat_template=None)
+    own.backend_tokenizer.enable_truncation(2)
+    own.backend_tokenizer.enable_padding(length=50)
+    assert read_one(text, own, chat_template=None).ids == expected.ids
+    assert own.chat_template is not None
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_pad(own, side):
+    own.padding_side = side
+    texts = ["the soup was cold", "x", "a waiter was kind"]
+    documents = [document for (document,) in read_texts(texts, own)]
+    ids, mask = pad(documents, own)
+    longest = max(len(document.ids) for document in documents)
+    assert ids.shape == mask.shape == (3, longest)
+    assert ids.dtype == mask.dtype
+    assert str(ids.dtype) == "torch.int64"
+    assert ids[mask.bool()].tolist() == [token for document in documents for token in document.ids]
+    for row, document in enumerate(documents):
+        n = len(document.ids)
+        place = slice(longest - n, None) if side == "left" else slice(n)
+        assert ids[row, place].tolist() == document.ids
+        assert mask[row].sum() == n
