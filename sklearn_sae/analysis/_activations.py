@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import check_array
 
@@ -29,7 +31,7 @@ def check_activations(X, *, name="X"):
     with refuse_texts(name):
         X = check_array(X, accept_sparse="csr", input_name=name)
     if issparse(X):
-        X = csr_array(X)
+        X = csr_array(X, dtype=np.float32 if X.dtype == np.float16 else None)  # which scipy cannot index
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
@@ -69,7 +71,7 @@ def feature_labels(X, labels, *, name="labels"):
     ----------
     X : array-like, DataFrame or sparse matrix of shape (n_documents, n_features)
     labels : sequence of str of length n_features, mapping from int to str, or None
-        None is the column names of a frame. A feature without a label, or with None or an empty one, is called
+        None is the column names of a frame. A feature without a label, or with a missing or an empty one, is called
         "feature 7".
     name : str, default="labels"
         What to call `labels` in an error.
@@ -78,7 +80,7 @@ def feature_labels(X, labels, *, name="labels"):
     -------
     labels : ndarray of object of shape (n_features,)
     is_labelled : ndarray of bool of shape (n_features,)
-        False without a label, and for names that only count: "feature 7", "topksaetransformer7".
+        False without a label, for one that has no letter or digit, and for "feature 7" of feature 7.
     """
     n_features = X.shape[1] if hasattr(X, "shape") else np.shape(X)[1]
     if labels is None:
@@ -93,11 +95,19 @@ def feature_labels(X, labels, *, name="labels"):
     out = np.array([f"feature {feature}" for feature in range(n_features)], dtype=object)
     is_labelled = np.zeros(n_features, dtype=bool)
     for feature, label in labels.items():
-        if not (isinstance(feature, (int, np.integer)) and 0 <= feature < n_features):
+        if not isinstance(feature, Integral):
+            raise ValueError(f"{name} has a label for {feature!r}; by number, the keys are column numbers (int).")
+        if not 0 <= feature < n_features:
             raise ValueError(f"{name} has a label for feature {feature!r}; the features are 0 to {n_features - 1}.")
-        if label is None or label != label or label == "":
+        if label is None or label is pd.NA or label != label or label == "":
             continue
         if not isinstance(label, str):
             raise TypeError(f"{name} has a {type(label).__name__} for feature {feature} where a label (str) is needed.")
-        out[feature], is_labelled[feature] = label, not _NUMBERED.fullmatch(label)
+        is_labelled[feature] = label != out[feature] and re.search(r"\w", label) is not None
+        out[feature] = label
     return out, is_labelled
+
+
+def only_count(labels):
+    """Return which labels are names that only count: "feature 7", "topksaetransformer7"."""
+    return np.array([_NUMBERED.fullmatch(label) is not None for label in labels], dtype=bool)

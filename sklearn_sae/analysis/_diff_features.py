@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn_sae.analysis._activations import active, counts, feature_labels
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, fisher_pvalues, mcnemar_pvalues
 from sklearn_sae.analysis._intervals import newcombe, paired_correlation
-from sklearn_sae.analysis._label_similarity import name_rows, new_axes
+from sklearn_sae.analysis._label_similarity import legend_above, name_rows, new_axes
 
 _SHARE = Interval(Real, 0, 1, closed="both")
 
@@ -56,7 +56,7 @@ def diff_features(
         (called "A", "B" and so on), or a dict of them by name; or one matrix, which `groups` divides.
 
     groups : array-like of shape (n_documents,), default=None
-        Labels that divide the rows of `A` into data sets. Rows without a label are left out.
+        Labels that divide the rows of `A` into data sets, which come sorted. Rows without a label are left out.
 
     reference : str or label, default=None
         The data set that each of the others is compared with. By default each is compared with the rest, all others
@@ -101,15 +101,16 @@ def diff_features(
     Raises
     ------
     ValueError
-        If there are not two data sets or more, if they have different numbers of columns, if `reference` is none of
-        them, if data sets are paired and have different numbers of rows, if they come from `groups` or if they are more
-        than two without a `reference`, or if no feature is left to compare.
+        If there are not two data sets or more, if they have different numbers or names of columns, if `reference` is
+        none of them, if data sets are paired and have different numbers of rows, if they come from `groups` or if they
+        are more than two without a `reference`, or if no feature is left to compare.
 
     Notes
     -----
     *Tests* are exact, so that they hold for features that are active in few documents too: Fisher's, or McNemar's for
     paired documents, both two-sided as twice the smaller tail. All rows of the table are one family for the correction,
-    so with more data sets there are more tests. They take documents for independent: copies of a document, or several
+    so with more data sets there are more tests. The rate that it keeps is proven for tests that are independent or
+    positively related, not for all others. The tests take documents for independent: copies of a document, or several
     by one author, make p-values too small.
 
     *Intervals* are Newcombe's, which are built from Wilson's intervals of the two shares: method 10 of [1]_, or of [2]_
@@ -147,11 +148,12 @@ def diff_features(
     """
     names, sets = _data_sets(A, B, groups, threshold)
     comparisons = _comparisons(names, sets, groups, reference, paired)
-    labels, _ = feature_labels(A if B is not None or groups is not None else _first(A), labels)
+    labels, _ = feature_labels(_first([A, B] if B is not None else A if groups is None else [A]), labels)
     sizes = np.array([each.shape[0] for each in sets])
     actives = np.stack([counts(each) for each in sets])
     total, n_total = actives.sum(axis=0), sizes.sum()
-    kept = (total > 0) & (total < n_total) & (total >= min_coverage * n_total) & (total <= max_coverage * n_total)
+    coverage = total / n_total
+    kept = (total > 0) & (total < n_total) & (coverage >= min_coverage) & (coverage <= max_coverage)
     if not kept.any():
         raise ValueError(
             "No feature is left to compare: each is active in no document, in all, or in a share outside "
@@ -231,7 +233,7 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
     name_rows(ax, first["label"])
     ax.set_xlabel("difference, percentage points of documents")
     if len(comparisons) > 1:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        legend_above(ax, loc="lower left", ncols=2)
     if len(comparisons) != 1:
         return ax
     name, against = comparisons[0][0]
@@ -245,6 +247,8 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
 
 def _data_sets(A, B, groups, threshold):
     """Return the names of the data sets, and where each is active."""
+    if isinstance(A, Mapping) and not (B is None and groups is None):
+        raise ValueError("A is several data sets: leave out B and groups.")
     if groups is not None:
         if B is not None:
             raise ValueError("groups divides one matrix: leave out B.")
@@ -263,6 +267,7 @@ def _data_sets(A, B, groups, threshold):
                 raise ValueError("There is one data set: pass B, a list of matrices, or groups that divide the rows.")
             A = {_letters(number): each for number, each in enumerate(A)}
         names, sets = list(A), [active(each, threshold, name=str(name)) for name, each in A.items()]
+        _check_columns(A)
     if len(sets) < 2:
         raise ValueError(f"There are {len(sets)} data sets where two or more are needed.")
     widths = [each.shape[1] for each in sets]
@@ -288,9 +293,22 @@ def _comparisons(names, sets, groups, reference, paired):
     return [(0, 1)] if len(sets) == 2 else [(one, None) for one in range(len(sets))]
 
 
+def _check_columns(frames):
+    """Refuse frames whose columns have other names or another order: columns are compared by position."""
+    columns = {name: list(each.columns) for name, each in frames.items() if hasattr(each, "columns")}
+    named = [name for name, each in columns.items() if all(isinstance(column, str) for column in each)]
+    for name in named[1:]:
+        if columns[name] != columns[named[0]]:
+            raise ValueError(
+                f"{named[0]} and {name} have columns of different names, or in another order; they must be the same."
+            )
+
+
 def _letters(number):
     return chr(ord("A") + number) if number < 26 else f"set {number}"
 
 
 def _first(A):
-    return next(iter(A.values() if isinstance(A, Mapping) else A))
+    """Return the first data set whose columns have names, else the first."""
+    A = list(A.values() if isinstance(A, Mapping) else A)
+    return next((each for each in A if hasattr(each, "columns")), A[0])

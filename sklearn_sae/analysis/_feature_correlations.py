@@ -8,7 +8,7 @@ from scipy.sparse import coo_array, csr_array, issparse
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import Interval, validate_params
 
-from sklearn_sae.analysis._activations import active, counts, feature_labels
+from sklearn_sae.analysis._activations import active, counts, feature_labels, only_count
 from sklearn_sae.analysis._cooccurrence import cooccurrences, npmi_of
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, enrichment_pvalues
 from sklearn_sae.analysis._label_similarity import LabelVectors, new_axes, shorten
@@ -85,7 +85,7 @@ def feature_correlations(
 
     max_label_similarity : float, default=0.4
         Pairs whose labels are more alike are left out, as they say the same twice; 1 keeps all. Features without a
-        label are never left out.
+        label, or with one that only counts ("feature 7"), are never left out.
 
     embedder : callable, transformer or None, default=None
         What turns labels into vectors, whose cosine is their similarity: a function from a list of str to an array of
@@ -168,7 +168,8 @@ def feature_correlations(
 
     similarity = np.full(len(i), np.nan)
     if max_label_similarity < 1:
-        comparable = np.flatnonzero(is_labelled[i] & other_is_labelled[j])
+        says, other_says = is_labelled & ~only_count(labels), other_is_labelled & ~only_count(other_labels)
+        comparable = np.flatnonzero(says[i] & other_says[j])
         similarity[comparable] = _similarities(labels[i[comparable]], other_labels[j[comparable]], embedder)
         different = ~(similarity > max_label_similarity)
         i, j, both, similarity = i[different], j[different], both[different], similarity[different]

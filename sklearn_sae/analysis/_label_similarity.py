@@ -1,11 +1,11 @@
 """Which labels say the same as a query: the step by which a question in words chooses features."""
 
-import re
 from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
@@ -105,6 +105,8 @@ class LabelVectors:
             embedder = make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)))
         if hasattr(embedder, "transform"):
             embedder = clone(embedder).fit(labels, None)  # None: `FrozenEstimator` asks for a y
+        elif not callable(embedder):
+            raise TypeError(f"embedder must be a function or a transformer; got {type(embedder).__name__}.")
         self.embedder = embedder
         self.vectors = self._embed(labels)
 
@@ -118,7 +120,8 @@ class LabelVectors:
         return np.asarray(cosine_similarity(self.vectors, vectors), dtype=np.float64)
 
     def _embed(self, texts):
-        vectors = self.embedder.transform(texts) if hasattr(self.embedder, "transform") else self.embedder(texts)
+        with config_context(transform_output="default"):  # a union of sparse parts makes no frame
+            vectors = self.embedder.transform(texts) if hasattr(self.embedder, "transform") else self.embedder(texts)
         if not hasattr(vectors, "tocsr"):
             vectors = np.asarray(vectors)
         if vectors.ndim != 2 or vectors.shape[0] != len(texts):
@@ -147,7 +150,7 @@ def labelled(labels, *, n_features=None, name="labels"):
         )
         n_features = 1 + max(numbers, default=-1)
     labels, is_labelled = feature_labels(np.empty((0, n_features)), labels, name=name)
-    features = np.array([i for i in np.flatnonzero(is_labelled) if re.search(r"\w", labels[i])], dtype=np.intp)
+    features = np.flatnonzero(is_labelled)
     if not len(features):
         raise ValueError(f"{name} has no label; pass at least one.")
     return features, labels[features].tolist()
@@ -188,9 +191,11 @@ def name_rows(ax, labels, *, width=60):
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def legend_above(ax):
-    """Write the legend above the axes, where no data lies, reaching to the left over the rows' names."""
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), fontsize="small")
+def legend_above(ax, *, loc="lower right", **options):
+    """Write the legend above the axes, where no data lies; "lower right" reaches to the left over the rows' names."""
+    legend = ax.legend(frameon=False, loc=loc, bbox_to_anchor=(float("right" in loc), 1), **options)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def shorten(label, width):

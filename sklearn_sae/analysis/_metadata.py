@@ -31,11 +31,18 @@ def metadata_features(metadata, n_documents):
         raise ValueError(f"metadata has {len(metadata)} rows for {n_documents} rows of X.")
     labels, rows, columns = [], [], []
     for name, values in metadata.items():
+        if pd.api.types.infer_dtype(values, skipna=True) in ("date", "datetime"):  # also as objects
+            values = pd.to_datetime(values)
         is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         relation = "="
         if pd.api.types.is_datetime64_any_dtype(values) or (is_number and values.nunique() > _MAX_VALUES):
+            if is_number and np.isinf(values.to_numpy(dtype=np.float64, na_value=np.nan)).any():
+                raise ValueError(f"metadata column {name!r} has infinite values; make them missing or a category.")
             values, relation = pd.qcut(values, _N_BINS, duplicates="drop"), "in"
-        codes, found = pd.factorize(values, sort=isinstance(values.dtype, pd.CategoricalDtype) or is_number)
+        try:
+            codes, found = pd.factorize(values, sort=isinstance(values.dtype, pd.CategoricalDtype) or is_number)
+        except TypeError:
+            raise TypeError(f"metadata column {name!r} has lists or the like; make each value a column.") from None
         rows.append(np.flatnonzero(codes >= 0))
         columns.append(len(labels) + codes[codes >= 0])
         labels += [f"{name} {relation} {value}" for value in found]

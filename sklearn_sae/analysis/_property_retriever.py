@@ -126,7 +126,7 @@ class PropertyRetriever(BaseEstimator):
             X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
         features, labels = column_labels(self)
         self.features_ = pd.DataFrame({"feature": features, "label": labels})
-        self.activations_ = _scaled(sparse.csr_array(X, dtype=np.float32)[:, features])
+        self.activations_ = _scaled(sparse.csr_array(X)[:, features])
         self._label_vectors = LabelVectors(labels, self.embedder)
         return self
 
@@ -245,18 +245,19 @@ def plot_search(found, *, n_labels=6, ax=None):
     name_rows(ax, [f"document {row}" for row in found["document"]])
     ax.set_xlabel("score, by matched label")
     if len(largest):
-        legend_above(ax)
+        legend_above(ax, fontsize="small")
     return ax
 
 
 def _scaled(activations):
-    """Return a CSR array with each column over the mean magnitude of its entries."""
+    """Return a CSR array of float32 with each column over the mean magnitude of its entries."""
+    activations.sum_duplicates()
     activations.eliminate_zeros()
     size = activations.shape[1]
     count = np.bincount(activations.indices, minlength=size)
-    total = np.bincount(activations.indices, weights=np.abs(activations.data), minlength=size)
-    scale = np.where(count, total / np.maximum(count, 1), 1).astype(np.float32)
-    activations.data = activations.data / scale[activations.indices]
+    share = np.abs(activations.data) / np.maximum(count, 1)[activations.indices]  # their sum is never too large
+    scale = np.bincount(activations.indices, weights=share, minlength=size)
+    activations.data = (activations.data / scale[activations.indices]).astype(np.float32)
     return activations
 
 

@@ -69,7 +69,8 @@ class TargetedClustering(ClusterMixin, BaseEstimator):
         ``similarity`` (the cosine of label and query) and ``weight``.
     cluster_names_ : Series of str
         A name by cluster: the labels that set it apart, with several queries behind the pole that it is nearest.
-        Rows that the clusterer calls noise (-1) have none.
+        A cluster without any of the chosen features is named so, and rows that the clusterer calls noise (-1) have no
+        name.
     cluster_features_ : DataFrame
         What sets each cluster apart: the chosen features that are active in a larger share of its rows than of the
         others, largest difference first: ``cluster``, ``feature``, ``label``, ``frequency`` (share of the cluster's
@@ -266,7 +267,7 @@ def choose_features(similarity, n_features):
 
 def active_scale(columns):
     """Return the mean magnitude of each column where it is not zero; 1 for a column of zeros."""
-    total = np.asarray(abs(columns).sum(axis=0), dtype=np.float64).ravel()
+    total = np.asarray(abs(columns).astype(np.float64).sum(axis=0)).ravel()
     count = _n_active(columns)
     return np.where(total > 0, total / np.maximum(count, 1), 1.0)
 
@@ -292,8 +293,10 @@ def set_apart(columns, labels, features):
     tables = []
     for cluster in _clusters(labels):
         inside = labels == cluster
+        if inside.all():
+            continue  # nothing to be set apart from
         frequency = _n_active(columns[inside]) / inside.sum()
-        elsewhere = _n_active(columns[~inside]) / max((~inside).sum(), 1)
+        elsewhere = _n_active(columns[~inside]) / (~inside).sum()
         table = features[["feature", "label"]].assign(
             cluster=cluster,
             frequency=frequency,
@@ -307,13 +310,18 @@ def set_apart(columns, labels, features):
 
 
 def name_clusters(cluster_features, labels, points, poles):
-    """Return a name by cluster: its first labels, behind the pole that its rows are nearest on the mean."""
+    """Return a name by cluster: its first labels, behind the pole that its rows are nearest on the mean.
+
+    Where no feature is active in its rows, the name says so, and no pole.
+    """
     names = {}
     for cluster in _clusters(labels):
         first = cluster_features.loc[cluster_features["cluster"] == cluster, "label"].head(_NAMED_BY)
-        name = "; ".join(shorten(label, _NAME_WIDTH) for label in first) or "none of the features"
-        if poles is not None:
-            name = f"{poles[points[labels == cluster].mean(axis=0).argmax()]}: {name}"
+        center = points[labels == cluster].mean(axis=0)
+        name = "; ".join(shorten(label, _NAME_WIDTH) for label in first)
+        name = name or ("no feature more often" if center.any() else "none of the features")
+        if poles is not None and center.any():
+            name = f"{poles[center.argmax()]}: {name}"
         names[cluster] = name
     return pd.Series(names, name="name", dtype=object)
 
@@ -348,7 +356,7 @@ def plot_clusters(cluster_features, *, names=None, n_labels=5, ax=None):
     name_rows(ax, shown["label"], width=70)
     ax.set_xlabel("share of documents in which the feature is active")
     ax.set_xlim(left=0)
-    legend_above(ax)
+    legend_above(ax, fontsize="small")
     return ax
 
 

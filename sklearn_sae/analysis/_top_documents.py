@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_sae._validation import check_texts
 from sklearn_sae.analysis._activations import check_activations, feature_labels
-from sklearn_sae.analysis._label_similarity import name_rows, new_axes
+from sklearn_sae.analysis._label_similarity import legend_above, name_rows, new_axes
 
 
 @validate_params(
@@ -80,7 +80,9 @@ def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highli
     """
     activations = check_activations(X)
     labels, _ = feature_labels(X, labels)
-    features = [_column(each, labels) for each in ([feature] if isinstance(feature, (str, Integral)) else feature)]
+    features = [_column(each, labels) for each in ([feature] if np.ndim(feature) == 0 else feature)]
+    if not features:
+        raise ValueError("feature is empty: name at least one.")
     if highlight is not None and texts is None:
         raise ValueError("highlight marks words in texts: pass texts too.")
     if texts is not None:
@@ -137,7 +139,7 @@ def plot_top_documents(documents, *, n_documents=10, width=90, ax=None):
     name_rows(ax, names, width=width)
     ax.set_xlabel("activation")
     if shown["feature"].nunique() > 1:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+        legend_above(ax, loc="lower left", ncols=4)
     elif len(shown):
         ax.set_title(shown["label"].iloc[0], loc="left", parse_math=False)
     return ax

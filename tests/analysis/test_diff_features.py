@@ -200,6 +200,13 @@ def test_coverage_bounds_are_of_all_documents_together():
     np.testing.assert_allclose(table["pvalue_adjusted"], false_discovery_control(table["pvalue"]), rtol=1e-12)
 
 
+def test_coverage_bounds_that_rounding_would_miss():
+    A, B = np.zeros((50, 2)), np.zeros((50, 2))
+    A[:7, 0], A[:29, 1] = 1, 1  # 0.07 * 100 is above 7, and 0.29 * 100 below 29
+    table = diff_features(A, B, min_coverage=0.07, max_coverage=0.29)
+    assert sorted(table["feature"]) == [0, 1]
+
+
 def test_a_threshold_says_what_is_active():
     A, B = activations(9, 50, 50)
     low, high = diff_features(A, B), diff_features(csr_array(A), csr_array(B), threshold=0.5)
@@ -210,10 +217,12 @@ def test_a_threshold_says_what_is_active():
 def test_labels_come_from_a_list_a_mapping_or_a_frame():
     A, B = [[1, 0, 1], [0, 1, 1]], [[1, 1, 0], [1, 0, 0]]
     names = ["x", "y", "z"]
-    tables = [diff_features(A, B, labels=names), diff_features(pd.DataFrame(A, columns=names), B)]
+    frames = [pd.DataFrame(X, columns=names) for X in (A, B)]
+    tables = [diff_features(A, B, labels=names), diff_features(frames[0], B), diff_features(csr_array(A), frames[1])]
     for table in tables:
         assert [names[feature] for feature in table["feature"]] == table["label"].tolist()
-    assert set(diff_features(A, B, labels={1: "y", 2: None})["label"]) == {"feature 0", "y", "feature 2"}
+    for missing in (None, float("nan"), pd.NA):
+        assert set(diff_features(A, B, labels={1: "y", 2: missing})["label"]) == {"feature 0", "y", "feature 2"}
 
 
 @pytest.mark.parametrize(
@@ -228,6 +237,13 @@ def test_labels_come_from_a_list_a_mapping_or_a_frame():
         ({"B": None, "groups": [1, 2, 2], "paired": True}, "one matrix a data set"),
         ({"B": np.eye(4)[:, :3], "paired": True}, "as many rows; they have 3, 4"),
         ({"A": [np.eye(3)] * 3, "B": None, "paired": True}, "name one as the reference"),
+        ({"A": {"a": np.eye(3)}}, "several data sets: leave out B"),
+        ({"A": {"a": np.eye(3)}, "B": None, "groups": [1, 2, 2]}, "several data sets: leave out B and groups"),
+        (
+            {name: pd.DataFrame(np.eye(3), columns=list(order)) for name, order in {"A": "xyz", "B": "zyx"}.items()},
+            "A and B have",
+        ),
+        ({"labels": {"0": "a"}}, "keys are column numbers"),
         ({"reference": "C"}, "none of the data sets 'A', 'B'"),
         ({"A": np.zeros((3, 3)), "B": np.zeros((3, 3))}, "No feature is left"),
         ({"min_coverage": 0.9}, "No feature is left"),
@@ -252,8 +268,8 @@ def test_the_plots_show_the_features_that_come_first():
     assert [label.get_text() for label in ax.get_yticklabels()] == first["label"].tolist()
     dots = ax.collections[1].get_offsets()
     assert sorted(dots[:, 0]) == pytest.approx(sorted(100 * first["difference"]))
-    several = plot_diff_features(diff_features([A, B, C]), n_features=5)
+    several = plot_diff_features(diff_features({"$^$": A, "B": B, "C": C}), n_features=5)
     several.figure.canvas.draw()
     legend = {text.get_text() for text in several.get_legend().get_texts()}
-    assert legend == {"A against rest", "B against rest", "C against rest"}
+    assert legend == {"$^$ against rest", "B against rest", "C against rest"}
     plot_diff_features(table.head(0)).figure.canvas.draw()

@@ -1,3 +1,5 @@
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,7 +129,8 @@ def test_labels_that_say_the_same_are_left_out():
     assert pairs(embedder=lambda texts: np.array([meanings[text] for text in texts])) == [(0, 1), (1, 2)]
     labels = {0: "mentions cold soup"}  # nothing to compare it with
     assert pairs() == [(0, 1), *found]
-    for names in (None, [f"topksaetransformer{i}" for i in range(4)]):  # names that only count are not labels
+    counted = [f"topksaetransformer{i}" for i in range(4)]
+    for names in (None, counted, ["--", "??", "!!", "."]):  # these and names that only count say nothing
         table = feature_correlations(X, labels=names)
         assert len(table) == 3
         assert table["label_similarity"].isna().all()
@@ -179,6 +182,22 @@ def test_metadata_are_features_by_value_and_by_quarters():
     assert names.to_dict() == {"source": 1, "length": 4, "stars": 5, "is_reply": 2, "day": 4}
     assert "stars = 5" in everything["other_label"].tolist()
     assert (everything["pvalue"] == 1).all()
+
+
+def test_dates_as_objects_are_dates():
+    days = [datetime.date(2026, 1, 1) + datetime.timedelta(day) for day in range(40)]
+    table = feature_correlations(np.ones((40, 1)), metadata=pd.DataFrame({"day": days}), min_npmi=0.0)
+    assert table["count"].tolist() == [10] * 4
+    assert table["other_label"].str.startswith("day in (").all()
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [([*range(20), np.inf], ValueError, "'c' has infinite values"), ([["a"]] * 21, TypeError, "'c' has lists")],
+)
+def test_metadata_that_cannot_be_features_are_refused(values, kind, message):
+    with pytest.raises(kind, match=message):
+        feature_correlations(np.ones((21, 1)), metadata=pd.DataFrame({"c": values}))
 
 
 def test_nothing_in_common_is_an_empty_table():

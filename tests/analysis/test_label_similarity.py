@@ -1,9 +1,11 @@
 """Labels ranked by a query."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -37,6 +39,12 @@ def test_similarity_is_the_cosine_of_the_embedders_vectors():
     np.testing.assert_allclose(ranking.loc[range(4)], expected)
 
 
+def test_output_set_to_frames_changes_nothing():
+    expected = label_similarity(LABELS, "cold food")
+    with config_context(transform_output="pandas"):
+        pd.testing.assert_frame_equal(label_similarity(LABELS, "cold food"), expected)
+
+
 @pytest.mark.parametrize("embedder", [letters, EmbeddingTransformer(letters, cache_dir=None)])
 def test_callable_and_embedding_transformer_agree(embedder):
     expected = label_similarity(LABELS, "a dog", embedder=letters)
@@ -59,8 +67,13 @@ def test_a_transformer_is_cloned_and_fitted_on_the_labels_and_a_frozen_one_used_
 def test_labels_by_number_and_missing_labels():
     ranking = label_similarity({7: "a dog", 2: "a cat", 4: None, 5: "", 6: "--", 9: float("nan")}, "dog")
     assert ranking["feature"].to_list() == [7, 2]
-    ranking = label_similarity(["a dog", None, "a cat"], "cat")
+    ranking = label_similarity(["a dog", pd.NA, "a cat"], "cat")
     assert ranking["feature"].to_list() == [2, 0]
+    ranking = label_similarity(["feature 0", "a feature of a phone"], "feature")  # what has no label is called that
+    assert ranking["feature"].to_list() == [1]
+    ranking = label_similarity(["flu", "covid19", "2020", "G20"], "covid19")  # labels, though they end in a number
+    assert ranking["feature"].to_list()[0] == 1
+    assert len(ranking) == 4
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.text(min_size=1))
@@ -81,6 +94,8 @@ def test_any_text_is_a_label_or_refused_in_a_sentence(labels, query):
         ([3, "a"], "dog", None, TypeError, "int for feature 0"),
         ([None, ""], "dog", None, ValueError, "no label"),
         ([], "dog", None, ValueError, "no label"),
+        ({"7": "a dog"}, "dog", None, ValueError, "keys are column numbers"),
+        (LABELS, "dog", "all-MiniLM-L6-v2", TypeError, "embedder must be a function or a transformer; got str"),
         (LABELS, " ", None, ValueError, "query is empty"),
         (LABELS, 3, None, TypeError, "query must be a str"),
         (LABELS, "dog", lambda texts: np.ones(len(texts)), ValueError, "one vector a text"),

@@ -24,7 +24,7 @@ LABELS = ["complains about the food", "written in French", "complains about the 
 @pytest.fixture
 def X():
     rng = np.random.default_rng(0)
-    return sparse.random_array((200, 5), density=0.3, rng=rng, format="csr", data_sampler=rng.exponential)
+    return sparse.csr_array(np.where(rng.random((200, 5)) < 0.3, rng.exponential(size=(200, 5)), 0))
 
 
 def test_scores_are_the_weighted_sum_of_scaled_activations(X):
@@ -98,6 +98,18 @@ def test_forms_of_X_agree(X):
     pd.testing.assert_frame_equal(PropertyRetriever(by_number).fit(X).search("food"), expected)
     again = pickle.loads(pickle.dumps(PropertyRetriever(LABELS).fit(X)))
     pd.testing.assert_frame_equal(again.search("food"), expected)
+
+
+def test_neither_scale_nor_stored_duplicates_matter(X):
+    expected = PropertyRetriever(LABELS).fit(X).search("food")
+    for scale in (1e-300, 1e300):
+        found = PropertyRetriever(LABELS).fit(X * scale).search("food")
+        pd.testing.assert_frame_equal(found, expected)
+    doubled = sparse.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    retriever = PropertyRetriever(LABELS).fit(doubled)
+    pd.testing.assert_frame_equal(retriever.search("food"), expected)
+    pd.testing.assert_frame_equal(retriever.match("food"), PropertyRetriever(LABELS).fit(X).match("food"))
+    assert doubled.nnz == 2 * X.nnz  # the caller's matrix is left as it was
 
 
 def test_labels_are_embedded_once(X):

@@ -150,6 +150,27 @@ def test_noise_has_no_name_and_rows_without_a_feature_are_named_so(reviews):
     assert two.cluster_names_[without[0]] == "none of the features"
 
 
+def test_names_claim_no_pole_and_no_difference_that_is_not_there():
+    labels = ["praises a taste", "praises a smile", "complains of noise", "complains of a delay"]
+    X = np.vstack([np.eye(4)] * 5 + [np.zeros((10, 4))])
+    poles = TargetedClustering(["praise", "complaint"], feature_labels=labels, clusterer=KMeans(3), random_state=0).fit(
+        X
+    )
+    assert poles.cluster_names_[poles.labels_[-1]] == "none of the features"  # on the side of neither
+    one = TargetedClustering("praise", feature_labels=labels, clusterer=KMeans(1), random_state=0).fit(X)
+    assert one.cluster_features_.empty  # there is nothing else to be set apart from
+    assert one.cluster_names_.to_list() == ["no feature more often"]
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_scales_are_exact_for_many_rows_and_large_values(form):
+    labels = ["praises a taste", "complains of noise"]
+    clustering = TargetedClustering(["praise", "complaint"], feature_labels=labels, random_state=0)
+    X = np.tile(np.float32([[3e38, 0], [0, 3e38]]), (20, 1))
+    assert len(set(clustering.fit(form(X)).labels_)) == 2
+    np.testing.assert_allclose(clustering.scale_, 3e38, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("params", "kind", "message"),
     [

@@ -15,7 +15,13 @@ def sparse_frame(X):
     return pd.DataFrame.sparse.from_spmatrix(csr_matrix(X))
 
 
-@pytest.mark.parametrize("form", [np.asarray, csr_array, pd.DataFrame, sparse_frame])
+def sixteen_bits(X):
+    X = csr_array(X)
+    X.data = X.data.astype(np.float16)
+    return X
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array, pd.DataFrame, sparse_frame, sixteen_bits])
 def test_the_most_active_documents_come_first_and_the_earlier_of_equal_ones(form):
     table = top_documents(form(X), 0, TEXTS)
     assert table["document"].tolist() == [2, 1, 3]
@@ -67,6 +73,8 @@ def test_a_frame_names_its_features_and_a_threshold_cuts():
     [
         ({"feature": 2}, "feature 2 does not exist"),
         ({"feature": -1}, "feature -1 does not exist"),
+        ({"feature": 1.0}, "feature 1.0 does not exist"),
+        ({"feature": []}, "feature is empty"),
         ({"feature": "c"}, "'c' is no label"),
         ({"feature": "a", "labels": ["a", "a"]}, "stands for several"),
         ({"feature": 0, "labels": ["a"]}, "1 labels for 2 features"),
