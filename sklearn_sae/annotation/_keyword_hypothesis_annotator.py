@@ -157,9 +157,10 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         )
 
     def _name(self, texts, activations, examples, neurons):
+        token = check_token_pattern(self.token_pattern)
         presence, terms = find_terms(
             texts,
-            token=check_token_pattern(self.token_pattern),
+            token=token,
             ngram_range=self.ngram_range,
             stop_words=_check_stop_words(self.stop_words),
             min_df=self.min_df,
@@ -169,7 +170,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             use = np.ones(len(texts), dtype=bool)
             use[chosen.scoring] = False
             keywords, opposed = choose_terms(presence, column(activations, i), self.n_keywords, use=use)
-            candidates.append([write_sentence(terms[keywords], terms[opposed])] if keywords else [])
+            candidates.append([write_sentence(terms[keywords], terms[opposed], token=token)] if keywords else [])
         return candidates, _WHY_NOT
 
     def _judge(self, texts, hypotheses, rows, columns):

@@ -26,6 +26,7 @@ TOKEN_PATTERN = (
     rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+"
     rf"(?:'(?:(?![{_UNSPACED}])\w)+)*"
 )
+_TOKEN = re.compile(TOKEN_PATTERN)
 
 # Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
 _ENGLISH_STOP_WORDS = """
@@ -204,11 +205,11 @@ def choose_terms(presence, activation, n_keywords, *, use):
     return sets
 
 
-def write_sentence(terms, opposed=()):
+def write_sentence(terms, opposed=(), *, token=_TOKEN):
     """Return `mentions "a", "b" or "c"`, or with a second set `mentions more of "a" or "b" than of "c"`."""
     if not len(opposed):
-        return f"mentions {_listed(_without_contained(terms))}"
-    return f"mentions more of {_listed(terms)}{_OPPOSED}{_listed(opposed)}"
+        return f"mentions {_listed(_without_contained(terms), token)}"
+    return f"mentions more of {_listed(terms, token)}{_OPPOSED}{_listed(opposed, token)}"
 
 
 def match_sentences(texts, sentences, *, token):
@@ -277,12 +278,14 @@ def _forms(term):
     return {form for form in forms if form == term or len(form.rpartition(" ")[2].removesuffix("s")) >= _STEM_LENGTH}
 
 
-def _show(term):
-    return re.sub(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])", "", term)
+def _show(term, token):
+    """Return the term without the spaces that its script does not have, if it is then still read as the same words."""
+    shown = re.sub(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])", "", term)
+    return shown if token.findall(shown) == token.findall(term) else term
 
 
-def _listed(terms):
-    quoted = [f'"{_show(term)}"' for term in terms]
+def _listed(terms, token):
+    quoted = [f'"{_show(term, token)}"' for term in terms]
     return (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
 
 

@@ -259,7 +259,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     ):
         """Count what a run will ask for, without asking.
 
-        Neither the cache nor repeated texts, which save requests, are taken into account. Not counted are
+        Neither the cache nor repeated texts, which save requests, are taken into account. With `min_label_score`, all
+        latents count as having a label that scores less. Not counted are
         requests sent again after an unreadable reply, a refused schema or a failure, and the hidden thoughts
         of reasoning models, which are billed as completion tokens.
 
@@ -301,21 +302,21 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             instructions=self.instructions,
             words_per_text=words,
         )
-        scoring = LLMClient.count(
-            n_texts=n_named * 2 * (self.n_scoring_examples // 2),
-            concepts=[_TYPICAL_HYPOTHESIS] * self.n_candidates,
-            concepts_per_call=self.concepts_per_call,
-            words_per_text=words,
-            labels=self.labels,
-        )
-        judging = LLMClient.count(
-            n_texts=n_texts * max(n_fits, 1),
-            concepts=concepts,
-            concepts_per_call=self.concepts_per_call,
-            words_per_text=words,
-            labels=self.labels,
-        )
-        total = Counter(naming) + Counter(scoring) + Counter(judging)
+
+        def judged(n_texts, concepts):
+            return LLMClient.count(
+                n_texts=n_texts,
+                concepts=concepts,
+                concepts_per_call=self.concepts_per_call,
+                words_per_text=words,
+                labels=self.labels,
+            )
+
+        n_scored = n_named * 2 * (self.n_scoring_examples // 2)
+        labels = judged(n_scored if self.min_label_score is not None else 0, [_TYPICAL_HYPOTHESIS])
+        scoring = Counter(labels) + Counter(judged(n_scored, [_TYPICAL_HYPOTHESIS] * self.n_candidates))
+        judging = judged(n_texts * max(n_fits, 1), concepts)
+        total = Counter(naming) + scoring + Counter(judging)
         cost = {key: total[key] for key in naming}
         cost["price"] = sum(
             price(count["prompt_tokens"], count["completion_tokens"], (self.prices or {}).get(model), batch=self.batch)
@@ -342,6 +343,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         check_base_url(self.base_url)
         if self.output == "probability" and self.concepts_per_call > 1:
             raise ValueError('output="probability" needs concepts_per_call=1.')
+        if self.min_label_score is not None and not self.n_scoring_examples:
+            raise ValueError("min_label_score needs texts to score a label on; set n_scoring_examples to 2 or more.")
         check_labels(self.labels)
         if self.labels is not None and self.output == "probability":
             raise ValueError('output="probability" is P(yes): it needs labels=None.')

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 _CHUNK_ROWS = 2**13
 _PENALTIES = np.logspace(-4, 3, 29)  # in units of the mean variance of a feature
+_LEAST_LEFT = 1e-5  # of an output's variance; less than that is of rounding errors, for products are float32
 
 
 class Metric(NamedTuple):
@@ -100,7 +101,7 @@ def _ridge(within, across, n):
         shrunk = on_axes / (variances + penalty)[:, None]
         left = across.shape[1] - 2 * (on_axes * shrunk).sum() + (variances[:, None] * shrunk**2).sum()
         degrees = 1 + (variances / (variances + penalty)).sum()
-        error = left / max(1 - degrees / n, 1e-9) ** 2
+        error = max(left, _LEAST_LEFT * across.shape[1]) / max(1 - degrees / n, 1e-9) ** 2
         if error < best:
             best, coef = error, axes @ shrunk
     return coef

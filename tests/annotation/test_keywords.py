@@ -282,6 +282,13 @@ def test_every_term_of_a_text_is_found_in_it(text, n, pattern):
         assert match_sentences([text], [write_sentence([term])], token=token) == [[True]]
 
 
+@pytest.mark.parametrize("pattern", [TOKEN_PATTERN, r"\w+", r"\S+", r"\w"])
+def test_a_phrase_is_written_so_that_it_is_read_as_the_same_words(pattern):
+    token, text = check_token_pattern(pattern), "很好 吃 カフェ latte"  # split into words beforehand
+    for term in terms_of(text, token=token, ngram_range=(1, 3)):
+        assert match_sentences([text], [write_sentence([term], token=token)], token=token) == [[True]]
+
+
 @pytest.mark.parametrize("pattern", ["(", r"(\w)+", r"\w*"])
 def test_bad_token_patterns(pattern):
     with pytest.raises(ValueError, match="token_pattern"):

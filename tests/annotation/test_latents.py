@@ -109,3 +109,18 @@ def test_behind_anything_but_a_selector_latents_are_neurons_like_others(rule_ser
 def test_a_score_beyond_its_range_is_refused(planted, reader):
     with pytest.raises(ValueError, match="min_label_score"):
         LLMHypothesisAnnotator(reader, min_label_score=1.5).fit(planted.texts)
+
+
+def test_a_label_is_scored_on_texts(planted, reader):
+    with pytest.raises(ValueError, match="min_label_score needs texts to score a label on"):
+        LLMHypothesisAnnotator(reader, min_label_score=0.5, n_scoring_examples=0).fit(planted.texts)
+
+
+def test_the_scoring_of_labels_is_counted(rule_server, planted, reader):
+    asked = annotator(rule_server, reader, min_label_score=1.0, concepts_per_call=1)
+    reader.labels |= {i: f"mentions {i}" for i in range(len(planted.words))}  # all to be scored, none to be kept
+    estimate = asked.estimate_cost(0, n_neurons=len(planted.words))["requests"]
+    n_requests = len([1 for _ in rule_server.requests])
+    asked.fit(planted.texts)
+    assert len(rule_server.requests) - n_requests <= estimate
+    assert estimate > asked.set_params(min_label_score=None).estimate_cost(0, n_neurons=len(planted.words))["requests"]

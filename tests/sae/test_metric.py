@@ -116,6 +116,14 @@ def test_an_output_that_does_not_vary_has_no_part():
     assert (metric.factors > 1.01).sum() == 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_nothing_predicts_hardly_stretches_even_with_more_features_than_rows(seed):
+    rng = np.random.default_rng(seed)
+    X = (rng.normal(size=(50, 300)) * np.arange(1, 301) ** -0.5).astype(np.float32)
+    scaling, _ = learn(X, rng.normal(size=50))
+    assert scaling.metric.spread**2 - 1 < 0.2  # the share of the variance of y that the regression explains
+
+
 def test_same_bits_whatever_the_number_of_threads():
     X, y = draw(3000, 200)
     results = []

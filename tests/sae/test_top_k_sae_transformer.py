@@ -430,6 +430,26 @@ def test_calls_of_partial_fit_add_up_what_they_learn_of_the_target(encoder):
     assert not hasattr(whole, "target_coef_")
 
 
+def test_the_target_is_learned_further_with_another_encoder():
+    X, y = _rows_with_a_faint_signal("regression")
+    sae = small(target_weight=1.0).partial_fit(X[:50], y[:50]).set_params(encoder="matching_pursuit")
+    sae.partial_fit(X[50:], y[50:])
+    alone = small(target_weight=1.0, encoder="matching_pursuit").partial_fit(X[:50], y[:50]).partial_fit(X[50:], y[50:])
+    np.testing.assert_array_equal(sae._scaling.metric.coef, alone._scaling.metric.coef)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [(["a", None], "Input classes contains NaN: row 1"), ([["a", "b"]], "should be a 1d array")],
+)
+def test_classes_are_checked_as_a_target(X, classes, message):
+    with pytest.raises(ValueError, match=message):
+        small(target_weight=1.0).partial_fit(X[:50], ["a", "b"] * 25, classes=classes)
+    of_several_types = np.array([1, "a"], dtype=object)
+    sae = small(target_weight=1.0).partial_fit(X[:50], of_several_types[[0, 1] * 25], classes=of_several_types)
+    assert sae.classes_.tolist() == [1, "a"]
+
+
 @pytest.mark.parametrize("y", [np.ones(50), ["a"] * 50, np.ones(50, bool)])
 def test_the_first_chunk_must_say_what_the_target_is(X, y):
     sae = small(target_weight=0.5)
