@@ -91,9 +91,9 @@ def _parser():
         command.add_argument(
             "--target-weight",
             type=_weight,
-            default=1.0,
+            default=0.2,
             metavar="W",
-            help="how much training heeds the target; 0 ignores it (default 1)",
+            help="how much training heeds the target; 0 ignores it (default %(default)s)",
         )
         command.add_argument(
             "--held-out", type=_share, default=0.2, metavar="SHARE", help="share of texts kept to test on (default 0.2)"

@@ -23,7 +23,7 @@ def make_hypothesis_pipeline(
     n_components="auto",
     k="auto",
     n_hypotheses=20,
-    target_weight=1.0,
+    target_weight=0.2,
     naming="keywords",
     model="auto",
     random_state=None,
@@ -45,9 +45,10 @@ def make_hypothesis_pipeline(
         K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
     n_hypotheses : int, default=20
         How many neurons to select and name.
-    target_weight : float, default=1.0
-        How much the training of the autoencoder attends to what predicts the target. 0 trains without it. See
-        `TopKSAETransformer`.
+    target_weight : float, default=0.2
+        How much the training of the autoencoder attends to what predicts the target; 0 trains without it. At 1 the
+        hypotheses together predict more, and two of them that stand for all that speaks for or against leave the
+        others little to add. See `TopKSAETransformer`.
     naming : {"keywords", "llm"} or annotator, default="keywords"
         What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
         of them with parameters of your own (its ``encoder`` is set here).

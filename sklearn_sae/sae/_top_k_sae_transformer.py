@@ -51,8 +51,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         the first so many neurons each, which puts broad concepts first. None is the plain loss.
     target_weight : float, default=0.0
         Weight of how well `y` can be read from the reconstruction, so that neurons tell apart what predicts `y`, at
-        little cost in reconstruction; 1 is a good start, and above 3 neurons begin to die. Above 0, `fit` needs `y`; at
-        0, `y` is ignored.
+        little cost in reconstruction. At 0.1 to 0.3 many neurons share in it; at 1 they predict as much as they can,
+        most of it through a few that stand for `y` itself; above 3 neurons die. Above 0, `fit` needs `y`; at 0, `y` is
+        ignored.
     aux_k : int or None, default=None
         How many dead neurons per row reconstruct the residual in the auxiliary loss. None is ``min(2 * k, M)``.
     aux_weight : float, default=1/32
@@ -197,7 +198,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     `target_weight` of 0, 0.3, 1 and 3, and unseen snippets with 0.23, 0.44, 0.46 and 0.47; ridge regression on the
     embeddings has 0.57 and 0.47. The reconstruction's R2 goes from 0.31 to 0.29 and from 0.27 to 0.25, and the mean
     absolute correlation between the 20 from 0.06 to 0.07 and from 0.03 to 0.03. At 10 it gains nothing further and a
-    third of the neurons is dead.
+    third of the neurons is dead. Of the reviews, 1, 3, 8 and 20 neurons hold 0.32, 0.45, 0.50 and 0.52 at a weight of
+    0.3, and 0.52, 0.57, 0.57 and 0.58 at 1: there, two or three neurons stand for good and bad, and the others add
+    next to nothing to them.
 
     References
     ----------
