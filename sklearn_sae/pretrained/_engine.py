@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_sae._cache import path_fingerprint
 from sklearn_sae.pretrained._pooling import pool
-from sklearn_sae.pretrained._reader import Reader
+from sklearn_sae.pretrained._reader import Reader, check_device
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
 from sklearn_sae.pretrained._tokens import pad, read_texts
 
@@ -43,6 +43,8 @@ class Engine:
         with self._lock:
             if self._reader is None:
                 encoder = self.encoder
+                if self._sae_device != "auto":
+                    check_device(self._sae_device, name="sae_device")
                 reader = Reader(
                     self.model, layer=encoder.layer, site=encoder.site, center=encoder.center, **self._options
                 )
@@ -132,6 +134,11 @@ class Engine:
         kept[kept.clone()] = torch.from_numpy(np.concatenate([document.kept for document in documents]))
         states = reader.states(ids, mask)
         states = states[kept.to(states.device)]
+        if not states.isfinite().all():  # no latent would be active
+            raise ValueError(
+                "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
+                "'float32', or look for such numbers in its weights."
+            )
         if self._encode is None:
             device = states.device if self._sae_device == "auto" else self._sae_device
             self._encode = TorchEncoder(self.encoder, device)
@@ -158,7 +165,9 @@ def reader_identity(model, tokenizer):
         parts.append(hashed.hexdigest())
     if getattr(tokenizer, "is_fast", False):
         special = tokenizer.bos_token_id, tokenizer.eos_token_id
-        parts += [tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template, special]
+        backend = json.loads(tokenizer.backend_tokenizer.to_str())
+        backend |= {"truncation": None, "padding": None}  # set anew by each use, and of no account here
+        parts += [backend, tokenizer.chat_template, special]
     return json.dumps(parts)
 
 

@@ -112,9 +112,9 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
     with LayerNorm.
 
     Each text is read once for all aggregations, and 16 bytes are stored for each latent active in it. A model that is
-    given ready is hashed at each `transform`, so that changed weights are noticed; ``cache_dir=None`` saves that. It
-    cannot be pickled with the estimator. A file or folder is read anew when it changes; a name on the hub is taken to
-    stay what it is.
+    given ready is hashed at each `transform`, so that changed weights are noticed; ``cache_dir=None`` saves that, and
+    is needed where hooks of your own change what the model computes, which are not noticed. It cannot be pickled with
+    the estimator. A file or folder is read anew when it changes; a name on the hub is taken to stay what it is.
 
     In a batch short texts are padded, so the last digits of an activation may depend on the texts beside it; in
     "bfloat16" these are the third digits.
@@ -282,7 +282,7 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If texts were cut.
+            If texts that are not yet in the store were cut.
         """
         self._validate_params()
         return self._in_container(self._read(check_texts(X)), X)
@@ -368,15 +368,22 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
         from sklearn_sae.pretrained._engine import Engine, path_identity
         from sklearn_sae.pretrained._sparse_encoder import load_sparse_encoder
 
-        names = ("sae", "activation_scale", "model", "tokenizer", "device", "sae_device", "dtype", "model_kwargs")
+        names = ("sae", "activation_scale", "model", "tokenizer", "device", "sae_device", "dtype")
         files = [path_identity(name) for name in (self.sae, self.model) if isinstance(name, str | os.PathLike)]
-        settings = [*(getattr(self, name) for name in names), files]
+        model_kwargs = dict(self.model_kwargs or {})  # a copy, so that what is changed in place is noticed
+        settings = [*(getattr(self, name) for name in names), model_kwargs, files]
 
-        if "token" in (self.model_kwargs or {}):
+        if "token" in model_kwargs:
             raise ValueError(
                 "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
                 "set the environment variable HF_TOKEN."
             )
+        for name in ("config", "device", "dtype", "torch_dtype", "tokenizer"):
+            if name in model_kwargs:
+                raise ValueError(
+                    f"model_kwargs holds {name!r}; pass the parameter dtype, device or tokenizer instead, or for "
+                    "another config a loaded model."
+                )
 
         def load():
             encoder = load_sparse_encoder(self.sae, activation_scale=self.activation_scale)
@@ -390,7 +397,7 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
                 tokenizer=self.tokenizer,
                 device=self.device,
                 dtype=self.dtype,
-                **(self.model_kwargs or {}),
+                **model_kwargs,
             )
 
         return _loaded.setdefault(self, _Loaded()).get(settings, load)

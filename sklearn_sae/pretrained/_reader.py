@@ -116,6 +116,12 @@ class Reader:
         """
         import torch
 
+        n_embedded = len(self._decoder.get_input_embeddings().weight)
+        if ids.max() >= n_embedded:
+            raise ValueError(
+                f"The tokenizer gives token {int(ids.max())}, but the reader knows tokens 0 to {n_embedded - 1}; pass "
+                "the tokenizer that the reader was trained with."
+            )
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self._takes_positions and not mask[:, 0].all():  # or the model counts the padding on the left too
             inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
@@ -259,7 +265,11 @@ def _has_layer_norm(block):
 def _input_device(decoder):
     embedding = decoder.get_input_embeddings()
     device = embedding.weight.device
-    return embedding._hf_hook.execution_device if device.type == "meta" else device  # offloaded by accelerate
+    if device.type != "meta":
+        return device
+    if not hasattr(embedding, "_hf_hook"):
+        raise ValueError("The reader's weights are on the device 'meta', which holds no numbers; pass a loaded model.")
+    return embedding._hf_hook.execution_device  # offloaded by accelerate
 
 
 def _load_config(name, hub):
@@ -276,16 +286,23 @@ def _load_tokenizer(name, hub):
     return _from_hub(AutoTokenizer.from_pretrained, name, **hub)
 
 
+def check_device(device, *, name="device"):
+    """Refuse a device that is not there; `name` is the parameter that holds it."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError):
+        raise ValueError(f"{name}={device!r} cannot be used here; pass 'auto' or 'cpu'.") from None
+
+
 def _load_model(name, config, *, device, dtype, model_kwargs):
     import torch
     from transformers import AutoModel
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError):
-        raise ValueError(f"device={device!r} cannot be used here; pass 'auto' or 'cpu'.") from None
+    check_device(device)
     placed = {} if str(device) == "cpu" else {"device_map": {"": device}}
     with _quiet():
         model, info = _from_hub(

@@ -85,7 +85,9 @@ def read_texts(
         spans = np.clip(offsets[first:stop] - len(frame.before), 0, len(body))
         if frame.strips:
             spans += len(text) - len(text.lstrip())
-        head = ids[:first] if bos is None or ids[0] == bos else [bos, *ids[:first]]
+        head = ids[:first]
+        if bos is not None and head[:1] != [bos]:  # the text's own first token may have the same number
+            head = [bos, *head]
         documents.append(_windows(head, ids[first:stop], spans, max_length, overlap))
     return documents
 

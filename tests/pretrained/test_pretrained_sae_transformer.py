@@ -286,6 +286,14 @@ def test_a_parameter_that_changes_is_heeded(gpt2_reader, make_goodfire_file):
     assert transformer.fit(TEXTS).transform(TEXTS).shape[1] == 30
 
 
+def test_model_kwargs_that_are_changed_in_place_are_heeded(gpt2_reader, sae, n_loaded):
+    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, model_kwargs={"attn_implementation": "eager"})
+    transformer.transform(TEXTS[:1])
+    transformer.model_kwargs["attn_implementation"] = "sdpa"
+    transformer.transform(TEXTS[:1])
+    assert len(n_loaded) == 2
+
+
 def test_a_file_that_changes_is_read_anew(gpt2_reader, sae, make_goodfire_file, tmp_path):
     file = tmp_path / "copy-l2.pt"
     shutil.copy(sae, file)
@@ -394,6 +402,18 @@ def test_what_activations_depend_on_is_read_anew(llama_reader, sae, n_read, chan
     PretrainedSAETransformer(sae, model=llama_reader).transform(TEXTS[:1])
     PretrainedSAETransformer(sae, model=llama_reader, **change).transform(TEXTS[:1])
     assert sum(n_read) == 2
+
+
+def test_what_a_given_tokenizer_was_told_before_reads_nothing_again(gpt2_reader, sae, n_read):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gpt2_reader)
+    tokenizer.backend_tokenizer.enable_truncation(4)
+    tokenizer.backend_tokenizer.enable_padding(length=20)
+    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, tokenizer=tokenizer)
+    for _ in range(2):
+        transformer.transform(TEXTS)
+    assert sum(n_read) == len(TEXTS)
 
 
 def test_batches_are_of_like_length(gpt2_reader, sae, monkeypatch):
@@ -566,6 +586,28 @@ def test_bad_parameters(sae, gpt2_reader, parameter, value):
     for call in (transformer.fit, transformer.transform):
         with pytest.raises(ValueError, match=parameter):
             call(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["config", "device", "dtype", "torch_dtype", "tokenizer"])
+def test_model_kwargs_that_have_a_parameter_of_their_own(sae, gpt2_reader, name):
+    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, model_kwargs={name: "bfloat16"})
+    with pytest.raises(ValueError, match=f"model_kwargs holds '{name}'"):
+        transformer.fit(TEXTS)
+
+
+@pytest.mark.parametrize("device", ["nowhere", "cuda:99"])
+def test_a_device_that_does_not_exist(sae, gpt2_reader, device):
+    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, sae_device=device)
+    with pytest.raises(ValueError, match=f"sae_device='{device}' cannot be used here"):
+        transformer.transform(TEXTS)
+
+
+def test_states_that_are_no_numbers_are_refused(sae, ready):
+    with torch.no_grad():
+        ready.transformer.h[0].mlp.c_fc.weight[0, 0] = float("nan")
+    transformer = PretrainedSAETransformer(sae, model=ready)
+    with pytest.raises(ValueError, match="states are not all finite"):
+        transformer.transform(TEXTS)
 
 
 def test_a_token_is_no_parameter(sae, gpt2_reader):

@@ -207,7 +207,7 @@ def test_a_model_given_ready_is_left_as_it_was(path, model, ids):
     with pytest.raises(AssertionError, match="is run"):  # so the hook would have told
         states_of(model, ids, layer=2, site="attn_out")
     with pytest.raises(IndexError):
-        states_of(model, ids + 10**6, layer=1, site="resid_post")
+        states_of(model, ids - 10**6, layer=1, site="resid_post")
     handle.remove()
     assert [module.training for module in model.modules()] == modes
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
@@ -354,6 +354,24 @@ def test_a_layer_or_site_that_does_not_exist(path, model):
 def test_a_device_that_does_not_exist(llama_reader):
     with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
         Reader(llama_reader, layer=1, site="z", device="nowhere")
+
+
+def test_a_model_without_its_weights(model, path, ids):
+    import torch
+    from transformers import AutoTokenizer
+
+    with torch.device("meta"):
+        empty = type(model)(model.config)
+    reader = Reader(empty, layer=1, site="resid_post", tokenizer=AutoTokenizer.from_pretrained(path))
+    with pytest.raises(ValueError, match="'meta', which holds no numbers"):
+        reader.states(ids, torch.ones_like(ids))
+
+
+def test_a_token_that_the_model_does_not_know(model, path, ids):
+    reader = Reader(path, layer=1, site="resid_post")
+    ids[1, 2] = model.config.vocab_size
+    with pytest.raises(ValueError, match=f"gives token {ids[1, 2]}, but the reader knows tokens 0 to {ids[1, 2] - 1}"):
+        reader.states(ids, ids.new_ones(ids.shape))
 
 
 def test_a_tokenizer_that_cannot_be_found(make_model):

@@ -76,6 +76,18 @@ def test_a_template_writes_its_own_bos_or_gets_one(llama, prepend_bos, n):
     assert without.ids[n:] == llama("Text: the soup", add_special_tokens=False)["input_ids"]
 
 
+def test_a_text_that_begins_with_the_bos_number_gets_a_bos_too():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({"<s>": 0, "soup": 1}, unk_token="<s>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
+    document = read_one("unknown soup", tokenizer, prepend_bos=True)
+    assert document.ids == [0, 0, 1]
+    assert document.kept.tolist() == [False, True, True]
+
+
 def test_the_eos_stands_in_for_a_missing_bos(own):
     own.bos_token = None
     assert read_one("the soup", own, chat_template=None, prepend_bos=True).ids[0] == own.eos_token_id
