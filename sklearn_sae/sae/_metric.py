@@ -68,7 +68,7 @@ def learn_metric(moments, n_features, weight):
 
     Outputs are standardized for it, and one that does not vary has no part. The penalty of the ridge regression is the
     one of least generalized cross-validation error over all outputs (Golub, Heath & Wahba 1979): of a target that
-    nothing predicts, the coefficients are then close to 0, and there is hardly a stretch.
+    nothing predicts, the coefficients are then close to 0, and there is hardly a stretch, given a hundred rows or so.
     """
     n, means = moments[0, 0], moments[0, 1:] / moments[0, 0]
     covariance = moments[1:, 1:] / n - np.outer(means, means)
