@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import signal
 import string
 from pathlib import Path
 
@@ -20,6 +21,13 @@ from sklearn.utils import estimator_checks
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard():
+    """Where the tests run in the background SIGINT is ignored, and programs started from them would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
