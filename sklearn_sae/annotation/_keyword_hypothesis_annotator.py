@@ -82,9 +82,10 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     -----
     Long names predict better than short ones: people say one thing in many ways. On 2,000 reviews, names of at most
     8 terms predict unseen reviews with an R² of 0.37, names of at most 60 terms (25 on average) with 0.49, and
-    agree better with their neurons; without terms that speak against the neuron, 0.43. Where names are to be
-    read at a glance, set `n_keywords` to 8. A term is tried if its log-odds lie 3 standard errors from 0; on those
-    reviews about 40 terms of a neuron lie above and 14 below, of which one or none would by chance.
+    agree better with their neurons; without terms that speak against the neuron, 0.43 (neurons of
+    ``make_hypothesis_pipeline(target_weight=1)``). Where names are to be read at a glance, set `n_keywords` to 8. A
+    term is tried if its log-odds lie 3 standard errors from 0; on those reviews about 40 terms of a neuron lie above
+    and 14 below, of which one or none would by chance.
 
     References
     ----------
