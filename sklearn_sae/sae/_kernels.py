@@ -5,25 +5,47 @@ product of a sparse with a dense matrix, both weight gradients are that of the t
 is a dot product an entry; no (B, M) gradient exists. The rest of the package calls the functions of this file; faster
 forms may replace them without a change elsewhere.
 
-All results are the same bits for every number of CPU threads.
+Float32 on CPUs goes through the C files beside this one, where they are compiled: they take addresses, and check
+nothing. All results are the same bits for every number of CPU threads.
 """
 
+import ctypes
 import warnings
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 try:
-    from sklearn_sae.sae._topk import topk as compiled_topk
+    from sklearn_sae.sae import _compiled as compiled
 except ImportError:  # there was no C compiler where the package was built
-    compiled_topk = None
+    compiled = None
 
 TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
+_LEAST_COARSE = 32  # neurons for each of K from which a coarse product pays
 _BAG = 64  # neurons added up by one thread: their order, and so the bits, shall not depend on how many there are
+
+
+def _share_threads():
+    """Let the compiled functions run in the threads of torch's OpenMP, if that is GCC's or understands its calls."""
+    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    try:
+        function = ctypes.CDLL(str(library)).GOMP_parallel
+    except (OSError, AttributeError):
+        return
+    compiled.use_threads(ctypes.cast(function, ctypes.c_void_p).value)
+
+
+if compiled is not None:
+    _share_threads()
+
+
+def runs_compiled(*tensors):
+    """Return whether the compiled functions take these tensors."""
+    return compiled is not None and all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
 
 
 class Active(NamedTuple):
@@ -52,11 +74,10 @@ def _regular_rows(n_rows, k, device):
 
 
 class ByNeuron(NamedTuple):
-    """The entries of an `Active` neuron by neuron."""
+    """Entries neuron by neuron."""
 
-    order: Tensor  # (n_active,) their positions in row order
-    rows: Tensor  # (n_active,)
-    starts: Tensor  # (M + 1,)
+    order: Tensor  # (n_active,) their positions
+    starts: Tensor  # (M + 1,): neuron j has those at starts[j] up to starts[j + 1]
 
 
 def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
@@ -79,61 +100,70 @@ def stretched(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
 
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
-    n_candidates = max(16, 2 * k)
-    if _is_float32_cpu(x) and multiplies_bfloat16() and weight.shape[0] >= 32 * n_candidates:
-        return _topk_through_bfloat16(x, weight, offset, k, n_candidates)
+    if runs_compiled(x, weight) and multiplies_bfloat16() and weight.shape[0] >= _LEAST_COARSE * k:
+        return _topk_through_bfloat16(x, weight, offset, k)[:2]
     return _topk(linear(x, weight, offset), k)
 
 
-def _topk_through_bfloat16(x, weight, offset, k, n_candidates):
-    """Return the same by a coarse product that takes less than half the time, and exact ones for its candidates.
+def _topk_through_bfloat16(x, weight, offset, k):
+    """Return the same by a coarse product that takes less than half the time, and how many entries were computed.
 
-    What a row's coarse entries are off by has a bound. If it does not rule out that one of the k largest is not among
-    the candidates, the row is computed in float32.
+    The k largest coarse entries of a row are computed in float32, and so are the others that may be larger than the
+    least of these. For that, what coarse entries are off by has a bound.
     """
-    rounded = x.bfloat16(), weight.bfloat16(), offset.bfloat16()
-    coarse, candidates = _topk(linear(*rounded), n_candidates)
-    exact = dots(x, weight, Active.regular(candidates)).view_as(coarse).add_(offset[candidates])
-    values, among = _topk(exact, k)
-    columns = candidates.gather(1, among)
+    x, weight, (n_rows, n_features) = x.contiguous(), weight.contiguous(), x.shape
+    coarse_x, x_norms, x_errors = _round_rows(x)
+    coarse_weight, weight_norms, weight_errors = _round_rows(weight)
+    coarse_offset = offset.bfloat16()
+    coarse = linear(coarse_x, coarse_weight, coarse_offset).contiguous()
 
-    # No coarse entry but those of the candidates is larger than `cut`. Coarse entries are off by the rounding of x and
-    # of the weights, by that of the offset and of the product itself, and by that of the sums.
-    cut = coarse.amin(1)
-    x_norms, weight_norm, largest_offset = _norms(x), _norms(weight).max(), offset.abs().max()
-    x_errors, weight_error, offset_error = (
-        coarse.float().sub_(a) for coarse, a in zip(rounded, (x, weight, offset), strict=True)
+    # By the rounding of x and of the weights, by that of the offset, and by that of the sums in float32.
+    weight_norm, weight_error = weight_norms.max(), weight_errors.max()
+    slack = x_errors * weight_norm + (x_norms + x_errors) * weight_error
+    slack += (coarse_offset - offset).abs().max()
+    slack += 2**-22 * n_features * (x_norms * weight_norm + offset.abs().max())
+
+    values = torch.empty(n_rows, k, dtype=torch.float32, device="cpu")
+    columns = torch.empty_like(values, dtype=torch.int64)
+    n_computed = torch.empty(n_rows, dtype=torch.int64, device="cpu")
+    compiled.refined_topk(
+        *(tensor.data_ptr() for tensor in (coarse, x, weight, offset, slack)),
+        *(n_rows, len(weight), n_features, k),
+        *(tensor.data_ptr() for tensor in (values, columns, n_computed)),
+        torch.get_num_threads(),
     )
-    x_errors, weight_error = _norms(x_errors), _norms(weight_error).max()
-    error = x_errors * weight_norm + (x_norms + x_errors) * weight_error
-    error += offset_error.abs().max() + 2**-8 * cut.abs()
-    error += 2**-22 * x.shape[1] * (x_norms * weight_norm + largest_offset)
-    unsure = (~(values.amin(1) >= cut + error)).nonzero()[:, 0]
-    if len(unsure):
-        values[unsure], columns[unsure] = _topk(linear(x[unsure], weight, offset), k)
-    return values, columns
+    return values, columns, n_computed
 
 
-def _norms(matrix):
-    """Return the norms of the rows, or more: squares of the least numbers, and products of them, count as zero."""
-    least = torch.finfo(torch.float32).tiny
-    return torch.linalg.vector_norm(matrix, dim=1).add_((matrix.shape[1] * least) ** 0.5)
+def _round_rows(matrix):
+    """Return a matrix in bfloat16, and the norms of its rows and of their rounding errors.
+
+    The norms are rather too large: squares of the least numbers, and products of them, count as zero.
+    """
+    matrix, (n_rows, n_columns) = matrix.contiguous(), matrix.shape
+    rounded = torch.empty(n_rows, n_columns, dtype=torch.bfloat16, device="cpu")
+    norms, errors = torch.empty(2, n_rows, dtype=torch.float32, device="cpu")
+    results = rounded.data_ptr(), norms.data_ptr(), errors.data_ptr()
+    compiled.round_rows(matrix.data_ptr(), n_rows, n_columns, *results, torch.get_num_threads())
+    least = (n_columns * torch.finfo(torch.float32).tiny) ** 0.5
+    return rounded, norms.add_(least), errors.add_(least)
 
 
 @cache
 def multiplies_bfloat16():
     """Return whether the CPU multiplies bfloat16 natively, which takes less than half the time of float32."""
     has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return compiled_topk is not None and torch.backends.mkldnn.is_available() and has_instructions()
+    return compiled is not None and torch.backends.mkldnn.is_available() and has_instructions()
 
 
 def _topk(matrix, k):
     """Return the k largest entries of each row of a matrix without NaN, in no order, and their columns."""
-    if compiled_topk is not None and matrix.device.type == "cpu" and matrix.dtype in (torch.float32, torch.bfloat16):
-        values = torch.empty(matrix.shape[0], k, dtype=torch.float32, device="cpu")
+    if runs_compiled(matrix):
+        matrix, (n_rows, n_columns) = matrix.contiguous(), matrix.shape
+        values = torch.empty(n_rows, k, dtype=torch.float32, device="cpu")
         columns = torch.empty_like(values, dtype=torch.int64)
-        whole = matrix.contiguous().view(torch.int16 if matrix.dtype == torch.bfloat16 else torch.float32)
-        compiled_topk(whole.numpy(), whole.itemsize, k, values.numpy(), columns.numpy())
+        results = values.data_ptr(), columns.data_ptr()
+        compiled.topk(matrix.data_ptr(), n_rows, n_columns, k, *results, torch.get_num_threads())
         return values, columns
     # On the CPU torch.topk sorts partially if 64 * k fit into a row, and else partitions, which is slower from half on.
     n_columns = matrix.shape[1]
@@ -142,18 +172,15 @@ def _topk(matrix, k):
     return matrix.topk(k, dim=1, sorted=False)
 
 
-def _is_float32_cpu(tensor):
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
-
-
 def decode(values: Tensor, active: Active, weight: Tensor) -> Tensor:
     """Return the product of the sparse (n_rows, M) matrix with `weight` (M, d): (n_rows, d)."""
     return _weighted_sums(values, active.neurons, active.starts, weight)
 
 
-def transposed_product(values: Tensor, order: ByNeuron, dense: Tensor) -> Tensor:
+def transposed_product(values: Tensor, rows: Tensor, order: ByNeuron, dense: Tensor) -> Tensor:
     """Return the product of the transposed sparse (M, n_rows) matrix with `dense` (n_rows, d): (M, d)."""
-    return _weighted_sums(values.index_select(0, order.order), order.rows, order.starts, dense)
+    values, rows = values.index_select(0, order.order), rows.index_select(0, order.order)
+    return _weighted_sums(values, rows, order.starts, dense)
 
 
 def dots(dense: Tensor, weight: Tensor, active: Active) -> Tensor:
@@ -168,21 +195,22 @@ def dots(dense: Tensor, weight: Tensor, active: Active) -> Tensor:
     return torch.sparse.sampled_addmm(pattern, dense, weight.T, beta=0).values()
 
 
-def by_neuron(active: Active, n_neurons: int) -> ByNeuron:
-    """Return the entries in the order of their neurons, those of one neuron in row order."""
-    neurons = active.neurons
-    if neurons.device.type == "cpu" and n_neurons <= 2**16:  # NumPy sorts 16-bit integers by radix, ten times sooner
-        order = torch.from_numpy(np.argsort(neurons.numpy().astype(np.uint16), kind="stable"))
+def by_neuron(neurons: Tensor, n_neurons: int) -> ByNeuron:
+    """Return entries in the order of their neurons, those of one neuron in the order they are in."""
+    if compiled is not None and neurons.device.type == "cpu":
+        order, starts = torch.empty_like(neurons), neurons.new_empty(n_neurons + 1)
+        sizes = neurons.shape[0], n_neurons
+        compiled.sort_by_neuron(neurons.data_ptr(), *sizes, order.data_ptr(), starts.data_ptr())
     else:
         order = torch.argsort(neurons, stable=True)
-    ends = torch.arange(n_neurons + 1, device=neurons.device)
-    starts = torch.searchsorted(neurons.index_select(0, order), ends)
-    return ByNeuron(order, active.rows.index_select(0, order), starts)
+        ends = torch.arange(n_neurons + 1, device=neurons.device)
+        starts = torch.searchsorted(neurons.index_select(0, order), ends)
+    return ByNeuron(order, starts)
 
 
-def sum_by_neuron(values: Tensor, active: Active, n_neurons: int) -> Tensor:
+def sum_by_neuron(values: Tensor, neurons: Tensor, n_neurons: int) -> Tensor:
     """Return the sum of the values of each neuron, (M,)."""
-    return values.new_zeros(n_neurons).index_add_(0, active.neurons, values)
+    return values.new_zeros(n_neurons).index_add_(0, neurons, values)
 
 
 def vector_product(vector: Tensor, matrix: Tensor) -> Tensor:
@@ -192,31 +220,10 @@ def vector_product(vector: Tensor, matrix: Tensor) -> Tensor:
     return _weighted_sums(vector, rows, starts, matrix).sum(0)
 
 
-def adam_step(params, gradients, first, second, *, step, learning_rate, betas=(0.9, 0.999), eps=1e-8):
-    """Update tensors and their two moments in place by the step number `step` (from 1) of Adam."""
-    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls, without the second that importing torch.optim takes
-        list(params),
-        list(gradients),
-        list(first),
-        list(second),
-        [],
-        [torch.full((), float(step), device=params[0].device)] * len(params),
-        lr=learning_rate,
-        beta1=betas[0],
-        beta2=betas[1],
-        weight_decay=0.0,
-        eps=eps,
-        amsgrad=False,
-        maximize=False,
-    )
-
-
 def _weighted_sums(values, indices, starts, rows):
     return F.embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
 
 with warnings.catch_warnings():  # torch says once, of the first one made, that sparse tensors are in beta: make it here
     warnings.simplefilter("ignore")
-    one = torch.ones(1, 1, device="cpu")
-    dots(one, one, Active.regular(torch.zeros(1, 1, dtype=torch.int64, device="cpu")))
-    del one
+    torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1), device="cpu", check_invariants=False)

@@ -5,33 +5,14 @@ scaled so that the training data has total variance 1; a mean squared residual i
 has a say only in how rows are scaled: see `_metric`.
 """
 
-from functools import reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from sklearn_sae.sae._kernels import (
-    Active,
-    by_neuron,
-    decode,
-    dots,
-    linear,
-    sum_by_neuron,
-    topk_linear,
-    transposed_product,
-    vector_product,
-)
+from sklearn_sae.sae._kernels import Active, decode, linear, topk_linear
+from sklearn_sae.sae._optimizer import Gradient, Parameters
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
-
-
-class Parameters(NamedTuple):
-    """What the optimizer moves."""
-
-    encoder_weight: Tensor  # (M, d); (0, d) with a matching pursuit, which has no encoder
-    encoder_bias: Tensor  # (M,); (0,) with a matching pursuit
-    components: Tensor  # (M, d), rows of unit norm
-    bias: Tensor  # (d,)
 
 
 class Settings(NamedTuple):
@@ -178,66 +159,32 @@ def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None
     return Loss(total, fit, active, codes, centered, terms)
 
 
-def compute_gradient(params: Parameters, loss: Loss) -> Parameters:
-    """Return the gradient of a loss, formed at the active entries only.
+def compute_gradient(loss: Loss) -> Gradient:
+    """Return the gradient of a loss.
 
-    A term pulls at its reconstruction with ``2 * weight / B * residual``. With P this matrix and Z the codes,
+    A term pulls at its reconstruction with ``2 * weight / B * residual``.
 
-        d components     = Z.T @ P
-        d Z              = P @ components.T          at the active entries, 0 where the code is 0
-        d encoder_weight = d Z.T @ (x - bias)
-
-    Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient. For row j that
-    is the sum of ``Z * d Z`` over the entries of neuron j, before the zeros.
+    Codes of a matching pursuit are the least-squares optimum on their neurons, so that they do not move the squared
+    residual to first order (the envelope theorem). Which neurons it chose is held fixed.
     """
-    if not len(params.encoder_weight):
-        return _pursuit_gradient(params, loss)
-    x, n_rows, n_neurons = loss.centered, loss.centered.shape[0], params.components.shape[0]
-    encoder_weight, encoder_bias, components, bias, along = [], [], [], [], []
-
-    def add_to_encoder(slopes, active, order):
-        if active.starts.shape[0] > n_rows + 1:  # stacked: the rows of the batch repeat
-            order = order._replace(rows=order.rows % n_rows)
-        encoder_weight.append(transposed_product(slopes, order, x))
-        encoder_bias.append(sum_by_neuron(slopes, active, n_neurons))
-
+    n_rows, n_above = len(loss.centered), 0
+    rows, pulls, bias = [], [], []
     for term in loss.terms:
-        factor = 2 * term.weight / n_rows
-        slopes = dots(term.pull, params.components, term.active).mul_(factor)
-        order = by_neuron(term.active, n_neurons)
-        components.append(transposed_product(factor * term.codes, order, term.pull))
-        along.append(sum_by_neuron(term.codes * slopes, term.active, n_neurons))
+        pull = 2 * term.weight / n_rows * term.pull
         if term.moved_by_bias:
-            bias.append(factor * term.pull[:n_rows].sum(0))  # the first block takes part in all residuals
-        add_to_encoder(slopes.mul_(term.codes > 0), term.active, order)
-
-    encoder_bias, components = _total(encoder_bias), _total(components)
-    components.addcmul_(_total(along)[:, None], params.components, value=-1)
-    bias = _total(bias) - vector_product(encoder_bias, params.encoder_weight)
-    return Parameters(_total(encoder_weight), encoder_bias, components, bias)
-
-
-def _pursuit_gradient(params, loss):
-    """Return the gradient of a loss whose codes come from a matching pursuit, which neurons it chose being fixed.
-
-    Codes that are the least-squares optimum on their neurons do not move the squared residual to first order (the
-    envelope theorem), so that of a term only ``d components = Z.T @ P`` is left.
-    """
-    n_rows, n_neurons = len(loss.centered), len(params.components)
-    components, bias = [], []
-    for term in loss.terms:
-        factor = 2 * term.weight / n_rows
-        order = by_neuron(term.active, n_neurons)
-        components.append(transposed_product(factor * term.codes, order, term.pull))
-        if term.moved_by_bias:
-            bias.append(factor * term.pull.sum(0))
-
-    components = _total(components)
-    along = (components * params.components).sum(1, keepdim=True)
-    components.addcmul_(along, params.components, value=-1)
-    encoder_weight, encoder_bias = torch.zeros_like(params.encoder_weight), torch.zeros_like(params.encoder_bias)
-    return Parameters(encoder_weight, encoder_bias, components, _total(bias))
+            bias.append(pull[:n_rows].sum(0))  # the first block takes part in all residuals
+        rows.append(term.active.rows + n_above)
+        pulls.append(pull)
+        n_above += len(pull)
+    return Gradient(
+        rows=_stacked(rows),
+        neurons=_stacked([term.active.neurons for term in loss.terms]),
+        codes=_stacked([term.codes for term in loss.terms]),
+        pull=_stacked(pulls),
+        x=loss.centered,
+        bias=sum(bias),
+    )
 
 
-def _total(parts):
-    return reduce(torch.add, parts)
+def _stacked(parts):
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -1,4 +1,4 @@
-/* The k largest entries of each row of a float32 or bfloat16 matrix.
+/* The k largest entries of each row of a matrix, which may be a product that is known coarsely only.
 
    torch.topk copies a row into pairs and sifts most of it through a heap, which can take as long as the product that
    made the row. But the k largest entries are among the groups of entries with the k largest maxima, whatever the
@@ -7,19 +7,14 @@
    and only those that reach the bound go through a heap. The matrix shall have no NaN: what is returned for a row that
    has is unspecified. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "_compiled.h"
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef _MSC_VER
-#define restrict __restrict
-#endif
-
 #define GROUP 16  /* entries of a group, at most; fewer where a row has not many times k */
 #define ROUNDS 12 /* of bisection; what they leave too much is for the heap */
+#define BLOCK 16  /* rows that a thread takes at once */
 
 typedef struct {
     float value;
@@ -27,11 +22,11 @@ typedef struct {
 } Entry;
 
 /* Let the entry at `parent` sink in a heap whose least entry is on top. */
-static void sift_down(Entry *heap, Py_ssize_t k, Py_ssize_t parent)
+INLINED void sift_down(Entry *heap, ptrdiff_t k, ptrdiff_t parent)
 {
     Entry entry = heap[parent];
     for (;;) {
-        Py_ssize_t child = 2 * parent + 1;
+        ptrdiff_t child = 2 * parent + 1;
         if (child >= k)
             break;
         if (child + 1 < k && heap[child + 1].value < heap[child].value)
@@ -45,48 +40,51 @@ static void sift_down(Entry *heap, Py_ssize_t k, Py_ssize_t parent)
 }
 
 /* Move the k largest entries to the front. */
-static void keep_largest(Entry *entries, Py_ssize_t count, Py_ssize_t k)
+INLINED void move_largest(Entry *entries, ptrdiff_t count, ptrdiff_t k)
 {
     if (count == k)
         return;
-    for (Py_ssize_t i = k / 2; i-- > 0;)
+    for (ptrdiff_t i = k / 2; i-- > 0;)
         sift_down(entries, k, i);
-    for (Py_ssize_t i = k; i < count; i++)
+    for (ptrdiff_t i = k; i < count; i++)
         if (entries[i].value > entries[0].value) {
+            Entry least = entries[0];
             entries[0] = entries[i];
+            entries[i] = least;
             sift_down(entries, k, 0);
         }
 }
 
-static Py_ssize_t count_groups(Py_ssize_t n, Py_ssize_t k)
+INLINED ptrdiff_t count_groups(ptrdiff_t n, ptrdiff_t k)
 {
-    Py_ssize_t groups = n / GROUP > 4 * k ? n / GROUP : 4 * k;
+    ptrdiff_t groups = n / GROUP > 4 * k ? n / GROUP : 4 * k;
     return groups < n ? groups : n;
 }
 
 /* Write the maximum of each group: of the entries i, i + stride, i + 2 * stride, ... */
-static void group_maxima(const float *restrict row, Py_ssize_t n, Py_ssize_t stride, float *restrict maxima)
+INLINED void group_maxima(const float *restrict row, ptrdiff_t n, ptrdiff_t stride, float *restrict maxima)
 {
     memcpy(maxima, row, stride * sizeof(float));
-    for (Py_ssize_t start = stride; start < n; start += stride) {
-        Py_ssize_t length = n - start < stride ? n - start : stride;
-        for (Py_ssize_t i = 0; i < length; i++)
+    for (ptrdiff_t start = stride; start < n; start += stride) {
+        ptrdiff_t length = n - start < stride ? n - start : stride;
+        for (ptrdiff_t i = 0; i < length; i++)
             maxima[i] = row[start + i] > maxima[i] ? row[start + i] : maxima[i];
     }
 }
 
 /* Return a bound that at least k of the values reach, and hardly more. */
-static float bound_reached_by_k(const float *restrict values, Py_ssize_t n, Py_ssize_t k)
+INLINED float bound_reached_by_k(const float *restrict values, ptrdiff_t n, ptrdiff_t k)
 {
     float low = values[0], high = values[0];
-    for (Py_ssize_t i = 1; i < n; i++) {
+#pragma omp simd reduction(min : low) reduction(max : high)
+    for (ptrdiff_t i = 1; i < n; i++) {
         low = values[i] < low ? values[i] : low;
         high = values[i] > high ? values[i] : high;
     }
     for (int round = 0; round < ROUNDS; round++) {
         float middle = low + (high - low) / 2;
         int32_t count = 0;
-        for (Py_ssize_t i = 0; i < n; i++)
+        for (ptrdiff_t i = 0; i < n; i++)
             count += values[i] >= middle ? 1 : 0;
         if (count >= k)
             low = middle;
@@ -98,96 +96,141 @@ static float bound_reached_by_k(const float *restrict values, Py_ssize_t n, Py_s
     return low;
 }
 
-static void topk_row(const float *row, Py_ssize_t n, Py_ssize_t k, float *maxima, int32_t *groups, Entry *found,
-                     float *values, int64_t *columns)
+/* Memory for a row of n entries. */
+typedef struct {
+    Entry *found;
+    float *wide, *maxima;
+    int32_t *groups;
+} Scratch;
+
+#define SCRATCH_SIZE (sizeof(Entry) + 2 * sizeof(float) + sizeof(int32_t)) /* for each of n */
+
+INLINED Scratch scratch_of(char *memory, int thread, ptrdiff_t n)
 {
-    Py_ssize_t stride = count_groups(n, k), count = 0;
-    group_maxima(row, n, stride, maxima);
-    float bound = bound_reached_by_k(maxima, stride, k);
-    Py_ssize_t n_groups = 0;
-    for (Py_ssize_t i = 0; i < stride; i++) { /* without branches, for no processor could predict them */
-        groups[n_groups] = (int32_t)i;
-        n_groups += maxima[i] >= bound;
+    Entry *found = (Entry *)(memory + thread * SCRATCH_SIZE * n);
+    float *wide = (float *)(found + n), *maxima = wide + n;
+    return (Scratch){found, wide, maxima, (int32_t *)(maxima + n)};
+}
+
+/* Find the k largest entries of a row, and after them all others that are below the least of these by no more than twice
+   the errors `slack` and `ulp`, relative, and maybe more. Return how many are found. */
+INLINED ptrdiff_t find(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, float ulp, Scratch scratch)
+{
+    ptrdiff_t stride = count_groups(n, k), n_groups = 0, count = 0;
+    group_maxima(row, n, stride, scratch.maxima);
+    float bound = bound_reached_by_k(scratch.maxima, stride, k);
+    if (ulp > 0)
+        bound -= 2.1f * (slack + fabsf(bound) * ulp); /* a little more than twice, for the errors have errors */
+    for (ptrdiff_t i = 0; i < stride; i++) { /* without branches, for no processor could predict them */
+        scratch.groups[n_groups] = (int32_t)i;
+        n_groups += scratch.maxima[i] >= bound;
     }
-    for (Py_ssize_t g = 0; g < n_groups; g++)
-        for (Py_ssize_t i = groups[g]; i < n; i += stride) {
-            found[count] = (Entry){row[i], (int32_t)i};
+    for (ptrdiff_t g = 0; g < n_groups; g++)
+        for (ptrdiff_t i = scratch.groups[g]; i < n; i += stride) {
+            scratch.found[count] = (Entry){row[i], (int32_t)i};
             count += row[i] >= bound;
         }
-    if (count >= k)
-        keep_largest(found, count, k);
-    else /* only with NaN */
-        for (Py_ssize_t i = 0; i < k; i++)
-            found[i] = (Entry){NAN, (int32_t)i};
-    for (Py_ssize_t i = 0; i < k; i++) {
+    if (count < k) /* only with NaN */
+        for (count = 0; count < k; count++)
+            scratch.found[count] = (Entry){NAN, (int32_t)count};
+    move_largest(scratch.found, count, k);
+    return count;
+}
+
+INLINED void write(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
+{
+    for (ptrdiff_t i = 0; i < k; i++) {
         values[i] = found[i].value;
         columns[i] = found[i].column;
     }
 }
 
-/* bfloat16 is the upper half of float32. */
-static void widen(const uint16_t *restrict row, Py_ssize_t n, float *restrict wide)
+typedef struct {
+    const float *matrix;
+    ptrdiff_t n, k;
+    float *values;
+    int64_t *columns;
+    char *memory;
+} Task;
+
+FOR_EACH_CPU static void topk_rows(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
-    for (Py_ssize_t i = 0; i < n; i++) {
+    const Task t = *(const Task *)task;
+    Scratch scratch = scratch_of(t.memory, thread, t.n);
+    for (ptrdiff_t i = start; i < stop; i++) {
+        find(t.matrix + i * t.n, t.n, t.k, 0, 0, scratch);
+        write(scratch.found, t.k, t.values + i * t.k, t.columns + i * t.k);
+    }
+}
+
+int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns, int n_threads)
+{
+    Task task = {matrix, n, k, values, columns, malloc(n_threads * SCRATCH_SIZE * n)};
+    if (!task.memory)
+        return -1;
+    in_threads(topk_rows, &task, n_rows, BLOCK, n_threads);
+    free(task.memory);
+    return 0;
+}
+
+typedef struct {
+    const uint16_t *coarse;
+    const float *x, *weight, *offset, *slack;
+    ptrdiff_t n, n_features, k;
+    float *values;
+    int64_t *columns, *n_exact;
+    char *memory;
+} Refinement;
+
+/* bfloat16 is the upper half of float32. */
+INLINED void widen(const uint16_t *restrict row, ptrdiff_t n, float *restrict wide)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)row[i] << 16;
         memcpy(wide + i, &bits, sizeof(float));
     }
 }
 
-static PyObject *topk(PyObject *Py_UNUSED(module), PyObject *args)
+INLINED float exact(const Refinement *t, ptrdiff_t row, int32_t column)
 {
-    Py_buffer matrix, values, columns;
-    Py_ssize_t itemsize, k;
-    if (!PyArg_ParseTuple(args, "y*nnw*w*", &matrix, &itemsize, &k, &values, &columns))
-        return NULL;
-    Py_ssize_t n_rows = k > 0 ? values.len / (Py_ssize_t)sizeof(float) / k : 0;
-    int fits = n_rows > 0 && (itemsize == 2 || itemsize == 4);
-    Py_ssize_t n = fits ? matrix.len / itemsize / n_rows : 0;
-    fits = fits && k <= n && n <= INT32_MAX && n_rows * n * itemsize == matrix.len &&
-           n_rows * k * (Py_ssize_t)sizeof(float) == values.len && n_rows * k * (Py_ssize_t)sizeof(int64_t) == columns.len;
-    float *wide = fits ? malloc(n * sizeof(float)) : NULL;
-    float *maxima = fits ? malloc(n * sizeof(float)) : NULL;
-    int32_t *groups = fits ? malloc(n * sizeof(int32_t)) : NULL;
-    Entry *found = fits ? malloc(n * sizeof(Entry)) : NULL;
-    if (wide && maxima && groups && found) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t i = 0; i < n_rows; i++) {
-            const float *row = wide;
-            if (itemsize == 2)
-                widen((const uint16_t *)matrix.buf + i * n, n, wide);
-            else
-                row = (const float *)matrix.buf + i * n;
-            topk_row(row, n, k, maxima, groups, found, (float *)values.buf + i * k, (int64_t *)columns.buf + i * k);
-        }
-        Py_END_ALLOW_THREADS
-    }
-    else if (fits)
-        PyErr_NoMemory();
-    else
-        PyErr_SetString(PyExc_ValueError, "the matrix, k, the values and the columns do not fit each other.");
-    free(wide);
-    free(maxima);
-    free(groups);
-    free(found);
-    PyBuffer_Release(&matrix);
-    PyBuffer_Release(&values);
-    PyBuffer_Release(&columns);
-    if (PyErr_Occurred())
-        return NULL;
-    Py_RETURN_NONE;
+    return t->offset[column] + dot(t->x + row * t->n_features, t->weight + column * t->n_features, t->n_features);
 }
 
-static PyMethodDef methods[] = {
-    {"topk", topk, METH_VARARGS,
-     "topk(matrix, itemsize, k, values, columns)\n--\n\n"
-     "Write the k largest entries of each row of a C-contiguous matrix (n, M), float32 or, if itemsize is 2, bfloat16, in "
-     "no order, into values (n, k), float32, and their columns into columns (n, k), int64."},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_topk", NULL, 0, methods, NULL, NULL, NULL, NULL};
-
-PyMODINIT_FUNC PyInit__topk(void)
+/* Compute the k largest coarse entries, and of the others those that may be larger than the least of these. */
+FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
-    return PyModule_Create(&definition);
+    const Refinement t = *(const Refinement *)task;
+    const float ulp = 1.0f / 250; /* a little more than half a unit in the last place of bfloat16, relatively */
+    Scratch scratch = scratch_of(t.memory, thread, t.n);
+    Entry *found = scratch.found;
+    for (ptrdiff_t i = start; i < stop; i++) {
+        widen(t.coarse + i * t.n, t.n, scratch.wide);
+        ptrdiff_t n_found = find(scratch.wide, t.n, t.k, t.slack[i], ulp, scratch), count = t.k;
+        float least = INFINITY;
+        for (ptrdiff_t e = 0; e < t.k; e++) {
+            found[e].value = exact(&t, i, found[e].column);
+            least = found[e].value < least ? found[e].value : least;
+        }
+        float bound = least - t.slack[i];
+        bound -= fabsf(bound) * ulp;
+        for (ptrdiff_t e = t.k; e < n_found; e++)
+            if (found[e].value >= bound)
+                found[count++] = (Entry){exact(&t, i, found[e].column), found[e].column};
+        move_largest(found, count, t.k);
+        write(found, t.k, t.values + i * t.k, t.columns + i * t.k);
+        t.n_exact[i] = count;
+    }
+}
+
+int refined_topk(const uint16_t *coarse, const float *x, const float *weight, const float *offset, const float *slack,
+                 ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t n_features, ptrdiff_t k, float *values, int64_t *columns,
+                 int64_t *n_exact, int n_threads)
+{
+    Refinement task = {coarse, x,      weight,  offset,  slack, n, n_features,
+                       k,      values, columns, n_exact, malloc(n_threads * SCRATCH_SIZE * n)};
+    if (!task.memory)
+        return -1;
+    in_threads(refine_rows, &task, n_rows, BLOCK, n_threads);
+    free(task.memory);
+    return 0;
 }

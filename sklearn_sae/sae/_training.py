@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import TILE, Active, adam_step, decode, stretched, sum_by_neuron, topk_linear
-from sklearn_sae.sae._network import Parameters, Settings, compute_gradient, compute_loss
+from sklearn_sae.sae._kernels import TILE, Active, decode, stretched, sum_by_neuron, topk_linear
+from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
+from sklearn_sae.sae._optimizer import Parameters, adam_step
 from sklearn_sae.sae._scaling import TOO_LARGE
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
@@ -128,13 +129,11 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
     loss = compute_loss(state.params, x, settings, dead=dead)
-    gradient = compute_gradient(state.params, loss)
+    gradient = compute_gradient(loss)
     state.step += 1
     adam_step(state.params, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
-    components = state.params.components
-    components /= torch.linalg.vector_norm(components, dim=1, keepdim=True)
 
-    fired = sum_by_neuron(loss.codes, loss.active, components.shape[0]) > 0
+    fired = sum_by_neuron(loss.codes, loss.active.neurons, len(state.silent_steps)) > 0
     state.silent_steps.add_(1).masked_fill_(fired, 0)
     if settings.batch_topk:
         smallest = torch.where(loss.codes > 0, loss.codes, torch.inf).min()

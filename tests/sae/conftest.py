@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sklearn_sae.sae import _kernels
+
 
 @pytest.fixture(scope="session")
 def reference():
@@ -23,3 +25,12 @@ def X():
     directions = rng.normal(size=(24, 20))
     weights = rng.exponential(size=(600, 24)) * (rng.random((600, 24)) < 0.12)
     return (weights @ directions + 0.1 * rng.normal(size=(600, 20)) + 1.0).astype(np.float32)
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "not compiled"])
+def maybe_compiled(request, monkeypatch):
+    """With the compiled functions, where there are any, and without."""
+    if not request.param:
+        monkeypatch.setattr(_kernels, "compiled", None)
+    elif _kernels.compiled is None:
+        pytest.skip("installed without a C compiler")

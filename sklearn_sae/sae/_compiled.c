@@ -1,0 +1,124 @@
+/* The module `_compiled`: fast forms of functions of `_kernels.py`, which gives addresses as int and counts on them. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "_compiled.h"
+
+#define AT(address) ((void *)(uintptr_t)(address))
+
+typedef unsigned long long Address;
+
+static PyObject *none_unless(int failed)
+{
+    if (failed)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *use_threads_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address gomp_parallel;
+    if (!PyArg_ParseTuple(args, "K", &gomp_parallel))
+        return NULL;
+    use_threads_of(AT(gomp_parallel));
+    Py_RETURN_NONE;
+}
+
+static PyObject *topk_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address matrix, values, columns;
+    Py_ssize_t n_rows, n, k;
+    int n_threads, failed;
+    if (!PyArg_ParseTuple(args, "KnnnKKi", &matrix, &n_rows, &n, &k, &values, &columns, &n_threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    failed = topk(AT(matrix), n_rows, n, k, AT(values), AT(columns), n_threads);
+    Py_END_ALLOW_THREADS
+    return none_unless(failed);
+}
+
+static PyObject *refined_topk_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address coarse, x, weight, offset, slack, values, columns, n_exact;
+    Py_ssize_t n_rows, n, n_features, k;
+    int n_threads, failed;
+    if (!PyArg_ParseTuple(args, "KKKKKnnnnKKKi", &coarse, &x, &weight, &offset, &slack, &n_rows, &n, &n_features, &k,
+                          &values, &columns, &n_exact, &n_threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    failed = refined_topk(AT(coarse), AT(x), AT(weight), AT(offset), AT(slack), n_rows, n, n_features, k, AT(values),
+                          AT(columns), AT(n_exact), n_threads);
+    Py_END_ALLOW_THREADS
+    return none_unless(failed);
+}
+
+static PyObject *round_rows_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address matrix, rounded, norms, errors;
+    Py_ssize_t n_rows, n;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "KnnKKKi", &matrix, &n_rows, &n, &rounded, &norms, &errors, &n_threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    round_rows(AT(matrix), n_rows, n, AT(rounded), AT(norms), AT(errors), n_threads);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *sort_by_neuron_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address neurons, order, starts;
+    Py_ssize_t n_active, n_neurons;
+    if (!PyArg_ParseTuple(args, "KnnKK", &neurons, &n_active, &n_neurons, &order, &starts))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    sort_by_neuron(AT(neurons), n_active, n_neurons, AT(order), AT(starts));
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *descend_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Descent d;
+    Py_ssize_t n_neurons, n_rows, n;
+    Address order, starts, rows, codes, pull, x, encoder[3], decoder[3], encoder_bias, back;
+    int n_threads, failed;
+    if (!PyArg_ParseTuple(args, "nnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_neurons, &n_rows, &n, &order, &starts, &rows,
+                          &codes, &pull, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1, decoder + 2,
+                          &encoder_bias, &back, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps, &n_threads))
+        return NULL;
+    d.n_neurons = n_neurons, d.n_rows = n_rows, d.n = n;
+    d.order = AT(order), d.starts = AT(starts), d.rows = AT(rows), d.codes = AT(codes);
+    d.pull = AT(pull), d.x = AT(x), d.encoder_bias = AT(encoder_bias), d.back = AT(back);
+    d.encoder = (Moved){AT(encoder[0]), AT(encoder[1]), AT(encoder[2])};
+    d.decoder = (Moved){AT(decoder[0]), AT(decoder[1]), AT(decoder[2])};
+    Py_BEGIN_ALLOW_THREADS
+    failed = descend(&d, n_threads);
+    Py_END_ALLOW_THREADS
+    return none_unless(failed);
+}
+
+static PyMethodDef methods[] = {
+    {"use_threads", use_threads_, METH_VARARGS, "use_threads(gomp_parallel)"},
+    {"topk", topk_, METH_VARARGS, "topk(matrix, n_rows, n, k, values, columns, n_threads)"},
+    {"refined_topk", refined_topk_, METH_VARARGS,
+     "refined_topk(coarse, x, weight, offset, slack, n_rows, n, n_features, k, values, columns, n_exact, n_threads)"},
+    {"round_rows", round_rows_, METH_VARARGS, "round_rows(matrix, n_rows, n, rounded, norms, errors, n_threads)"},
+    {"sort_by_neuron", sort_by_neuron_, METH_VARARGS, "sort_by_neuron(neurons, n_active, n_neurons, order, starts)"},
+    {"descend", descend_, METH_VARARGS,
+     "descend(n_neurons, n_rows, n, order, starts, rows, codes, pull, x, encoder, decoder, encoder_bias, back,"
+     " (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_compiled", NULL, 0, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__compiled(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddIntConstant(module, "NEURONS", NEURONS)) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

@@ -1,0 +1,96 @@
+/* What the C files share. They work on float32 in C order, of which they get addresses and sizes: `_kernels.py` sees to
+   it that these are right. */
+
+#ifndef SKLEARN_SAE_COMPILED_H
+#define SKLEARN_SAE_COMPILED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef _MSC_VER
+#define restrict __restrict
+#endif
+
+/* Compiled for several instruction sets, of which the loader takes the best that the CPU has... */
+#if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
+#define FOR_EACH_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_EACH_CPU
+#endif
+
+/* ...and with each of them what it calls. */
+#ifdef __GNUC__
+#define INLINED static inline __attribute__((always_inline))
+#else
+#define INLINED static inline
+#endif
+
+/* Works on the items from `start` up to `stop`. `thread`, below n_threads, is for memory of its own. */
+typedef void (*Work)(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop);
+
+#define LANES 64 /* sums at once, for additions to one must wait for each other */
+
+INLINED float dot(const float *restrict a, const float *restrict b, ptrdiff_t n)
+{
+    float sums[LANES] = {0}, sum = 0;
+    ptrdiff_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            sums[lane] += a[i + lane] * b[i + lane];
+#pragma omp simd reduction(+ : sum)
+    for (ptrdiff_t rest = i; rest < n; rest++)
+        sum += a[rest] * b[rest];
+    for (int half = LANES / 2; half; half /= 2)
+        for (int lane = 0; lane < half; lane++)
+            sums[lane] += sums[lane + half];
+    return sum + sums[0];
+}
+
+/* Take the threads of the OpenMP whose function GOMP_parallel this is. */
+void use_threads_of(void *gomp_parallel);
+
+/* Do the work on n items in blocks. */
+void in_threads(Work work, const void *task, ptrdiff_t n, ptrdiff_t block, int n_threads);
+
+/* Write the k largest entries of each row of a matrix (n_rows, n) and their columns, in no order. Return 0, or -1 if
+   there was no memory. */
+int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns, int n_threads);
+
+/* Write the k largest entries of each row of x @ weight.T + offset, (n_rows, n), their columns, and how many entries of
+   the row were computed. `coarse` are these in bfloat16, from factors that were rounded: before the sums are rounded to
+   it, they are off by no more than the slack of the row. Return as `topk`. */
+int refined_topk(const uint16_t *coarse, const float *x, const float *weight, const float *offset, const float *slack,
+                 ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t n_features, ptrdiff_t k, float *values, int64_t *columns,
+                 int64_t *n_exact, int n_threads);
+
+/* Write (n_rows, n) rounded to bfloat16, and the norms of its rows and of what rounding has changed in them. */
+void round_rows(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, uint16_t *rounded, float *norms, float *errors,
+                int n_threads);
+
+/* Write where the entries of each neuron are, in ascending order, and where those of each of M neurons start. */
+void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neurons, int64_t *order, int64_t *starts);
+
+/* A weight, (M, n), and its moments. */
+typedef struct {
+    float *weight, *first, *second;
+} Moved;
+
+/* A step of Adam, see `adam_step` of `_optimizer.py`. */
+typedef struct {
+    ptrdiff_t n_neurons, n_rows, n;
+    const int64_t *order, *starts; /* of the entries by neuron */
+    const int64_t *rows;           /* of an entry: of `pull`, and modulo n_rows of `x` */
+    const float *codes;            /* of an entry */
+    const float *pull, *x;
+    Moved encoder, decoder; /* of NULL without an encoder */
+    float *encoder_bias;    /* (M,), its gradient */
+    float *back;            /* (M / NEURONS rounded up, n) of 0: to it its product with the encoder is added, in parts */
+    float step_size, inverse_root, beta1, beta2, eps;
+} Descent;
+
+#define NEURONS 16 /* that a thread takes at once */
+
+/* Take the step, and return 0, or -1 if there was no memory. */
+int descend(const Descent *descent, int n_threads);
+
+#endif

@@ -1,0 +1,122 @@
+/* A step of Adam, neuron by neuron: the gradient of a neuron is formed where it is used, and never leaves the cache. */
+
+#include "_compiled.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neurons, int64_t *order, int64_t *starts)
+{
+    memset(starts, 0, (n_neurons + 1) * sizeof(int64_t));
+    for (ptrdiff_t e = 0; e < n_active; e++)
+        starts[neurons[e] + 1]++;
+    for (ptrdiff_t j = 0; j < n_neurons; j++)
+        starts[j + 1] += starts[j];
+    for (ptrdiff_t e = 0; e < n_active; e++)
+        order[starts[neurons[e]]++] = e;
+    memmove(starts + 1, starts, n_neurons * sizeof(int64_t)); /* each start has moved to the next one's */
+    starts[0] = 0;
+}
+
+#define AT_ONCE 4 /* entries, so that their sum is loaded and stored once */
+
+/* Add multiples of rows of a matrix to a sum, or set it to them. */
+INLINED void add_rows(float *restrict sum, int set, const float *factors, const float *const *rows, ptrdiff_t n)
+{
+    const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2], *restrict d = rows[3];
+    for (ptrdiff_t i = 0; i < n; i++)
+        sum[i] = (set ? 0 : sum[i]) + factors[0] * a[i] + factors[1] * b[i] + factors[2] * c[i] + factors[3] * d[i];
+}
+
+/* Write the gradients of a neuron's component and encoder weight, and return that of its encoder bias. */
+INLINED float form_gradients(const Descent *d, ptrdiff_t neuron, float *of_component, float *of_encoder)
+{
+    const float *component = d->decoder.weight + neuron * d->n;
+    float of_bias = 0;
+    int set = 1;
+    for (int64_t start = d->starts[neuron]; set || start < d->starts[neuron + 1]; start += AT_ONCE, set = 0) {
+        float codes[AT_ONCE], slopes[AT_ONCE];
+        const float *pull[AT_ONCE], *x[AT_ONCE];
+        for (int i = 0; i < AT_ONCE; i++) {
+            int real = start + i < d->starts[neuron + 1];
+            int64_t entry = real ? d->order[start + i] : 0, row = real ? d->rows[entry] : 0;
+            codes[i] = real ? d->codes[entry] : 0;
+            pull[i] = d->pull + row * d->n;
+            x[i] = d->x + row % d->n_rows * d->n;
+            slopes[i] = d->encoder.weight && codes[i] > 0 ? dot(pull[i], component, d->n) : 0;
+            of_bias += slopes[i];
+        }
+        add_rows(of_component, set, codes, pull, d->n);
+        if (d->encoder.weight)
+            add_rows(of_encoder, set, slopes, x, d->n);
+    }
+    return of_bias;
+}
+
+/* Return what Adam takes off a weight. */
+INLINED float step(const Descent *d, float gradient, float *first, float *second)
+{
+    *first += (1 - d->beta1) * (gradient - *first);
+    *second = d->beta2 * *second + (1 - d->beta2) * gradient * gradient;
+    return d->step_size * *first / (sqrtf(*second) * d->inverse_root + d->eps);
+}
+
+/* Move a component along the unit sphere. */
+INLINED void move_component(const Descent *d, ptrdiff_t neuron, const float *restrict gradient)
+{
+    float *restrict component = d->decoder.weight + neuron * d->n, *restrict first = d->decoder.first + neuron * d->n,
+                    *restrict second = d->decoder.second + neuron * d->n;
+    const Descent settings = *d;
+    float along = dot(gradient, component, d->n), square = 0;
+#pragma omp simd reduction(+ : square)
+    for (ptrdiff_t i = 0; i < settings.n; i++) {
+        component[i] -= step(&settings, gradient[i] - along * component[i], first + i, second + i);
+        square += component[i] * component[i];
+    }
+    float factor = 1 / sqrtf(square);
+    for (ptrdiff_t i = 0; i < settings.n; i++)
+        component[i] *= factor;
+}
+
+/* Move an encoder weight, and add a multiple of what it was to a sum. */
+INLINED void move_encoder(const Descent *d, ptrdiff_t neuron, const float *restrict gradient, float multiple,
+                          float *restrict sum)
+{
+    float *restrict weight = d->encoder.weight + neuron * d->n, *restrict first = d->encoder.first + neuron * d->n,
+                    *restrict second = d->encoder.second + neuron * d->n;
+    const Descent settings = *d;
+    for (ptrdiff_t i = 0; i < settings.n; i++) {
+        sum[i] += multiple * weight[i];
+        weight[i] -= step(&settings, gradient[i], first + i, second + i);
+    }
+}
+
+typedef struct {
+    Descent descent;
+    float *gradients;
+} Task;
+
+FOR_EACH_CPU static void move_neurons(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
+{
+    const Descent d = ((const Task *)task)->descent;
+    float *of_component = ((const Task *)task)->gradients + 2 * thread * d.n, *of_encoder = of_component + d.n;
+    float *back = d.back + start / NEURONS * d.n;
+    for (ptrdiff_t neuron = start; neuron < stop; neuron++) {
+        float of_bias = form_gradients(&d, neuron, of_component, of_encoder);
+        move_component(&d, neuron, of_component);
+        if (d.encoder.weight) {
+            d.encoder_bias[neuron] = of_bias;
+            move_encoder(&d, neuron, of_encoder, of_bias, back);
+        }
+    }
+}
+
+int descend(const Descent *descent, int n_threads)
+{
+    Task task = {*descent, malloc(n_threads * 2 * descent->n * sizeof(float))};
+    if (!task.gradients)
+        return -1;
+    in_threads(move_neurons, &task, descent->n_neurons, NEURONS, n_threads);
+    free(task.gradients);
+    return 0;
+}

@@ -1,0 +1,122 @@
+"""A step of Adam along a gradient that is given as sums over active entries."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sklearn_sae.sae._kernels import (
+    Active,
+    by_neuron,
+    compiled,
+    dots,
+    runs_compiled,
+    sum_by_neuron,
+    transposed_product,
+    vector_product,
+)
+
+_BETAS = 0.9, 0.999
+_EPS = 1e-8
+
+
+class Parameters(NamedTuple):
+    """What the optimizer moves."""
+
+    encoder_weight: Tensor  # (M, d); (0, d) with a matching pursuit, which has no encoder
+    encoder_bias: Tensor  # (M,); (0,) with a matching pursuit
+    components: Tensor  # (M, d), rows of unit norm
+    bias: Tensor  # (d,)
+
+
+class Gradient(NamedTuple):
+    """The gradient of a loss at its active entries: those of a sparse (R, M) matrix. R is B, or a multiple of it."""
+
+    rows: Tensor  # (n_active,) int64
+    neurons: Tensor  # (n_active,) int64
+    codes: Tensor  # (n_active,)
+    pull: Tensor  # (R, d), the gradient of the reconstructions
+    x: Tensor  # (B, d), the rows minus the bias; they repeat
+    bias: Tensor  # (d,), the part of its gradient that does not come through the encoder
+
+
+def dense_gradient(params: Parameters, gradient: Gradient) -> Parameters:
+    """Return the gradient of each parameter.
+
+    With Z the sparse matrix of the codes,
+
+        d components     = Z.T @ pull
+        d Z              = pull @ components.T       at the active entries, 0 where the code is 0
+        d encoder_weight = d Z.T @ x
+        d encoder_bias   = d Z.T @ 1
+        d bias           = bias - d encoder_bias @ encoder_weight
+
+    Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient.
+    """
+    g, n_neurons = gradient, len(params.components)
+    order = by_neuron(g.neurons, n_neurons)
+    components = transposed_product(g.codes, g.rows, order, g.pull)
+    along = (components * params.components).sum(1, keepdim=True)
+    components.addcmul_(along, params.components, value=-1)
+    if not len(params.encoder_weight):
+        return Parameters(params.encoder_weight, params.encoder_bias, components, g.bias)
+    active = Active.ragged(g.rows, g.neurons, len(g.pull))
+    slopes = dots(g.pull, params.components, active).mul_(g.codes > 0)
+    encoder_weight = transposed_product(slopes, g.rows % len(g.x), order, g.x)
+    encoder_bias = sum_by_neuron(slopes, g.neurons, n_neurons)
+    bias = g.bias - vector_product(encoder_bias, params.encoder_weight)
+    return Parameters(encoder_weight, encoder_bias, components, bias)
+
+
+def adam_step(params: Parameters, gradient: Gradient, first, second, *, step, learning_rate):
+    """Update parameters and their two moments in place by the step number `step` (from 1) of Adam.
+
+    Rows of `components` are brought back to unit norm.
+    """
+    if runs_compiled(*params):
+        biases = _move_weights(params, gradient, first, second, step, learning_rate)
+        _fused_adam(params[1::2], biases, first[1::2], second[1::2], step, learning_rate)
+    else:
+        _fused_adam(params, dense_gradient(params, gradient), first, second, step, learning_rate)
+        params.components.div_(torch.linalg.vector_norm(params.components, dim=1, keepdim=True))
+
+
+def _move_weights(params, gradient, first, second, step, learning_rate):
+    """Update the two weights and their moments, and return the gradients of the two biases.
+
+    The gradient of a neuron is formed when it is moved: the whole gradients, as large as the weights, are never in
+    memory.
+    """
+    g, (n_neurons, n_features) = gradient, params.components.shape
+    order = by_neuron(g.neurons, n_neurons)
+    pull, x = g.pull.contiguous(), g.x.contiguous()
+    encoder_bias = torch.zeros_like(params.encoder_bias)
+    back = pull.new_zeros(-(-n_neurons // compiled.NEURONS), n_features)  # encoder_bias @ encoder_weight, in parts
+    encoder, decoder = (tuple(group[i].data_ptr() for group in (params, first, second)) for i in (0, 2))
+    compiled.descend(
+        *(n_neurons, len(x), n_features),
+        *(tensor.data_ptr() for tensor in (order.order, order.starts, g.rows, g.codes, pull, x)),
+        *(encoder, decoder),
+        *(encoder_bias.data_ptr(), back.data_ptr()),
+        (learning_rate / (1 - _BETAS[0] ** step), (1 - _BETAS[1] ** step) ** -0.5, *_BETAS, _EPS),
+        torch.get_num_threads(),
+    )
+    return encoder_bias, g.bias - back.sum(0)
+
+
+def _fused_adam(params, gradients, first, second, step, learning_rate):
+    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls, without the second that importing torch.optim takes
+        list(params),
+        list(gradients),
+        list(first),
+        list(second),
+        [],
+        [torch.full((), float(step), device=params[0].device)] * len(params),
+        lr=learning_rate,
+        beta1=_BETAS[0],
+        beta2=_BETAS[1],
+        weight_decay=0.0,
+        eps=_EPS,
+        amsgrad=False,
+        maximize=False,
+    )
