@@ -39,15 +39,19 @@ static PyObject *topk_(PyObject *Py_UNUSED(module), PyObject *args)
 
 static PyObject *refined_topk_(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    Address coarse, x, weight, offset, slack, values, columns, n_exact;
+    Address product, offset, coarse_offset, x[3], weight[3], values, columns, n_exact;
     Py_ssize_t n_rows, n, n_features, k;
     int n_threads, failed;
-    if (!PyArg_ParseTuple(args, "KKKKKnnnnKKKi", &coarse, &x, &weight, &offset, &slack, &n_rows, &n, &n_features, &k,
-                          &values, &columns, &n_exact, &n_threads))
+    if (!PyArg_ParseTuple(args, "K(KKK)(KKK)KKnnnnKKKi", &product, x, x + 1, x + 2, weight, weight + 1, weight + 2,
+                          &offset, &coarse_offset, &n_rows, &n, &n_features, &k, &values, &columns, &n_exact,
+                          &n_threads))
         return NULL;
+    CoarseProduct coarse = {AT(product), AT(coarse_offset),
+                            {AT(x[0]), AT(x[1]), AT(x[2])},
+                            {AT(weight[0]), AT(weight[1]), AT(weight[2])},
+                            AT(offset), n_rows, n, n_features};
     Py_BEGIN_ALLOW_THREADS
-    failed = refined_topk(AT(coarse), AT(x), AT(weight), AT(offset), AT(slack), n_rows, n, n_features, k, AT(values),
-                          AT(columns), AT(n_exact), n_threads);
+    failed = refined_topk(&coarse, k, AT(values), AT(columns), AT(n_exact), n_threads);
     Py_END_ALLOW_THREADS
     return none_unless(failed);
 }
@@ -61,6 +65,35 @@ static PyObject *round_rows_(PyObject *Py_UNUSED(module), PyObject *args)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     round_rows(AT(matrix), n_rows, n, AT(rounded), AT(norms), AT(errors), n_threads);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *take_rows_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address x, rows, center, taken;
+    float factor;
+    Py_ssize_t n_rows, n;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "KKKfnnKi", &x, &rows, &center, &factor, &n_rows, &n, &taken, &n_threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    take_rows(AT(x), AT(rows), AT(center), factor, n_rows, n, AT(taken), n_threads);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *residuals_(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Address values, neurons, starts, weight, target, results, squares;
+    Py_ssize_t n_rows, n;
+    int n_threads;
+    if (!PyArg_ParseTuple(args, "KKKKKnnKKi", &values, &neurons, &starts, &weight, &target, &n_rows, &n, &results,
+                          &squares, &n_threads))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    residuals(AT(values), AT(neurons), AT(starts), AT(weight), AT(target), n_rows, n, AT(results), AT(squares),
+              n_threads);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -102,8 +135,12 @@ static PyMethodDef methods[] = {
     {"use_threads", use_threads_, METH_VARARGS, "use_threads(gomp_parallel)"},
     {"topk", topk_, METH_VARARGS, "topk(matrix, n_rows, n, k, values, columns, n_threads)"},
     {"refined_topk", refined_topk_, METH_VARARGS,
-     "refined_topk(coarse, x, weight, offset, slack, n_rows, n, n_features, k, values, columns, n_exact, n_threads)"},
+     "refined_topk(product, (x, norms, errors), (weight, norms, errors), offset, coarse_offset, n_rows, n, n_features,"
+     " k, values, columns, n_exact, n_threads)"},
     {"round_rows", round_rows_, METH_VARARGS, "round_rows(matrix, n_rows, n, rounded, norms, errors, n_threads)"},
+    {"take_rows", take_rows_, METH_VARARGS, "take_rows(x, rows, center, factor, n_rows, n, taken, n_threads)"},
+    {"residuals", residuals_, METH_VARARGS,
+     "residuals(values, neurons, starts, weight, target, n_rows, n, residuals, squares, n_threads)"},
     {"sort_by_neuron", sort_by_neuron_, METH_VARARGS, "sort_by_neuron(neurons, n_active, n_neurons, order, starts)"},
     {"descend", descend_, METH_VARARGS,
      "descend(n_neurons, n_rows, n, order, starts, rows, codes, pull, x, encoder, decoder, encoder_bias, back,"

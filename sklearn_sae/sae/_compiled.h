@@ -46,6 +46,16 @@ INLINED float dot(const float *restrict a, const float *restrict b, ptrdiff_t n)
     return sum + sums[0];
 }
 
+#define AT_ONCE 4 /* entries, so that their sum is loaded and stored once */
+
+/* Add multiples of rows of a matrix to a sum, or set it to them. */
+INLINED void add_rows(float *restrict sum, int set, const float *factors, const float *const *rows, ptrdiff_t n)
+{
+    const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2], *restrict d = rows[3];
+    for (ptrdiff_t i = 0; i < n; i++)
+        sum[i] = (set ? 0 : sum[i]) + factors[0] * a[i] + factors[1] * b[i] + factors[2] * c[i] + factors[3] * d[i];
+}
+
 /* Take the threads of the OpenMP whose function GOMP_parallel this is. */
 void use_threads_of(void *gomp_parallel);
 
@@ -56,16 +66,38 @@ void in_threads(Work work, const void *task, ptrdiff_t n, ptrdiff_t block, int n
    there was no memory. */
 int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns, int n_threads);
 
-/* Write the k largest entries of each row of x @ weight.T + offset, (n_rows, n), their columns, and how many entries of
-   the row were computed. `coarse` are these in bfloat16, from factors that were rounded: before the sums are rounded to
-   it, they are off by no more than the slack of the row. Return as `topk`. */
-int refined_topk(const uint16_t *coarse, const float *x, const float *weight, const float *offset, const float *slack,
-                 ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t n_features, ptrdiff_t k, float *values, int64_t *columns,
-                 int64_t *n_exact, int n_threads);
-
-/* Write (n_rows, n) rounded to bfloat16, and the norms of its rows and of what rounding has changed in them. */
+/* Write (n_rows, n) rounded to bfloat16, and the norms of its rows and of what rounding has changed in them. These are
+   rather too large: squares of the least numbers count as zero. */
 void round_rows(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, uint16_t *rounded, float *norms, float *errors,
                 int n_threads);
+
+/* What `round_rows` says of a matrix. */
+typedef struct {
+    const float *exact, *norms, *errors;
+} Rounded;
+
+/* x (n_rows, n_features) and weight (n, n_features), and their product plus an offset (n,), that of all three rounded to
+   bfloat16 and rounded itself. */
+typedef struct {
+    const uint16_t *product, *coarse_offset;
+    Rounded x, weight;
+    const float *offset;
+    ptrdiff_t n_rows, n, n_features;
+} CoarseProduct;
+
+/* Write the k largest entries of each row of x @ weight.T + offset, their columns, and how many entries of the row were
+   computed. Return as `topk`. */
+int refined_topk(const CoarseProduct *coarse, ptrdiff_t k, float *values, int64_t *columns, int64_t *n_exact,
+                 int n_threads);
+
+/* Write rows (x[rows[i]] - center) * factor of a matrix with n columns. */
+void take_rows(const float *x, const int64_t *rows, const float *center, float factor, ptrdiff_t n_rows, ptrdiff_t n,
+               float *taken, int n_threads);
+
+/* Write the product of a sparse matrix with a dense one, less a target (n_rows, n), and the squared norms of its rows.
+   Row i of the sparse matrix has the entries from starts[i] up to starts[i + 1]. */
+void residuals(const float *values, const int64_t *neurons, const int64_t *starts, const float *weight,
+               const float *target, ptrdiff_t n_rows, ptrdiff_t n, float *residuals, float *squares, int n_threads);
 
 /* Write where the entries of each neuron are, in ascending order, and where those of each of M neurons start. */
 void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neurons, int64_t *order, int64_t *starts);

@@ -18,16 +18,6 @@ void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neur
     starts[0] = 0;
 }
 
-#define AT_ONCE 4 /* entries, so that their sum is loaded and stored once */
-
-/* Add multiples of rows of a matrix to a sum, or set it to them. */
-INLINED void add_rows(float *restrict sum, int set, const float *factors, const float *const *rows, ptrdiff_t n)
-{
-    const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2], *restrict d = rows[3];
-    for (ptrdiff_t i = 0; i < n; i++)
-        sum[i] = (set ? 0 : sum[i]) + factors[0] * a[i] + factors[1] * b[i] + factors[2] * c[i] + factors[3] * d[i];
-}
-
 /* Write the gradients of a neuron's component and encoder weight, and return that of its encoder bias. */
 INLINED float form_gradients(const Descent *d, ptrdiff_t neuron, float *of_component, float *of_encoder)
 {

@@ -112,22 +112,18 @@ def _topk_through_bfloat16(x, weight, offset, k):
     least of these. For that, what coarse entries are off by has a bound.
     """
     x, weight, (n_rows, n_features) = x.contiguous(), weight.contiguous(), x.shape
-    coarse_x, x_norms, x_errors = _round_rows(x)
-    coarse_weight, weight_norms, weight_errors = _round_rows(weight)
+    coarse_x, *of_x = _round_rows(x)
+    coarse_weight, *of_weight = _round_rows(weight)
     coarse_offset = offset.bfloat16()
-    coarse = linear(coarse_x, coarse_weight, coarse_offset).contiguous()
-
-    # By the rounding of x and of the weights, by that of the offset, and by that of the sums in float32.
-    weight_norm, weight_error = weight_norms.max(), weight_errors.max()
-    slack = x_errors * weight_norm + (x_norms + x_errors) * weight_error
-    slack += (coarse_offset - offset).abs().max()
-    slack += 2**-22 * n_features * (x_norms * weight_norm + offset.abs().max())
-
+    product = linear(coarse_x, coarse_weight, coarse_offset).contiguous()
     values = torch.empty(n_rows, k, dtype=torch.float32, device="cpu")
     columns = torch.empty_like(values, dtype=torch.int64)
     n_computed = torch.empty(n_rows, dtype=torch.int64, device="cpu")
     compiled.refined_topk(
-        *(tensor.data_ptr() for tensor in (coarse, x, weight, offset, slack)),
+        product.data_ptr(),
+        tuple(tensor.data_ptr() for tensor in (x, *of_x)),
+        tuple(tensor.data_ptr() for tensor in (weight, *of_weight)),
+        *(offset.data_ptr(), coarse_offset.data_ptr()),
         *(n_rows, len(weight), n_features, k),
         *(tensor.data_ptr() for tensor in (values, columns, n_computed)),
         torch.get_num_threads(),
@@ -136,17 +132,13 @@ def _topk_through_bfloat16(x, weight, offset, k):
 
 
 def _round_rows(matrix):
-    """Return a matrix in bfloat16, and the norms of its rows and of their rounding errors.
-
-    The norms are rather too large: squares of the least numbers, and products of them, count as zero.
-    """
-    matrix, (n_rows, n_columns) = matrix.contiguous(), matrix.shape
+    """Return a matrix in bfloat16, and the norms of its rows and of their rounding errors, or a little more."""
+    n_rows, n_columns = matrix.shape
     rounded = torch.empty(n_rows, n_columns, dtype=torch.bfloat16, device="cpu")
     norms, errors = torch.empty(2, n_rows, dtype=torch.float32, device="cpu")
     results = rounded.data_ptr(), norms.data_ptr(), errors.data_ptr()
     compiled.round_rows(matrix.data_ptr(), n_rows, n_columns, *results, torch.get_num_threads())
-    least = (n_columns * torch.finfo(torch.float32).tiny) ** 0.5
-    return rounded, norms.add_(least), errors.add_(least)
+    return rounded, norms, errors
 
 
 @cache
@@ -170,6 +162,30 @@ def _topk(matrix, k):
     if matrix.device.type == "cpu" and 32 * k <= n_columns < 64 * k:
         matrix = F.pad(matrix, (0, 64 * k - n_columns), value=-torch.inf)
     return matrix.topk(k, dim=1, sorted=False)
+
+
+def take_rows(matrix: Tensor, rows: Tensor, center: Tensor, factor: float) -> Tensor:
+    """Return ``(matrix[rows] - center) * factor`` in float32, on the device of `center`."""
+    if runs_compiled(matrix, center):
+        matrix, rows, (n_rows, n_columns) = matrix.contiguous(), rows.contiguous(), (len(rows), matrix.shape[1])
+        taken = matrix.new_empty(n_rows, n_columns)
+        given = matrix.data_ptr(), rows.data_ptr(), center.data_ptr()
+        compiled.take_rows(*given, factor, n_rows, n_columns, taken.data_ptr(), torch.get_num_threads())
+        return taken
+    return matrix.index_select(0, rows).float().to(center.device).sub_(center).mul_(factor)
+
+
+def decode_residual(values: Tensor, active: Active, weight: Tensor, target: Tensor):
+    """Return ``decode(values, active, weight) - target``, (n_rows, d), and the squared norms of its rows, (n_rows,)."""
+    if runs_compiled(values, weight, target):
+        weight, target, n_rows = weight.contiguous(), target.contiguous(), len(target)
+        result, squares = torch.empty_like(target), target.new_empty(n_rows)
+        given = (tensor.data_ptr() for tensor in (values, active.neurons, active.starts, weight, target))
+        sizes = n_rows, target.shape[1]
+        compiled.residuals(*given, *sizes, result.data_ptr(), squares.data_ptr(), torch.get_num_threads())
+        return result, squares
+    result = decode(values, active, weight).sub_(target)
+    return result, torch.linalg.vector_norm(result, dim=1).square()
 
 
 def decode(values: Tensor, active: Active, weight: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sklearn_sae.sae._kernels import Active, decode, linear, topk_linear
+from sklearn_sae.sae._kernels import Active, decode, decode_residual, linear, topk_linear
 from sklearn_sae.sae._optimizer import Gradient, Parameters
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 
@@ -136,8 +136,8 @@ def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None
         active, codes = encode_topk(params, centered, s.k)
 
     if s.prefixes is None:
-        residual = decode(codes, active, params.components).sub_(centered)
-        fit, term = mean_square(residual), Term(1.0, active, codes, residual, True)
+        residual, squares = decode_residual(codes, active, params.components, centered)
+        fit, term = squares.mean(), Term(1.0, active, codes, residual, True)
     else:
         fit, term, residual = prefix_term(params, centered, active, codes, s.prefixes)
     terms = [term]
@@ -145,16 +145,17 @@ def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None
     total = fit
     if s.multi_weight > 0:
         wider, more = encode_topk(params, centered, s.multi_k)
-        left = decode(more, wider, params.components).sub_(centered)
-        total = total + s.multi_weight * mean_square(left)
+        left, squares = decode_residual(more, wider, params.components, centered)
+        total = total + s.multi_weight * squares.mean()
         terms.append(Term(s.multi_weight, wider, more, left, True))
     if s.aux_weight > 0 and dead is not None and len(dead):
         if s.pursuit:
             revived, weak = pursue_dead(params, residual, s.aux_k, dead)
         else:
             revived, weak = encode_dead(params, centered, s.aux_k, dead)
-        left = decode(weak, revived, params.components).add_(residual)  # the residual itself is held fixed
-        total = total + s.aux_weight * mean_square(left)
+        held = -residual  # not moved by this term
+        left, squares = decode_residual(weak, revived, params.components, held)
+        total = total + s.aux_weight * squares.mean()
         terms.append(Term(s.aux_weight, revived, weak, left, False))
     return Loss(total, fit, active, codes, centered, terms)
 

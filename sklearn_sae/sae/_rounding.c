@@ -1,6 +1,7 @@
 /* Rows rounded to bfloat16. */
 
 #include "_compiled.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ typedef struct {
 FOR_EACH_CPU static void round_some(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
     const Rounding t = *(const Rounding *)task;
+    const float least = sqrtf(t.n * FLT_MIN); /* whose square is lost, in each column */
     (void)thread;
     for (ptrdiff_t i = start; i < stop; i++) {
         const float *restrict row = t.matrix + i * t.n;
@@ -33,8 +35,8 @@ FOR_EACH_CPU static void round_some(const void *task, int thread, ptrdiff_t star
             square += row[j] * row[j];
             error += (near - row[j]) * (near - row[j]);
         }
-        t.norms[i] = sqrtf(square);
-        t.errors[i] = sqrtf(error);
+        t.norms[i] = sqrtf(square) + least;
+        t.errors[i] = sqrtf(error) + least;
     }
 }
 

@@ -173,15 +173,6 @@ int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float 
     return 0;
 }
 
-typedef struct {
-    const uint16_t *coarse;
-    const float *x, *weight, *offset, *slack;
-    ptrdiff_t n, n_features, k;
-    float *values;
-    int64_t *columns, *n_exact;
-    char *memory;
-} Refinement;
-
 /* bfloat16 is the upper half of float32. */
 INLINED void widen(const uint16_t *restrict row, ptrdiff_t n, float *restrict wide)
 {
@@ -191,46 +182,84 @@ INLINED void widen(const uint16_t *restrict row, ptrdiff_t n, float *restrict wi
     }
 }
 
-INLINED float exact(const Refinement *t, ptrdiff_t row, int32_t column)
+/* The largest over all columns. */
+typedef struct {
+    float norm, error, offset, offset_error;
+} Largest;
+
+static Largest largest_of(const CoarseProduct *c)
 {
-    return t->offset[column] + dot(t->x + row * t->n_features, t->weight + column * t->n_features, t->n_features);
+    Largest largest = {0, 0, 0, 0};
+    for (ptrdiff_t j = 0; j < c->n; j++) {
+        float coarse_offset;
+        widen(c->coarse_offset + j, 1, &coarse_offset);
+        largest.norm = fmaxf(largest.norm, c->weight.norms[j]);
+        largest.error = fmaxf(largest.error, c->weight.errors[j]);
+        largest.offset = fmaxf(largest.offset, fabsf(c->offset[j]));
+        largest.offset_error = fmaxf(largest.offset_error, fabsf(coarse_offset - c->offset[j]));
+    }
+    return largest;
 }
+
+/* Return a bound of what coarse entries of a row are off by before they are rounded: by the rounding of x and of the
+   weights, by that of the offset, and by that of the sums in float32. */
+INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Largest of_columns)
+{
+    float norm = c->x.norms[row], error = c->x.errors[row];
+    return error * of_columns.norm + (norm + error) * of_columns.error + of_columns.offset_error +
+           ldexpf(1, -22) * c->n_features * (norm * of_columns.norm + of_columns.offset);
+}
+
+INLINED float exact(const CoarseProduct *c, ptrdiff_t row, int32_t column)
+{
+    return c->offset[column] +
+           dot(c->x.exact + row * c->n_features, c->weight.exact + column * c->n_features, c->n_features);
+}
+
+typedef struct {
+    CoarseProduct coarse;
+    Largest largest;
+    ptrdiff_t k;
+    float *values;
+    int64_t *columns, *n_exact;
+    char *memory;
+} Refinement;
 
 /* Compute the k largest coarse entries, and of the others those that may be larger than the least of these. */
 FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
     const Refinement t = *(const Refinement *)task;
+    const CoarseProduct *c = &t.coarse;
     const float ulp = 1.0f / 250; /* a little more than half a unit in the last place of bfloat16, relatively */
-    Scratch scratch = scratch_of(t.memory, thread, t.n);
+    Scratch scratch = scratch_of(t.memory, thread, c->n);
     Entry *found = scratch.found;
     for (ptrdiff_t i = start; i < stop; i++) {
-        widen(t.coarse + i * t.n, t.n, scratch.wide);
-        ptrdiff_t n_found = find(scratch.wide, t.n, t.k, t.slack[i], ulp, scratch), count = t.k;
-        float least = INFINITY;
+        float slack = slack_of(c, i, t.largest), least = INFINITY;
+        widen(c->product + i * c->n, c->n, scratch.wide);
+        ptrdiff_t n_found = find(scratch.wide, c->n, t.k, slack, ulp, scratch), count = t.k;
         for (ptrdiff_t e = 0; e < t.k; e++) {
-            found[e].value = exact(&t, i, found[e].column);
+            found[e].value = exact(c, i, found[e].column);
             least = found[e].value < least ? found[e].value : least;
         }
-        float bound = least - t.slack[i];
+        float bound = least - slack;
         bound -= fabsf(bound) * ulp;
         for (ptrdiff_t e = t.k; e < n_found; e++)
             if (found[e].value >= bound)
-                found[count++] = (Entry){exact(&t, i, found[e].column), found[e].column};
+                found[count++] = (Entry){exact(c, i, found[e].column), found[e].column};
         move_largest(found, count, t.k);
         write(found, t.k, t.values + i * t.k, t.columns + i * t.k);
         t.n_exact[i] = count;
     }
 }
 
-int refined_topk(const uint16_t *coarse, const float *x, const float *weight, const float *offset, const float *slack,
-                 ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t n_features, ptrdiff_t k, float *values, int64_t *columns,
-                 int64_t *n_exact, int n_threads)
+int refined_topk(const CoarseProduct *coarse, ptrdiff_t k, float *values, int64_t *columns, int64_t *n_exact,
+                 int n_threads)
 {
-    Refinement task = {coarse, x,      weight,  offset,  slack, n, n_features,
-                       k,      values, columns, n_exact, malloc(n_threads * SCRATCH_SIZE * n)};
+    Refinement task = {*coarse, largest_of(coarse), k, values, columns, n_exact,
+                       malloc(n_threads * SCRATCH_SIZE * coarse->n)};
     if (!task.memory)
         return -1;
-    in_threads(refine_rows, &task, n_rows, BLOCK, n_threads);
+    in_threads(refine_rows, &task, coarse->n_rows, BLOCK, n_threads);
     free(task.memory);
     return 0;
 }

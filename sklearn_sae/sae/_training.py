@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import TILE, Active, decode, stretched, sum_by_neuron, topk_linear
+from sklearn_sae.sae._kernels import TILE, Active, decode, stretched, sum_by_neuron, take_rows, topk_linear
 from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
 from sklearn_sae.sae._optimizer import Parameters, adam_step
 from sklearn_sae.sae._scaling import TOO_LARGE
@@ -45,12 +45,11 @@ class Rows:
 
     def batch(self, positions):
         """Return a tensor (B, d)."""
-        rows = self.index[positions]
-        if self._tensor is None:
-            x = torch.from_numpy(np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32))
-        else:
-            x = self._tensor.index_select(0, torch.from_numpy(rows)).float()
-        x = x.to(self._mean.device).sub_(self._mean).mul_(1 / self._scale)
+        tensor, rows = self._tensor, self.index[positions]
+        if tensor is None:
+            taken = np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)
+            tensor, rows = torch.from_numpy(taken), np.arange(len(rows))
+        x = take_rows(tensor, torch.from_numpy(rows), self._mean, 1 / self._scale)
         return x if self._stretch is None else stretched(x, *self._stretch)
 
     def check_range(self):

@@ -10,9 +10,11 @@ from sklearn_sae.sae._kernels import (
     Active,
     by_neuron,
     decode,
+    decode_residual,
     dots,
     linear,
     sum_by_neuron,
+    take_rows,
     transposed_product,
     vector_product,
 )
@@ -107,7 +109,7 @@ def test_a_prefix_without_active_neurons_reconstructs_nothing():
 def test_no_dead_neuron_means_no_auxiliary_work(monkeypatch):
     params, x = parameters()
     count = []
-    monkeypatch.setattr("sklearn_sae.sae._network.decode", lambda *a: count.append(1) or decode(*a))
+    monkeypatch.setattr("sklearn_sae.sae._network.decode_residual", lambda *a: count.append(1) or decode_residual(*a))
     settings = Settings(k=K, aux_k=4, aux_weight=0.5)
     for dead, expected in ((None, 1), (DEAD[:0], 1), (DEAD, 2)):
         count.clear()
@@ -148,6 +150,26 @@ def test_entries_by_neuron_are_in_stable_order(maybe_compiled):
     order = by_neuron(neurons, 50)
     assert torch.equal(order.order, neurons.argsort(stable=True))
     assert torch.equal(order.starts.diff(), neurons.bincount(minlength=50))
+
+
+@pytest.mark.parametrize("n_features", [1, 63, 64, 200])
+def test_residuals_and_their_squares(n_features, maybe_compiled):
+    codes = torch.randn(40, 30).relu() * (torch.rand(40, 30) < 0.2)
+    codes[:2] = 0
+    rows, neurons = codes.nonzero(as_tuple=True)
+    weight, target = torch.randn(30, n_features), torch.randn(40, n_features)
+    residual, squares = decode_residual(codes[rows, neurons], Active.ragged(rows, neurons, 40), weight, target)
+    torch.testing.assert_close(residual, codes @ weight - target, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(squares, residual.square().sum(1))
+
+
+def test_rows_are_taken_centered_and_divided(maybe_compiled):
+    matrix, center = torch.randn(50, 7), torch.randn(7)
+    rows = torch.randint(50, (33,))
+    torch.testing.assert_close(take_rows(matrix, rows, center, 0.3), (matrix[rows] - center) * 0.3)
+    torch.testing.assert_close(take_rows(matrix, rows[::3], center, 0.3), (matrix[rows[::3]] - center) * 0.3)
+    half = matrix.half()
+    torch.testing.assert_close(take_rows(half, rows, center, 0.3), (half[rows].float() - center) * 0.3)
 
 
 @pytest.mark.parametrize("n_rows", [1, 64, 200])
