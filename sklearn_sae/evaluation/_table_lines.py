@@ -1,6 +1,7 @@
 """Tables as lines of text."""
 
 import textwrap
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
@@ -8,10 +9,11 @@ import numpy as np
 WIDTH = 100  # columns of a printed line
 LEAST_ROOM = 30  # characters of a line that a hypothesis has in any case
 _MAX_LINES = 4  # of a hypothesis; the table itself holds the whole
+_OPPOSED = " than of "  # between what speaks for and against, of which both shall be seen
 
 
 def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
-    r"""Return the lines of a table whose last column, the hypotheses, is wrapped, and cut after four lines.
+    r"""Return the lines of a table whose last column, the hypotheses, is wrapped, and cut to four lines.
 
     Parameters
     ----------
@@ -34,13 +36,21 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
     room = max(width - sum(size + 2 for size in sizes), LEAST_ROOM)
     lines = []
     for *cells, sentence in zip(*stacks, [head, *sentences], strict=True):
-        wrapped = textwrap.wrap(
-            " ".join(sentence.split()), room, break_on_hyphens=False, max_lines=_MAX_LINES, placeholder=" …"
-        )
+        wrapped = _wrapped(" ".join(sentence.split()), room)
         for *parts, words in zip_longest(*cells, wrapped or [""], fillvalue=""):
             start = [f"{put(part, size)}  " for put, part, size in zip(set_in, parts, sizes, strict=True)]
             lines.append("".join([*start, words]).rstrip())
     return lines
+
+
+def _wrapped(sentence, room):
+    """Return the lines of a sentence; one that is too long is cut at its end or, if it has two halves, in each."""
+    wrap = partial(textwrap.wrap, width=room, break_on_hyphens=False, placeholder=" …")
+    first, opposed, second = sentence.partition(_OPPOSED)
+    if opposed and len(wrap(sentence)) > _MAX_LINES:
+        halves = first, opposed.strip() + " " + second
+        return [line for half in halves for line in wrap(half, max_lines=_MAX_LINES // 2)]
+    return wrap(sentence, max_lines=_MAX_LINES)
 
 
 def numbers(values):

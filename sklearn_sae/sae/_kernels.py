@@ -25,7 +25,7 @@ except ImportError:  # there was no C compiler where the package was built
     compiled = None
 
 TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
-_LEAST_COARSE = 32  # neurons for each of K from which a coarse product pays
+_LEAST_COARSE = 256, 32  # neurons, in all and for each of K, from which a coarse product pays
 _BAG = 64  # neurons added up by one thread: their order, and so the bits, shall not depend on how many there are
 
 
@@ -100,7 +100,8 @@ def stretched(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
 
 def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
     """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
-    if runs_compiled(x, weight) and multiplies_bfloat16() and weight.shape[0] >= _LEAST_COARSE * k:
+    least, least_of_each = _LEAST_COARSE
+    if runs_compiled(x, weight) and multiplies_bfloat16() and len(weight) >= max(least, least_of_each * k):
         return _topk_through_bfloat16(x, weight, offset, k)[:2]
     return _topk(linear(x, weight, offset), k)
 

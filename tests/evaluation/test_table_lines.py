@@ -1,0 +1,34 @@
+"""Printed tables show what matters of a long hypothesis."""
+
+from sklearn_sae.evaluation._table_lines import table_lines
+
+
+def words(name):
+    return ", ".join(f'"{name}{i}"' for i in range(40))
+
+
+def printed(sentence):
+    head, *lines = table_lines([("effect", ["+0.100"])], [sentence])
+    assert head == "effect  hypothesis"
+    assert max(map(len, lines)) <= 100
+    return [line[8:] for line in lines]
+
+
+def test_a_short_hypothesis_is_whole():
+    assert printed("mentions more of a than of b") == ["mentions more of a than of b"]
+
+
+def test_a_long_hypothesis_is_cut_at_its_end():
+    lines = printed(f"mentions {words('good')}")
+    assert len(lines) == 4
+    assert lines[-1].endswith(" …")
+
+
+def test_of_two_long_halves_both_are_seen():
+    lines = printed(f"mentions more of {words('good')} than of {words('bad')}")
+    assert len(lines) == 4
+    assert lines[0].startswith('mentions more of "good0"')
+    assert lines[1].endswith(" …")
+    assert lines[2].startswith('than of "bad0"')
+    assert lines[3].endswith(" …")
+    assert len(printed(f"mentions more of {words('good')} than of a")) == 3
