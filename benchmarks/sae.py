@@ -1,12 +1,13 @@
 """`TopKSAETransformer` beside HypotheSAEs, SAELens and scikit-learn's dictionary learning, in one run.
 
-``python -m benchmarks.sae [time quality training transform pursuit memmap] [--quick]`` prints a markdown table for each
-of the sections named, or for all. ``--quick`` takes one seed, one repeat and a tenth of the rows. Needs Linux, the
-extra ``benchmarks`` and the data folder (see `_data.py`).
+``python -m benchmarks.sae [time quality training transform compiled pursuit memmap] [--quick]`` prints a markdown
+table for each of the sections named, or for all. ``--quick`` takes one seed, one repeat and a tenth of the rows. Needs
+Linux, the extra ``benchmarks`` and the data folder (see `_data.py`).
 
 All run in one process with the same number of threads (OMP_NUM_THREADS), on the same float32 rows, in turns. Who
 holds how many rows out, shuffles how, and stops when, is each package's own default. On CPUs that multiply bfloat16,
-ours finds candidates by such products where M is 512 or more, and computes those in float32; the floors are float32.
+ours finds candidates by such products where M is 256 or more, and computes those in float32; the floors are those of
+such products, too.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks._peers import epochs_of_hypothesaes, epochs_of_sae_lens, hypothe
 from benchmarks._report import machine, mean, median, print_table, ratio
 from benchmarks._rows import embeddings, movies_train, resampled, splits, write_resampled
 from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae import _kernels
 
 M, K = 256, 8
 
@@ -144,7 +146,7 @@ EPOCHS = {"ours": 10, "hypothesaes": 2, "SAELens": 3, "SAELens, sparse": 3}  # e
 
 def training(effort):
     """Rows a second in training, at equal batch size."""
-    rows = []
+    rows, repeats = [], 2 * effort.repeats + 1  # for on a shared host rates change from one second to the next
     for m, k, n_rows, goal in TRAINING_SIZES:
         X, _ = resampled(max(2 * BATCH, int(effort.share * n_rows)))
         trainers = {
@@ -153,7 +155,7 @@ def training(effort):
             "SAELens": epochs_of_sae_lens(X, m, k),
             "SAELens, sparse": epochs_of_sae_lens(X, m, k, sparse=True),
         }
-        rates = _training_rates(trainers, len(X), effort.repeats)
+        rates = _training_rates(trainers, EPOCHS, len(X), repeats)
         lens = max(rates["SAELens"], rates["SAELens, sparse"], key=np.median)
         product, step = encoder_seconds(m), adam_seconds(m) / BATCH
         rows.append(
@@ -169,7 +171,7 @@ def training(effort):
             }
         )
     print_table(
-        f"Training, rows a second, d=384, batches of {BATCH}, median (range), repeats: {effort.repeats}",
+        f"Training, rows a second, d=384, batches of {BATCH}, median (range), repeats: {repeats}",
         rows,
         "The time of a public fit of 1 + n epochs less that of one epoch, so without what is done once: n is "
         f"{', '.join(f'{n} for {who}' for who, n in EPOCHS.items())}. From the first size to the last, "
@@ -177,8 +179,8 @@ def training(effort):
         + (f", times {effort.share:g}" if effort.share < 1 else "")
         + ". No early stopping, no held-out rows. SAELens: its training pass in a plain Adam loop, at its defaults "
         "and with sparse activations (which need its rescaling by decoder norms off). So few steps leave few neurons "
-        "or none that count as dead, and ours then skips the auxiliary loss. The floors: the encoder's product in "
-        "float32; and 32 bytes a parameter and step at the speed of a copy of as much memory.",
+        "or none that count as dead, and ours then skips the auxiliary loss. The floors: the encoder's product, in "
+        "bfloat16 if that is faster; and 24 bytes a parameter and step at the speed of a copy of as much memory.",
     )
 
 
@@ -187,14 +189,14 @@ def _epochs_of_ours(X, m, k):
     return lambda n_epochs: TopKSAETransformer(m, k, max_epochs=n_epochs, **once).fit(X)
 
 
-def _training_rates(trainers, n_rows, repeats):
+def _training_rates(trainers, epochs, n_rows, repeats):
     calls = {}
     for who, train in trainers.items():
         train(1)  # warm
         calls[who, "one"] = partial(train, 1)
-        calls[who, "more"] = partial(train, 1 + EPOCHS[who])
+        calls[who, "more"] = partial(train, 1 + epochs[who])
     taken = in_turns(calls, repeats)
-    return {who: EPOCHS[who] * n_rows / np.subtract(taken[who, "more"], taken[who, "one"]) for who in trainers}
+    return {who: epochs[who] * n_rows / np.subtract(taken[who, "more"], taken[who, "one"]) for who in trainers}
 
 
 TRANSFORM_SIZES = [(256, 8, 3), (1024, 8, 4), (4096, 32, 5)]
@@ -245,8 +247,53 @@ def transform(effort):
         rows,
         "Ours to CSR, the peer's to a dense array, from the same weights; the largest difference of an activation "
         f"is {', '.join(notes)} by size. Memory: RssAnon above what a fresh process has after imports and loading "
-        "the weights and the input. The floors: the encoder's product in float32; the CSR arrays that are returned.",
+        "the weights and the input. The floors: the encoder's product, in bfloat16 if that is faster; the CSR arrays "
+        "that are returned.",
     )
+
+
+def compiled(effort):
+    """What the C files bring: ours with them and without."""
+    if _kernels.compiled is None:
+        raise RuntimeError("the package was installed without a C compiler")
+    rows = []
+    for m, k, n_rows, _ in TRAINING_SIZES[:3]:
+        X, _ = resampled(max(2 * BATCH, int(effort.share * n_rows)))
+        trainers = {form: _with_form(form, _epochs_of_ours(X, m, k)) for form in FORMS}
+        rates = _training_rates(trainers, dict.fromkeys(FORMS, EPOCHS["ours"]), len(X), effort.repeats)
+        rows.append(_row_of_forms(f"training, M={m}, K={k}", rates))
+    X, _ = resampled(int(effort.share * 100_000))
+    for m, k, _ in TRANSFORM_SIZES:
+        own = TopKSAETransformer(m, k, max_epochs=1, random_state=0).fit(movies_train())
+        calls = {form: partial(_with_form(form, own.transform), X) for form in FORMS}
+        rates = {form: len(X) / np.array(times) for form, times in in_turns(calls, effort.repeats).items()}
+        rows.append(_row_of_forms(f"encoding, M={m}, K={k}", rates))
+    print_table(
+        f"With and without the C files, rows a second, median (range), repeats: {effort.repeats}",
+        rows,
+        "Training as in its own table, encoding 100,000 rows. Without them there are no bfloat16 products either.",
+    )
+
+
+FORMS = {"compiled": _kernels.compiled, "without a compiler": None}
+
+
+def _with_form(form, call):
+    def called(*args):
+        _kernels.compiled = FORMS[form]
+        _kernels.multiplies_bfloat16.cache_clear()
+        try:
+            return call(*args)
+        finally:
+            _kernels.compiled = FORMS["compiled"]
+            _kernels.multiplies_bfloat16.cache_clear()
+
+    return called
+
+
+def _row_of_forms(what, rates):
+    cells = {form: median(rates[form]) for form in FORMS}
+    return {"what": what, **cells, "ratio": ratio(*(rates[form] for form in FORMS))}
 
 
 def _transform_peaks(sae, X):
@@ -352,7 +399,7 @@ def _prepare_file(path, mmap_mode):
     return TopKSAETransformer(M, K, max_epochs=1, random_state=0), np.load(path, mmap_mode=mmap_mode)
 
 
-SECTIONS = {section.__name__: section for section in (time, quality, training, transform, pursuit, memmap)}
+SECTIONS = {section.__name__: section for section in (time, quality, training, transform, compiled, pursuit, memmap)}
 
 
 def main():

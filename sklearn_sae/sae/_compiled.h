@@ -7,10 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef _MSC_VER
-#define restrict __restrict
-#endif
-
 /* Compiled for several instruction sets, of which the loader takes the best that the CPU has... */
 #if defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
 #define FOR_EACH_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -30,7 +26,7 @@ typedef void (*Work)(const void *task, int thread, ptrdiff_t start, ptrdiff_t st
 
 #define LANES 64 /* sums at once, for additions to one must wait for each other */
 
-INLINED float dot(const float *restrict a, const float *restrict b, ptrdiff_t n)
+INLINED float dot(const float *__restrict a, const float *__restrict b, ptrdiff_t n)
 {
     float sums[LANES] = {0}, sum = 0;
     ptrdiff_t i = 0;
@@ -49,15 +45,18 @@ INLINED float dot(const float *restrict a, const float *restrict b, ptrdiff_t n)
 #define AT_ONCE 4 /* entries, so that their sum is loaded and stored once */
 
 /* Add multiples of rows of a matrix to a sum, or set it to them. */
-INLINED void add_rows(float *restrict sum, int set, const float *factors, const float *const *rows, ptrdiff_t n)
+INLINED void add_rows(float *__restrict sum, int set, const float *factors, const float *const *rows, ptrdiff_t n)
 {
-    const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2], *restrict d = rows[3];
+    const float *__restrict a = rows[0], *__restrict b = rows[1], *__restrict c = rows[2], *__restrict d = rows[3];
     for (ptrdiff_t i = 0; i < n; i++)
         sum[i] = (set ? 0 : sum[i]) + factors[0] * a[i] + factors[1] * b[i] + factors[2] * c[i] + factors[3] * d[i];
 }
 
 /* Take the threads of the OpenMP whose function GOMP_parallel this is. */
 void use_threads_of(void *gomp_parallel);
+
+#define ROWS 16    /* that a thread takes at once */
+#define NEURONS 16 /* that a thread takes at once */
 
 /* Do the work on n items in blocks. */
 void in_threads(Work work, const void *task, ptrdiff_t n, ptrdiff_t block, int n_threads);
@@ -71,7 +70,7 @@ int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float 
 void round_rows(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, uint16_t *rounded, float *norms, float *errors,
                 int n_threads);
 
-/* What `round_rows` says of a matrix. */
+/* A matrix, and what `round_rows` says of it. */
 typedef struct {
     const float *exact, *norms, *errors;
 } Rounded;
@@ -119,8 +118,6 @@ typedef struct {
     float *back;            /* (M / NEURONS rounded up, n) of 0: to it its product with the encoder is added, in parts */
     float step_size, inverse_root, beta1, beta2, eps;
 } Descent;
-
-#define NEURONS 16 /* that a thread takes at once */
 
 /* Take the step, and return 0, or -1 if there was no memory. */
 int descend(const Descent *descent, int n_threads);

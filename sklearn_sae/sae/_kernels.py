@@ -64,6 +64,7 @@ class Active(NamedTuple):
     @classmethod
     def ragged(cls, rows, neurons, n_rows):
         """From the row and the neuron of each entry."""
+        rows, neurons = rows.contiguous(), neurons.contiguous()
         return cls(rows, neurons, torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device)))
 
 

@@ -93,6 +93,8 @@ def _move_weights(params, gradient, first, second, step, learning_rate):
     encoder_bias = torch.zeros_like(params.encoder_bias)
     back = pull.new_zeros(-(-n_neurons // compiled.NEURONS), n_features)  # encoder_bias @ encoder_weight, in parts
     encoder, decoder = (tuple(group[i].data_ptr() for group in (params, first, second)) for i in (0, 2))
+    if not len(params.encoder_weight):
+        encoder = 0, 0, 0
     compiled.descend(
         *(n_neurons, len(x), n_features),
         *(tensor.data_ptr() for tensor in (order.order, order.starts, g.rows, g.codes, pull, x)),

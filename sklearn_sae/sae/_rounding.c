@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define BLOCK 16 /* rows that a thread takes at once */
-
 typedef struct {
     const float *matrix;
     ptrdiff_t n;
@@ -20,8 +18,8 @@ FOR_EACH_CPU static void round_some(const void *task, int thread, ptrdiff_t star
     const float least = sqrtf(t.n * FLT_MIN); /* whose square is lost, in each column */
     (void)thread;
     for (ptrdiff_t i = start; i < stop; i++) {
-        const float *restrict row = t.matrix + i * t.n;
-        uint16_t *restrict rounded = t.rounded + i * t.n;
+        const float *__restrict row = t.matrix + i * t.n;
+        uint16_t *__restrict rounded = t.rounded + i * t.n;
         float square = 0, error = 0;
 #pragma omp simd reduction(+ : square, error)
         for (ptrdiff_t j = 0; j < t.n; j++) {
@@ -44,5 +42,5 @@ void round_rows(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, uint16_t *ro
                 int n_threads)
 {
     Rounding task = {matrix, n, rounded, norms, errors};
-    in_threads(round_some, &task, n_rows, BLOCK, n_threads);
+    in_threads(round_some, &task, n_rows, ROWS, n_threads);
 }

@@ -2,8 +2,6 @@
 
 #include "_compiled.h"
 
-#define BLOCK 16 /* rows that a thread takes at once */
-
 typedef struct {
     const float *x, *center;
     const int64_t *rows;
@@ -17,8 +15,8 @@ FOR_EACH_CPU static void take_some(const void *task, int thread, ptrdiff_t start
     const Taking t = *(const Taking *)task;
     (void)thread;
     for (ptrdiff_t i = start; i < stop; i++) {
-        const float *restrict row = t.x + t.rows[i] * t.n, *restrict center = t.center;
-        float *restrict taken = t.taken + i * t.n;
+        const float *__restrict row = t.x + t.rows[i] * t.n, *__restrict center = t.center;
+        float *__restrict taken = t.taken + i * t.n;
         for (ptrdiff_t j = 0; j < t.n; j++)
             taken[j] = (row[j] - center[j]) * t.factor;
     }
@@ -28,7 +26,7 @@ void take_rows(const float *x, const int64_t *rows, const float *center, float f
                float *taken, int n_threads)
 {
     Taking task = {x, center, rows, factor, n, taken};
-    in_threads(take_some, &task, n_rows, BLOCK, n_threads);
+    in_threads(take_some, &task, n_rows, ROWS, n_threads);
 }
 
 typedef struct {
@@ -43,8 +41,8 @@ FOR_EACH_CPU static void decode_rows(const void *task, int thread, ptrdiff_t sta
     const Decoding t = *(const Decoding *)task;
     (void)thread;
     for (ptrdiff_t i = start; i < stop; i++) {
-        const float *restrict target = t.target + i * t.n;
-        float *restrict residual = t.residuals + i * t.n;
+        const float *__restrict target = t.target + i * t.n;
+        float *__restrict residual = t.residuals + i * t.n;
         for (ptrdiff_t j = 0; j < t.n; j++)
             residual[j] = -target[j];
         for (int64_t first = t.starts[i]; first < t.starts[i + 1]; first += AT_ONCE) {
@@ -65,5 +63,5 @@ void residuals(const float *values, const int64_t *neurons, const int64_t *start
                const float *target, ptrdiff_t n_rows, ptrdiff_t n, float *residuals, float *squares, int n_threads)
 {
     Decoding task = {values, weight, target, neurons, starts, n, residuals, squares};
-    in_threads(decode_rows, &task, n_rows, BLOCK, n_threads);
+    in_threads(decode_rows, &task, n_rows, ROWS, n_threads);
 }

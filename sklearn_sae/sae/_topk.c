@@ -14,8 +14,6 @@
 
 #define GROUP 16  /* entries of a group, at most; fewer where a row has not many times k */
 #define ROUNDS 12 /* of bisection; what they leave too much is for the heap */
-#define BLOCK 16  /* rows that a thread takes at once */
-
 typedef struct {
     float value;
     int32_t column;
@@ -62,7 +60,7 @@ INLINED ptrdiff_t count_groups(ptrdiff_t n, ptrdiff_t k)
 }
 
 /* Write the maximum of each group: of the entries i, i + stride, i + 2 * stride, ... */
-INLINED void group_maxima(const float *restrict row, ptrdiff_t n, ptrdiff_t stride, float *restrict maxima)
+INLINED void group_maxima(const float *__restrict row, ptrdiff_t n, ptrdiff_t stride, float *__restrict maxima)
 {
     memcpy(maxima, row, stride * sizeof(float));
     for (ptrdiff_t start = stride; start < n; start += stride) {
@@ -73,7 +71,7 @@ INLINED void group_maxima(const float *restrict row, ptrdiff_t n, ptrdiff_t stri
 }
 
 /* Return a bound that at least k of the values reach, and hardly more. */
-INLINED float bound_reached_by_k(const float *restrict values, ptrdiff_t n, ptrdiff_t k)
+INLINED float bound_reached_by_k(const float *__restrict values, ptrdiff_t n, ptrdiff_t k)
 {
     float low = values[0], high = values[0];
 #pragma omp simd reduction(min : low) reduction(max : high)
@@ -137,7 +135,7 @@ INLINED ptrdiff_t find(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, 
     return count;
 }
 
-INLINED void write(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
+INLINED void put(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
 {
     for (ptrdiff_t i = 0; i < k; i++) {
         values[i] = found[i].value;
@@ -159,7 +157,7 @@ FOR_EACH_CPU static void topk_rows(const void *task, int thread, ptrdiff_t start
     Scratch scratch = scratch_of(t.memory, thread, t.n);
     for (ptrdiff_t i = start; i < stop; i++) {
         find(t.matrix + i * t.n, t.n, t.k, 0, 0, scratch);
-        write(scratch.found, t.k, t.values + i * t.k, t.columns + i * t.k);
+        put(scratch.found, t.k, t.values + i * t.k, t.columns + i * t.k);
     }
 }
 
@@ -168,13 +166,13 @@ int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float 
     Task task = {matrix, n, k, values, columns, malloc(n_threads * SCRATCH_SIZE * n)};
     if (!task.memory)
         return -1;
-    in_threads(topk_rows, &task, n_rows, BLOCK, n_threads);
+    in_threads(topk_rows, &task, n_rows, ROWS, n_threads);
     free(task.memory);
     return 0;
 }
 
 /* bfloat16 is the upper half of float32. */
-INLINED void widen(const uint16_t *restrict row, ptrdiff_t n, float *restrict wide)
+INLINED void widen(const uint16_t *__restrict row, ptrdiff_t n, float *__restrict wide)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)row[i] << 16;
@@ -182,32 +180,38 @@ INLINED void widen(const uint16_t *restrict row, ptrdiff_t n, float *restrict wi
     }
 }
 
-/* The largest over all columns. */
+/* What of a column its coarse entries are off by, or the largest of several columns. */
 typedef struct {
     float norm, error, offset, offset_error;
-} Largest;
+} Column;
 
-static Largest largest_of(const CoarseProduct *c)
+INLINED Column column_of(const CoarseProduct *c, ptrdiff_t j)
 {
-    Largest largest = {0, 0, 0, 0};
+    float coarse_offset;
+    widen(c->coarse_offset + j, 1, &coarse_offset);
+    return (Column){c->weight.norms[j], c->weight.errors[j], fabsf(c->offset[j]), fabsf(coarse_offset - c->offset[j])};
+}
+
+static Column largest_column(const CoarseProduct *c)
+{
+    Column largest = {0, 0, 0, 0};
     for (ptrdiff_t j = 0; j < c->n; j++) {
-        float coarse_offset;
-        widen(c->coarse_offset + j, 1, &coarse_offset);
-        largest.norm = fmaxf(largest.norm, c->weight.norms[j]);
-        largest.error = fmaxf(largest.error, c->weight.errors[j]);
-        largest.offset = fmaxf(largest.offset, fabsf(c->offset[j]));
-        largest.offset_error = fmaxf(largest.offset_error, fabsf(coarse_offset - c->offset[j]));
+        Column column = column_of(c, j);
+        largest.norm = fmaxf(largest.norm, column.norm);
+        largest.error = fmaxf(largest.error, column.error);
+        largest.offset = fmaxf(largest.offset, column.offset);
+        largest.offset_error = fmaxf(largest.offset_error, column.offset_error);
     }
     return largest;
 }
 
-/* Return a bound of what coarse entries of a row are off by before they are rounded: by the rounding of x and of the
-   weights, by that of the offset, and by that of the sums in float32. */
-INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Largest of_columns)
+/* Return a bound of what a coarse entry is off by before it is rounded: by the rounding of x and of the weight, by that of
+   the offset, and by that of the sum in float32. */
+INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Column column)
 {
     float norm = c->x.norms[row], error = c->x.errors[row];
-    return error * of_columns.norm + (norm + error) * of_columns.error + of_columns.offset_error +
-           ldexpf(1, -22) * c->n_features * (norm * of_columns.norm + of_columns.offset);
+    return error * column.norm + (norm + error) * column.error + column.offset_error +
+           ldexpf(1, -22) * c->n_features * (norm * column.norm + column.offset);
 }
 
 INLINED float exact(const CoarseProduct *c, ptrdiff_t row, int32_t column)
@@ -218,7 +222,7 @@ INLINED float exact(const CoarseProduct *c, ptrdiff_t row, int32_t column)
 
 typedef struct {
     CoarseProduct coarse;
-    Largest largest;
+    Column largest;
     ptrdiff_t k;
     float *values;
     int64_t *columns, *n_exact;
@@ -234,20 +238,20 @@ FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t sta
     Scratch scratch = scratch_of(t.memory, thread, c->n);
     Entry *found = scratch.found;
     for (ptrdiff_t i = start; i < stop; i++) {
-        float slack = slack_of(c, i, t.largest), least = INFINITY;
         widen(c->product + i * c->n, c->n, scratch.wide);
-        ptrdiff_t n_found = find(scratch.wide, c->n, t.k, slack, ulp, scratch), count = t.k;
+        ptrdiff_t n_found = find(scratch.wide, c->n, t.k, slack_of(c, i, t.largest), ulp, scratch), count = t.k;
+        float least = INFINITY;
         for (ptrdiff_t e = 0; e < t.k; e++) {
             found[e].value = exact(c, i, found[e].column);
             least = found[e].value < least ? found[e].value : least;
         }
-        float bound = least - slack;
-        bound -= fabsf(bound) * ulp;
-        for (ptrdiff_t e = t.k; e < n_found; e++)
-            if (found[e].value >= bound)
+        for (ptrdiff_t e = t.k; e < n_found; e++) {
+            float slack = slack_of(c, i, column_of(c, found[e].column));
+            if (!(found[e].value + fabsf(found[e].value) * ulp + slack < least))
                 found[count++] = (Entry){exact(c, i, found[e].column), found[e].column};
+        }
         move_largest(found, count, t.k);
-        write(found, t.k, t.values + i * t.k, t.columns + i * t.k);
+        put(found, t.k, t.values + i * t.k, t.columns + i * t.k);
         t.n_exact[i] = count;
     }
 }
@@ -255,11 +259,11 @@ FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t sta
 int refined_topk(const CoarseProduct *coarse, ptrdiff_t k, float *values, int64_t *columns, int64_t *n_exact,
                  int n_threads)
 {
-    Refinement task = {*coarse, largest_of(coarse), k, values, columns, n_exact,
+    Refinement task = {*coarse, largest_column(coarse), k, values, columns, n_exact,
                        malloc(n_threads * SCRATCH_SIZE * coarse->n)};
     if (!task.memory)
         return -1;
-    in_threads(refine_rows, &task, coarse->n_rows, BLOCK, n_threads);
+    in_threads(refine_rows, &task, coarse->n_rows, ROWS, n_threads);
     free(task.memory);
     return 0;
 }

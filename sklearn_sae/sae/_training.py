@@ -312,7 +312,7 @@ def initial_gain(rows, directions, k):
 
 
 def _tensor(array, device):
-    return torch.tensor(np.asarray(array), dtype=torch.float32, device=device)
+    return torch.tensor(np.asarray(array, order="C"), dtype=torch.float32, device=device)
 
 
 def _array(tensor):

@@ -693,3 +693,15 @@ def test_progress_bar_only_when_asked_for(X, capfd):
     assert out == ""
     assert "TopKSAETransformer" in err
     assert "validation_loss" in err
+
+
+def test_training_goes_on_from_weights_in_any_memory_order(X):
+    losses = []
+    for order in "CF":
+        sae = small(random_state=0).fit(X)
+        for name in ("components_", "encoder_weight_"):
+            setattr(sae, name, np.asarray(getattr(sae, name), order=order))
+        sae.set_params(warm_start=True).fit(X)
+        losses.append([row["train_loss"] for row in sae.history_])
+        assert np.allclose(np.linalg.norm(sae.components_, axis=1), 1, atol=1e-5)
+    assert losses[0] == losses[1]
