@@ -63,7 +63,8 @@ void in_threads(Work work, const void *task, ptrdiff_t n, ptrdiff_t block, int n
 
 /* Write the k largest entries of each row of a matrix (n_rows, n) and their columns, in no order. Return 0, or -1 if
    there was no memory. */
-int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns, int n_threads);
+int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns,
+         int n_threads);
 
 /* Write (n_rows, n) rounded to bfloat16, and the norms of its rows and of what rounding has changed in them. These are
    rather too large: squares of the least numbers count as zero. */
@@ -75,8 +76,8 @@ typedef struct {
     const float *exact, *norms, *errors;
 } Rounded;
 
-/* x (n_rows, n_features) and weight (n, n_features), and their product plus an offset (n,), that of all three rounded to
-   bfloat16 and rounded itself. */
+/* x (n_rows, n_features) and weight (n, n_features), and their product plus an offset (n,): that of all three rounded
+   to bfloat16, and rounded itself. */
 typedef struct {
     const uint16_t *product, *coarse_offset;
     Rounded x, weight;
@@ -115,7 +116,7 @@ typedef struct {
     const float *pull, *x;
     Moved encoder, decoder; /* of NULL without an encoder */
     float *encoder_bias;    /* (M,), its gradient */
-    float *back;            /* (M / NEURONS rounded up, n) of 0: to it its product with the encoder is added, in parts */
+    float *back;            /* (M / NEURONS rounded up, n) of 0: its product with the encoder is added, in parts */
     float step_size, inverse_root, beta1, beta2, eps;
 } Descent;
 

@@ -54,8 +54,8 @@ INLINED float step(const Descent *d, float gradient, float *first, float *second
 /* Move a component along the unit sphere. */
 INLINED void move_component(const Descent *d, ptrdiff_t neuron, const float *__restrict gradient)
 {
-    float *__restrict component = d->decoder.weight + neuron * d->n, *__restrict first = d->decoder.first + neuron * d->n,
-                    *__restrict second = d->decoder.second + neuron * d->n;
+    float *__restrict component = d->decoder.weight + neuron * d->n;
+    float *__restrict first = d->decoder.first + neuron * d->n, *__restrict second = d->decoder.second + neuron * d->n;
     const Descent settings = *d;
     float along = dot(gradient, component, d->n), square = 0;
 #pragma omp simd reduction(+ : square)
@@ -72,8 +72,8 @@ INLINED void move_component(const Descent *d, ptrdiff_t neuron, const float *__r
 INLINED void move_encoder(const Descent *d, ptrdiff_t neuron, const float *__restrict gradient, float multiple,
                           float *__restrict sum)
 {
-    float *__restrict weight = d->encoder.weight + neuron * d->n, *__restrict first = d->encoder.first + neuron * d->n,
-                    *__restrict second = d->encoder.second + neuron * d->n;
+    float *__restrict weight = d->encoder.weight + neuron * d->n;
+    float *__restrict first = d->encoder.first + neuron * d->n, *__restrict second = d->encoder.second + neuron * d->n;
     const Descent settings = *d;
     for (ptrdiff_t i = 0; i < settings.n; i++) {
         sum[i] += multiple * weight[i];

@@ -14,6 +14,7 @@
 
 #define GROUP 16  /* entries of a group, at most; fewer where a row has not many times k */
 #define ROUNDS 12 /* of bisection; what they leave too much is for the heap */
+
 typedef struct {
     float value;
     int32_t column;
@@ -110,8 +111,8 @@ INLINED Scratch scratch_of(char *memory, int thread, ptrdiff_t n)
     return (Scratch){found, wide, maxima, (int32_t *)(maxima + n)};
 }
 
-/* Find the k largest entries of a row, and after them all others that are below the least of these by no more than twice
-   the errors `slack` and `ulp`, relative, and maybe more. Return how many are found. */
+/* Find the k largest entries of a row, and after them all others that are below the least of these by no more than
+   twice the errors `slack` and `ulp`, relative, and maybe more. Return how many are found. */
 INLINED ptrdiff_t find(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, float ulp, Scratch scratch)
 {
     ptrdiff_t stride = count_groups(n, k), n_groups = 0, count = 0;
@@ -161,7 +162,8 @@ FOR_EACH_CPU static void topk_rows(const void *task, int thread, ptrdiff_t start
     }
 }
 
-int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns, int n_threads)
+int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float *values, int64_t *columns,
+         int n_threads)
 {
     Task task = {matrix, n, k, values, columns, malloc(n_threads * SCRATCH_SIZE * n)};
     if (!task.memory)
@@ -205,8 +207,8 @@ static Column largest_column(const CoarseProduct *c)
     return largest;
 }
 
-/* Return a bound of what a coarse entry is off by before it is rounded: by the rounding of x and of the weight, by that of
-   the offset, and by that of the sum in float32. */
+/* Return a bound of what a coarse entry is off by before it is rounded: by the rounding of x and of the weight, by that
+   of the offset, and by that of the sum in float32. */
 INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Column column)
 {
     float norm = c->x.norms[row], error = c->x.errors[row];

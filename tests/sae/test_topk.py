@@ -149,6 +149,13 @@ def test_few_entries_are_computed_in_float32_unless_they_are_close():
     assert (counts[2] == 1024).all()
 
 
+@needs_compiled
+def test_one_long_neuron_does_not_make_the_others_be_computed():
+    x, weight, offset = rows_and_weights("noise", n_features=384)
+    weight[7] *= 100
+    assert _kernels._topk_through_bfloat16(x, weight, offset, 8)[2].double().mean() < 16
+
+
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize(("n_neurons", "k"), [(5, 5), (40, 3), (300, 8), (900, 8)])
 def test_topk_linear_equals_the_plain_one(monkeypatch, n_neurons, k, bfloat16):
