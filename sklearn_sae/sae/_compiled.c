@@ -1,4 +1,4 @@
-/* The module `_compiled`: fast forms of functions of `_kernels.py`, which gives addresses as int and counts on them. */
+/* The module `_compiled`: fast forms of functions of `_kernels.py` and `_optimizer.py`, which give addresses as int. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
