@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks._floor import BATCH, DEVICE
-from sklearn_sae._optional import require
+from sklearn_sae.utils._optional import require
 
 
 @contextlib.contextmanager

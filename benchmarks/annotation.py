@@ -30,8 +30,8 @@ from benchmarks._measure import alone, in_turns
 from benchmarks._peers import hypothesaes, quiet
 from benchmarks._report import machine, median, print_table, ratio
 from sklearn_sae import LLMHypothesisAnnotator
-from sklearn_sae._cache import open_store
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils.store._store import open_store
 
 LATENCY = 0.1
 N_TEXTS, N_CONCEPTS = 200, 20

@@ -43,8 +43,8 @@ from sklearn_sae import (
     make_hypothesis_pipeline,
     match_hypotheses,
 )
-from sklearn_sae._optional import require
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._optional import require
 
 N = 20  # hypotheses
 SIZES = ((32, 4), (64, 8), (128, 16), (256, 32))  # M and K; K/M is 1/8

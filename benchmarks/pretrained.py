@@ -25,8 +25,8 @@ from benchmarks._data import load
 from benchmarks._measure import alone, in_turns, seconds
 from benchmarks._peers import quiet
 from benchmarks._report import machine, median, print_table, ratio
-from sklearn_sae._optional import require
 from sklearn_sae.pretrained import PretrainedSAETransformer
+from sklearn_sae.utils._optional import require
 
 BATCH = 8
 CONTEXT = 512

@@ -9,10 +9,10 @@ from sklearn.preprocessing import Normalizer
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
-from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
+from sklearn_sae.utils._words import TOKEN_PATTERN
 
 _MAX_TERMS = 15_000  # the most frequent; more made fits slower and, on 2,000 reviews, scores no surer
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import check_array
 
-from sklearn_sae._validation import refuse_texts
+from sklearn_sae.utils._validation import refuse_texts
 
 _NUMBERED = re.compile(r"\w*?[ _]?\d+")
 

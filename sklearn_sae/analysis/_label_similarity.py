@@ -11,10 +11,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.pipeline import make_union
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_feature_names_in
 
-from sklearn_sae._optional import require
 from sklearn_sae.analysis._activations import feature_labels
+from sklearn_sae.utils._optional import require
+from sklearn_sae.utils._sklearn_compat import check_feature_names_in
 
 
 def label_similarity(labels, query, *, embedder=None):
@@ -162,7 +162,7 @@ def column_labels(estimator):
     They are its parameter `feature_labels`, or the names of the columns that it was fitted on.
     """
     if estimator.feature_labels is None:
-        names = _check_feature_names_in(estimator)
+        names = check_feature_names_in(estimator)
         return np.arange(len(names)), names.tolist()
     return labelled(estimator.feature_labels, n_features=estimator.n_features_in_, name="feature_labels")
 

@@ -5,11 +5,9 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae._validation import refuse_texts
 from sklearn_sae.analysis._label_similarity import (
     LabelVectors,
     check_query,
@@ -19,6 +17,8 @@ from sklearn_sae.analysis._label_similarity import (
     new_axes,
     shorten,
 )
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context
+from sklearn_sae.utils._validation import refuse_texts
 
 _NOTHING = 1e-9  # a similarity up to this is none
 

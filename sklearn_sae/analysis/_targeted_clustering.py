@@ -5,15 +5,12 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import KMeans
-from sklearn.ensemble._base import _set_random_states
 from sklearn.preprocessing import normalize
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_texts, refuse_texts
 from sklearn_sae.analysis._label_similarity import (
     LabelVectors,
     check_query,
@@ -23,6 +20,8 @@ from sklearn_sae.analysis._label_similarity import (
     new_axes,
     shorten,
 )
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context, set_random_states
+from sklearn_sae.utils._validation import check_texts, refuse_texts
 
 _NAMED_BY, _NAME_WIDTH = 2, 48  # labels in the name of a cluster, and characters of each
 _NOTHING = 1e-9  # a similarity up to this is none
@@ -220,7 +219,7 @@ class TargetedClustering(ClusterMixin, BaseEstimator):
         else:
             clusterer = clone(self.clusterer)
         if self.random_state is not None:
-            _set_random_states(clusterer, self.random_state)
+            set_random_states(clusterer, self.random_state)
         return clusterer
 
     def __sklearn_tags__(self):

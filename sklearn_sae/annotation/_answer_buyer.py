@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sklearn_sae._cache import open_store
-from sklearn_sae._openai import ask_all, resolve_base_url
-from sklearn_sae._progress import progress
-from sklearn_sae._throttle import Throttle
 from sklearn_sae.annotation._batch import BatchRequest, ask_in_batches, collect_open_batches
 from sklearn_sae.annotation._protocols import PATHS, choose_api, reply_tokens, request_body
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils.server._openai import ask_all, resolve_base_url
+from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.utils.store import open_store
 
 _STORE = "annotations"
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
@@ -66,7 +66,7 @@ class AnswerBuyer:
     max_concurrency : int
         Requests in flight at once.
     requests_per_minute, tokens_per_minute : float or None
-        Limits to keep; see `sklearn_sae._throttle.Throttle`.
+        Limits to keep; see `sklearn_sae.utils.server._throttle.Throttle`.
     timeout : float
         Seconds, for one request.
     max_retries : int
@@ -80,7 +80,7 @@ class AnswerBuyer:
     prices : dict of str -> (float, float)
         By model, the price of a million prompt tokens and of a million completion tokens.
     cache_dir : "auto", path-like or None
-        Where answers are kept; see `sklearn_sae._cache.open_store`.
+        Where answers are kept; see `sklearn_sae.utils.store._store.open_store`.
     verbose : bool
         Show a progress bar.
 
@@ -146,7 +146,7 @@ class AnswerBuyer:
         RuntimeError
             `max_requests` is used up; or an answer failed and ``on_error="raise"``.
         ValueError, PermissionError, ConnectionError, TimeoutError
-            As `sklearn_sae._openai.ask_all`.
+            As `sklearn_sae.utils.server._openai.ask_all`.
         """
         keys = job.keys
         failures = Counter()

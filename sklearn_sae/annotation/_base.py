@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_texts, text_identity, unique_names
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
+from sklearn_sae.utils._validation import check_texts, text_identity, unique_names
 
 _NO_TEXTS = (
     "texts is missing. With encoder=None, X holds activations and texts=... the text of each row (in a Pipeline: "
@@ -246,7 +246,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
-        return texts, _as_columns(X), _check_feature_names_in(self), {}
+        return texts, _as_columns(X), check_feature_names_in(self), {}
 
     def _encode(self, texts, y):
         """Fit the encoder; return its activations, their names and what they were selected by."""

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import NamedTuple
 
-from sklearn_sae._cache import digest
+from sklearn_sae.utils.store import digest
 
 _MAX_REQUESTS = 50_000  # the provider's limit for one batch
 _MAX_BYTES = 100_000_000  # half of the provider's limit, since the file is built in memory

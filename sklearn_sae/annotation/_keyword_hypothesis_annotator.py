@@ -3,20 +3,20 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from sklearn_sae._progress import progress
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator, column
 from sklearn_sae.annotation._keywords import (
     ENGLISH_STOP_WORDS,
     check_token_pattern,
     choose_terms,
     find_terms,
-    fold,
     match_sentences,
     write_sentence,
 )
 from sklearn_sae.annotation._sampling import score_then_name
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
+from sklearn_sae.utils._words import fold
 
 _HELD_BACK = 0.25  # at most this share of a neuron's texts is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another token_pattern"

@@ -6,7 +6,6 @@ contains more of the first than of the second, so what is read is exactly what i
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from functools import partial
 
@@ -14,19 +13,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-# A character of a script without spaces is a word of its own; elsewhere a word is a run of letters, digits and
-# the marks that \w leaves out (accents; vowel signs of Indic scripts, Thai, Lao, Myanmar and Khmer), with
-# apostrophes inside.
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff"
-_MARKS = (
-    "\u0300-\u036f\u0900-\u0963\u0966-\u0dff\u0e00-\u0e3e\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff"
-    "\u1000-\u1049\u104c-\u109f\u1780-\u17d3\u17d7\u17dc-\u17ff"  # not the stops between sentences
-)
-TOKEN_PATTERN = (
-    rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])[\w{_MARKS}])+"
-    rf"(?:'(?:(?![{_UNSPACED}])\w)+)*"
-)
-_TOKEN = re.compile(TOKEN_PATTERN)
+from sklearn_sae.utils._words import TOKEN, TOKEN_PATTERN, UNSPACED, fold
 
 # Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
 _ENGLISH_STOP_WORDS = """
@@ -205,7 +192,7 @@ def choose_terms(presence, activation, n_keywords, *, use):
     return sets
 
 
-def write_sentence(terms, opposed=(), *, token=_TOKEN):
+def write_sentence(terms, opposed=(), *, token=TOKEN):
     """Return `mentions "a", "b" or "c"`, or with a second set `mentions more of "a" or "b" than of "c"`."""
     if not len(opposed):
         return f"mentions {_listed(_without_contained(terms), token)}"
@@ -264,12 +251,6 @@ def check_token_pattern(pattern):
     return token
 
 
-def fold(text):
-    """Return `text` in lower case and in Unicode form NFC, with straight apostrophes."""
-    text = unicodedata.normalize("NFC", text.lower())
-    return text.replace("’", "'").replace('"', " ")  # a quoted term ends at the next quotation mark
-
-
 def _forms(term):
     """Return the term, and what it is with an "s" more or less at the end, unless its last word is short."""
     forms = {term, term + "s"}
@@ -280,7 +261,7 @@ def _forms(term):
 
 def _show(term, token):
     """Return the term without the spaces that its script does not have, if it is then still read as the same words."""
-    shown = re.sub(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])", "", term)
+    shown = re.sub(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])", "", term)
     return shown if token.findall(shown) == token.findall(term) else term
 
 

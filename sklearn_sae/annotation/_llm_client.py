@@ -11,12 +11,12 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_sae._cache import digest
 from sklearn_sae.annotation._answer_buyer import AnswerBuyer, Job, NoLogprobsError
 from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._prompts import annotation_prompt, interpretation_prompt, truncate_words
 from sklearn_sae.annotation._protocols import reply_logprobs, reply_text, was_cut, yes_probability
 from sklearn_sae.annotation._replies import parse_annotations, parse_interpretation
+from sklearn_sae.utils.store import digest
 
 _CHARACTERS_PER_TOKEN = 4  # English prose with the tokenizers of 2024 and later; other scripts take more tokens
 

@@ -6,9 +6,6 @@ import warnings
 from collections import Counter
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-
-from sklearn_sae._openai import check_base_url
 from sklearn_sae.annotation._answer_buyer import price
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._labels import check_labels
@@ -17,6 +14,8 @@ from sklearn_sae.annotation._llm_client import LLMClient
 from sklearn_sae.annotation._prompts import interpretation_prompt, truncate_words
 from sklearn_sae.annotation._protocols import check_params
 from sklearn_sae.annotation._sampling import show_then_score
+from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
+from sklearn_sae.utils.server._openai import check_base_url
 
 _TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
 

@@ -7,7 +7,7 @@ a provider that remembers prefixes reads it once. Texts stand between marks that
 import json
 from typing import NamedTuple
 
-from sklearn_sae._cache import digest
+from sklearn_sae.utils.store import digest
 
 
 class Prompt(NamedTuple):

@@ -3,14 +3,15 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae._validation import check_texts
 from sklearn_sae.compose._chunks import pool_max, pool_mean, split_words
-from sklearn_sae.compose._inner import fit_inner, in_container, inner_tags, transform_inner
+from sklearn_sae.compose._inner import fit_inner, inner_tags, transform_inner
+from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, safe_indexing
+from sklearn_sae.utils._validation import check_texts
 
 _POOLING = {"max": pool_max, "mean": pool_mean}
 
@@ -174,7 +175,7 @@ class ChunkTransformer(TransformerMixin, BaseEstimator):
         chunks, document = self._split(X)
         if y is not None:
             check_consistent_length(X, y)
-            y = _safe_indexing(y, document)
+            y = safe_indexing(y, document)
         self.transformer_, output = fit_inner(self.transformer, method, chunks, y)
         self.chunk_document_ = document
         return document, output

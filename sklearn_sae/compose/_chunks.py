@@ -5,8 +5,8 @@ import re
 import numpy as np
 from scipy import sparse
 
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff"  # each character of Chinese and Japanese counts as a word
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+from sklearn_sae.utils._words import WORD_IN_TEXT
+
 _SENTENCE_END = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]*$")
 
 
@@ -16,7 +16,7 @@ def split_words(text, max_words, overlap=0):
     A chunk ends with a sentence or a line where one ends in the second half of what it may hold, else after any word.
     It begins with the last `overlap` words of the chunk before.
     """
-    spans = [match.span() for match in _WORD.finditer(text)]
+    spans = [match.span() for match in WORD_IN_TEXT.finditer(text)]
     if len(spans) <= max_words:
         return [text]
     breaks = np.flatnonzero(_ends_sentence(text, spans)) + 1

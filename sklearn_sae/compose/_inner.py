@@ -1,12 +1,11 @@
-"""What both meta-estimators do with the transformer they hold and with its output."""
+"""What both meta-estimators do with the transformer that they hold."""
 
 import numpy as np
-from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_array, get_tags
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import _num_samples
+
+from sklearn_sae.utils._sklearn_compat import num_samples
 
 
 def fit_inner(transformer, method, items, y):
@@ -26,29 +25,13 @@ def transform_inner(transformer, items):
 
 
 def _check_output(output, items):
-    shape, n_items = np.shape(output), _num_samples(items)
+    shape, n_items = np.shape(output), num_samples(items)
     if len(shape) != 2 or shape[0] != n_items:
         raise ValueError(
             f"transformer must turn {n_items} samples into a table of as many rows; its output has shape {shape}."
         )
     checks = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "ensure_min_features": 0}
     return check_array(output, accept_sparse="csr", input_name="The transformer's output", **checks)
-
-
-def in_container(estimator, values, X):
-    """Return `values` such that scikit-learn can wrap them in the container that the user asked for.
-
-    scikit-learn refuses to wrap a sparse matrix: pandas gets a frame of sparse columns, polars a dense array.
-    """
-    container = _get_output_config("transform", estimator)["dense"]
-    if container == "default" or not sparse.issparse(values):
-        return values
-    if container == "pandas":
-        import pandas as pd
-
-        index = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
-        return pd.DataFrame.sparse.from_spmatrix(values, index=index, columns=estimator.get_feature_names_out())
-    return values.toarray()
 
 
 def inner_tags(tags, transformer):

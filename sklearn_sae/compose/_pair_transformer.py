@@ -1,12 +1,13 @@
 """A transformer of texts carried over to pairs of texts."""
 
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae._validation import check_target
-from sklearn_sae.compose._inner import fit_inner, in_container, inner_tags, transform_inner
+from sklearn_sae.compose._inner import fit_inner, inner_tags, transform_inner
 from sklearn_sae.compose._pairs import check_pairs, target_of_items
+from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._sklearn_compat import HasMethods, _fit_context
+from sklearn_sae.utils._validation import check_target
 
 
 class PairTransformer(TransformerMixin, BaseEstimator):

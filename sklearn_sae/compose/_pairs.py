@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from sklearn_sae._validation import check_texts
+from sklearn_sae.utils._validation import check_texts
 
 
 class Pairs(NamedTuple):

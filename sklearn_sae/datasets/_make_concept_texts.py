@@ -7,10 +7,10 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.special import ndtri
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from sklearn_sae.datasets._phrases import CONCEPTS, FILLERS, OPENERS, SLOTS
 from sklearn_sae.datasets._templates import parse, spell
+from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 _CLASSES = np.array(["app", "email", "website"])
 _MOOD = 0.3  # share of a concept's latent normal that is the mood of the text; the square of a loading

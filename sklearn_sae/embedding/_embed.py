@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae._cache import digest, open_store
-from sklearn_sae._progress import progress
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils.store import digest, open_store
 
 _LOOK_UP = 4096  # vectors read at once: the cache is never in memory as a whole
 

@@ -3,17 +3,18 @@
 import os
 from numbers import Integral
 
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.preprocessing import normalize
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_sae._validation import check_texts
 from sklearn_sae.embedding._embed import embed_texts
 from sklearn_sae.embedding._local import callable_embedder, sentence_transformers_embedder
 from sklearn_sae.embedding._server import openai_embedder
+from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
+from sklearn_sae.utils._text_transformer import TextTransformerMixin
+from sklearn_sae.utils._validation import check_texts
 
 
-class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin, BaseEstimator):
     """Turn texts into embeddings, each distinct text once.
 
     Vectors are kept on disk under a hash of the model, its options and the whole text, and are
@@ -239,9 +240,5 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = []
         return tags

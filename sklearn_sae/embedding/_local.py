@@ -6,8 +6,9 @@ import threading
 from contextlib import contextmanager
 from functools import lru_cache
 
-from sklearn_sae._cache import path_fingerprint
 from sklearn_sae.embedding._embed import Embedder
+from sklearn_sae.utils._device import check_device
+from sklearn_sae.utils.store import path_fingerprint
 
 _in_use = threading.Lock()  # tokenizers refuse to be used by two threads at once
 
@@ -61,8 +62,7 @@ def _load(model, fingerprint, device):
     from huggingface_hub.errors import HFValidationError
     from sentence_transformers import SentenceTransformer
 
-    device = None if device == "auto" else device
-    _check_device(device)
+    device = None if device == "auto" else str(check_device(device))
     try:
         # Files that are here already are used as they are, without asking the network about them.
         return SentenceTransformer(model, device=device, local_files_only=True)
@@ -76,15 +76,6 @@ def _load(model, fingerprint, device):
         return SentenceTransformer(model, device=device)
     except Exception as error:
         raise OSError(f"The model {model!r} could not be downloaded or loaded.") from error
-
-
-def _check_device(device):
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError):
-        raise ValueError(f"device={device!r} cannot be used here; pass 'auto' or 'cpu'.") from None
 
 
 def _check_on_hub(model):

@@ -4,9 +4,9 @@ import json
 import re
 from functools import lru_cache
 
-from sklearn_sae._openai import ask_all, resolve_base_url
-from sklearn_sae._throttle import Throttle
 from sklearn_sae.embedding._embed import Embedder
+from sklearn_sae.utils.server._openai import ask_all, resolve_base_url
+from sklearn_sae.utils.server._throttle import Throttle
 
 # OpenAI's limits. A token is at least one byte of UTF-8, so bytes bound tokens from above.
 _MAX_INPUTS = 2048

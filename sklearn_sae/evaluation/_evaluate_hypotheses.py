@@ -5,15 +5,15 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sklearn_sae._validation import check_target, check_target_varies
 from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._cross_fit import cross_fit_auc, cross_fit_r2
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
+from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
+from sklearn_sae.utils._validation import check_target, check_target_varies
 
 _FEW_GROUPS = 20
 _NEARLY_SAME = (

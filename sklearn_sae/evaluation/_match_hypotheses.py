@@ -6,12 +6,12 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils._param_validation import Interval, validate_params
 
 from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._hypothesis_evaluation import MAX_ROWS
 from sklearn_sae.evaluation._table_lines import table_lines
+from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 
 
 @dataclass(frozen=True, eq=False, repr=False)

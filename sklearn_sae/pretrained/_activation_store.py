@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from sklearn_sae._cache import digest, open_store
-from sklearn_sae._progress import progress
 from sklearn_sae.pretrained._pooling import Pooled, aggregate, stack
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils.store import digest, open_store
 
 _LOOK_UP = 1024  # documents taken from the store at once: it is never in memory as a whole
 _POLL = 0.05  # seconds between two looks at what another process reads

@@ -7,11 +7,12 @@ import threading
 
 import numpy as np
 
-from sklearn_sae._cache import path_fingerprint
 from sklearn_sae.pretrained._pooling import pool
-from sklearn_sae.pretrained._reader import Reader, check_device
+from sklearn_sae.pretrained._reader import Reader
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
 from sklearn_sae.pretrained._tokens import pad, read_texts
+from sklearn_sae.utils._device import check_device
+from sklearn_sae.utils.store import path_fingerprint
 
 _OF_NO_EFFECT = ("model_name", "source", "neuronpedia_id", "labels_file")  # on activations
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from operator import index
 
-from sklearn_sae.pretrained._hub import download
+from sklearn_sae.utils._hub import download
 
 _DATASET = "nickjiang/feature_labels"
 

@@ -10,23 +10,22 @@ from numbers import Integral, Real
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae._validation import check_texts, unique_names
 from sklearn_sae.pretrained._highlight import highlight_html, highlight_text
 from sklearn_sae.pretrained._pooling import AGGREGATIONS
+from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_sae.utils._text_transformer import TextTransformerMixin
+from sklearn_sae.utils._validation import check_texts, unique_names
 
 _BATCHES_SORTED = 32  # tokens of so many batches are in memory at once, for batches of texts of like length
 
 _loaded = WeakKeyDictionary()  # estimator to what it has loaded: kept out of its attributes, and so out of pickles
 
 
-class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
+class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
     """Read texts with a language model and describe them by the latents of a published sparse autoencoder (SAE).
 
     The reader is run up to the layer that the SAE was trained on; the SAE turns the state of each token into a few
@@ -285,7 +284,7 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
             If texts that are not yet in the store were cut.
         """
         self._validate_params()
-        return self._in_container(self._read(check_texts(X)), X)
+        return in_container(self, self._read(check_texts(X)), X)
 
     def token_activations(self, text, latent):
         """Return how active a latent is on each token of a text.
@@ -457,17 +456,6 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
         spans = [np.concatenate([window.spans[window.kept] for window in some]) for some in windows]
         return list(zip(texts, spans, activations, strict=True))
 
-    def _in_container(self, rows, X):
-        container = _get_output_config("transform", self)["dense"]
-        if container == "polars":
-            return rows.toarray()
-        if container == "pandas":
-            import pandas as pd
-
-            index = X.index if isinstance(X, pd.DataFrame | pd.Series) else None
-            return pd.DataFrame.sparse.from_spmatrix(rows, index=index, columns=self.get_feature_names_out())
-        return rows if get_config().get("sparse_interface") == "sparray" else sparse.csr_matrix(rows)
-
     def __getstate__(self):
         if not isinstance(self.model, str | os.PathLike | None):
             raise TypeError("model is a loaded model, which is not pickled; pass its name or folder instead.")
@@ -486,11 +474,7 @@ class PretrainedSAETransformer(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
 

@@ -8,7 +8,8 @@ import textwrap
 import threading
 from contextlib import contextmanager, suppress
 
-from sklearn_sae.pretrained._hub import hub_errors
+from sklearn_sae.utils._device import check_device
+from sklearn_sae.utils._hub import hub_errors
 
 # Names that transformers gives to the parts of a layer.
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
@@ -286,24 +287,11 @@ def _load_tokenizer(name, hub):
     return _from_hub(AutoTokenizer.from_pretrained, name, **hub)
 
 
-def check_device(device, *, name="device"):
-    """Refuse a device that is not there; `name` is the parameter that holds it."""
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError):
-        raise ValueError(f"{name}={device!r} cannot be used here; pass 'auto' or 'cpu'.") from None
-
-
 def _load_model(name, config, *, device, dtype, model_kwargs):
-    import torch
     from transformers import AutoModel
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    check_device(device)
-    placed = {} if str(device) == "cpu" else {"device_map": {"": device}}
+    device = str(check_device(device))
+    placed = {} if device == "cpu" else {"device_map": {"": device}}
     with _quiet():
         model, info = _from_hub(
             AutoModel.from_pretrained,

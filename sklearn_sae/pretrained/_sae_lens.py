@@ -11,10 +11,10 @@ import warnings
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-from sklearn_sae._optional import require
 from sklearn_sae.pretrained import _goodfire
-from sklearn_sae.pretrained._hub import download, hub_errors
 from sklearn_sae.pretrained._sparse_encoder import SparseEncoder, refuse_activation_scale
+from sklearn_sae.utils._hub import download, hub_errors
+from sklearn_sae.utils._optional import require
 
 _ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")
 _TRAINED_FORMS = ("batchtopk", "matryoshka_batchtopk")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_sae._cache import digest
+from sklearn_sae.utils.store import digest
 
 _ROWS = 4096
 

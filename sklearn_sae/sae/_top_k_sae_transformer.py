@@ -4,22 +4,21 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae import __version__
-from sklearn_sae._progress import progress
-from sklearn_sae._validation import check_target, check_target_varies, refuse_texts
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
 from sklearn_sae.sae._metric import learn_metric, second_moments
 from sklearn_sae.sae._scaling import center_and_scale
 from sklearn_sae.sae._sizes import resolve_sizes, suggest_batch_size, suggest_max_epochs
 from sklearn_sae.sae._target import TargetForm
+from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._device import check_device
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
+from sklearn_sae.utils._validation import check_target, check_target_varies, refuse_texts
 
 _DTYPES = [np.float64, np.float32, np.float16]
 _ROWS_CHECKED = 2**14
@@ -362,7 +361,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         from sklearn_sae.sae._training import Rows, Run, State
 
-        device = self._device()
+        device = check_device(self.device)
         seed = self._draw_seed()
         checkpoint = self._checkpoint(device, seed, X, values, X_val, warm)
         stored = None if checkpoint is None else checkpoint.load()
@@ -453,7 +452,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         from sklearn_sae.sae._training import Rows, State, anytime_schedule, one_epoch
 
-        device = self._device()
+        device = check_device(self.device)
         carried = getattr(self, "_partial", None)
         scaling = self._scaling if fitted else center_and_scale(X, np.arange(len(X)))
         scaling, moments = self._learn_further(X, values, form, scaling, carried)
@@ -508,7 +507,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             range of float32.
         """
         check_is_fitted(self)
-        return self._output(self._encode(self._check_rows(X, reset=False)), X)
+        codes = self._encode(self._check_rows(X, reset=False))
+        return in_container(self, codes if self.sparse_output else codes.toarray(), X)
 
     def inverse_transform(self, X):
         """Return the rows that activations stand for: ``X @ components_ + bias_``.
@@ -697,19 +697,6 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             multi_weight=self.multi_weight,
         )
 
-    def _device(self):
-        import torch
-
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(name)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"device={name!r} cannot be used here: {str(error).splitlines()[0]}") from None
-        return device
-
     def _store(self, arrays, scaling, form, sizes):
         """Set the fitted attributes, which are for the rows as they are, from the arrays of training."""
         self._scaling, self._form = scaling, form
@@ -775,23 +762,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "threshold": self.threshold_,
             "pursuit": self._pursuit,
             "stretch": stretch,
-            "device": self._device(),
+            "device": check_device(self.device),
         }
 
     def _parameters(self):
         names = ("encoder_weight", "encoder_bias", "components", "bias")
         return {name: getattr(self, f"{name}_") for name in names}
-
-    def _output(self, codes, X):
-        """Return codes in the container that the user asked for."""
-        container = _get_output_config("transform", self)["dense"]
-        if not self.sparse_output or container == "polars":
-            return codes.toarray()
-        if container == "pandas":
-            import pandas as pd
-
-            index = X.index if isinstance(X, pd.DataFrame) else None
-            return pd.DataFrame.sparse.from_spmatrix(codes, index=index, columns=self.get_feature_names_out())
-        if get_config().get("sparse_interface") == "sparray":
-            return codes
-        return sparse.csr_matrix(codes)

@@ -5,18 +5,18 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils import _safe_indexing, check_array, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae._validation import check_target, check_target_varies, refuse_texts
 from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
 from sklearn_sae.selection._lasso import lasso_scores
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import association_pvalues, correlation_scores, passes_fdr, separation_scores
 from sklearn_sae.selection._stepwise import stepwise_scores
+from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
+from sklearn_sae.utils._validation import check_target, check_target_varies, refuse_texts
 
 
 class NeuronSelector(SelectorMixin, BaseEstimator):
@@ -252,7 +252,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         rows = np.flatnonzero(sample_weight)
         if len(rows) < X.shape[0]:
             X, controls, sample_weight = _take(rows, X, controls, sample_weight)
-            target = check_target(_safe_indexing(y, rows), task=self.task)
+            target = check_target(safe_indexing(y, rows), task=self.task)
         check_target_varies(target)
 
         if target.task == "multiclass":
@@ -320,7 +320,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     def _check_weights(self, sample_weight, X):
         if sample_weight is not None and callable(self.method):
             raise ValueError("sample_weight is not passed on to a callable method; let it weigh the rows itself.")
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        sample_weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not sample_weight.any():
             raise ValueError("sample_weight is zero for every row; give some row a weight above zero.")
         return sample_weight

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from sklearn_sae._cache import digest, open_store
-from sklearn_sae._openai import ask_all
-from sklearn_sae._throttle import Throttle
 from sklearn_sae.annotation import _batch
 from sklearn_sae.annotation._batch import BatchRequest, ask_in_batches, collect_open_batches
 from sklearn_sae.annotation._prompts import Prompt
 from sklearn_sae.annotation._protocols import PATHS, reply_text, request_body
 from sklearn_sae.annotation._replies import parse_annotations
+from sklearn_sae.utils.server._openai import ask_all
+from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.utils.store._store import digest, open_store
 
 SECRET = "a private thing"
 N = 12

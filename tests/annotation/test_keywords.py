@@ -11,7 +11,6 @@ from sklearn_sae.annotation._keywords import (
     _RARITY,
     _SURE_Z,
     ENGLISH_STOP_WORDS,
-    TOKEN_PATTERN,
     check_token_pattern,
     choose_terms,
     find_terms,
@@ -20,6 +19,7 @@ from sklearn_sae.annotation._keywords import (
     terms_of,
     write_sentence,
 )
+from sklearn_sae.utils._words import TOKEN_PATTERN
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

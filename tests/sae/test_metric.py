@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge, RidgeCV
 from threadpoolctl import threadpool_limits
 
-from sklearn_sae._validation import check_target
 from sklearn_sae.sae._metric import _PENALTIES, learn_metric, second_moments, stretched
 from sklearn_sae.sae._scaling import Scaling, center_and_scale
 from sklearn_sae.sae._target import TargetForm
+from sklearn_sae.utils._validation import check_target
 
 
 def learn(X, y, weight=1.0, index=None):

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae._cache import Store, _rescue, digest, open_store, path_fingerprint
+from sklearn_sae.utils.store._store import Store, _rescue, digest, open_store, path_fingerprint
 
 
 def start(code, *args):
@@ -140,7 +140,7 @@ def test_a_new_folder_is_its_owner_s_alone(tmp_path):
 
 WRITE = """
 import sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder, name = sys.argv[1:]
 for i in range(60):
     with open_store(folder, "store") as store:
@@ -160,7 +160,7 @@ def test_many_processes_share_one_store(tmp_path):
 def test_many_processes_open_a_new_store_at_once(tmp_path):
     code = """
 import os, pathlib, sys
-from sklearn_sae._cache import open_store
+from sklearn_sae.utils.store._store import open_store
 pids = []
 for attempt in range(10):
     folder = pathlib.Path(sys.argv[1], str(attempt))
@@ -210,7 +210,7 @@ def test_many_threads_open_a_new_store_at_once(tmp_path):
 
 TURNS = """
 import sys, time
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder, log = sys.argv[1:]
 with open_store(folder, "store") as store:
     for i in range(30):
@@ -244,7 +244,7 @@ def test_without_a_lock_work_goes_on(tmp_path):
 def test_the_turn_of_a_killed_process_ends(tmp_path):
     code = """
 import sys, time
-from sklearn_sae._cache import open_store
+from sklearn_sae.utils.store._store import open_store
 with open_store(sys.argv[1], "store") as store, store.turn("work"):
     print("mine", flush=True)
     time.sleep(60)
@@ -260,7 +260,7 @@ with open_store(sys.argv[1], "store") as store, store.turn("work"):
 def test_a_store_is_used_from_a_forked_process_of_its_own(tmp_path):
     code = """
 import os, sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder = sys.argv[1]
 with open_store(folder, "store") as store:
     store.put([(digest("parent"), b"p")])
@@ -281,7 +281,7 @@ with open_store(folder, "store") as store:
 def test_a_kill_loses_nothing_that_was_put(tmp_path):
     code = """
 import sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 with open_store(sys.argv[1], "store") as store:
     for i in range(10**6):
         store.put([(digest(str(i)), b"v" * 1000)])
@@ -345,7 +345,7 @@ def test_threads_share_out_the_keys(tmp_path):
 
 CLAIM = """
 import sys, time
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 with open_store(sys.argv[1], "store") as store, store.claims() as claims:
     claims.take(digest("key", str(i)) for i in range(100))
     print("mine", flush=True)
@@ -399,7 +399,7 @@ def test_without_a_lock_all_claims_are_mine(tmp_path, monkeypatch):
 def test_a_full_disk_has_all_claims(tmp_path):
     code = """
 import resource, sys, warnings
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 warnings.simplefilter("ignore")
 keys = [digest(str(i)) for i in range(5000)]
 with open_store(sys.argv[1], "store") as store:
@@ -432,7 +432,7 @@ def test_a_store_without_the_table_of_claims(tmp_path):
 SHARE = """
 import os, random, sys, time
 from contextlib import ExitStack
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder, log, me = sys.argv[1:]
 log = os.open(log, os.O_WRONLY | os.O_APPEND)
 say = lambda *words: os.write(log, (" ".join(map(str, words)) + "\\n").encode())
@@ -498,7 +498,7 @@ def killed_while_it_wrote(folder, n):
     """Leave a store as a kill after `n` puts leaves it; return how long the log was after each."""
     code = """
 import os, sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder, n = sys.argv[1:]
 with open_store(folder, "store") as store:
     for i in range(int(n)):
@@ -639,7 +639,7 @@ def test_no_damage_gives_a_wrong_value(tmp_path, whole_store):
 
 READ = """
 import sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 print("ready", flush=True)
 with open_store(sys.argv[1], "store") as store:
     store.get(digest("key", str(i)) for i in range(6000))
@@ -650,7 +650,7 @@ def test_many_processes_find_the_damage_at_once(tmp_path, whole_store):
     damage(tmp_path, whole_store, pages_of(whole_store, 10)[::2] + pages_of(whole_store, TABLE_LEAF)[10:12])
     code = """
 import sys, warnings
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 folder, me = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -733,7 +733,7 @@ def test_a_rescue_without_room_is_none(tmp_path, whole_store):
     before = (tmp_path / "store.sqlite").read_bytes()
     code = """
 import resource, sys
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
     with open_store(sys.argv[1], "store") as store:
@@ -802,7 +802,7 @@ def test_a_read_only_folder(tmp_path):
 
 FULL = """
 import resource, sys, warnings
-from sklearn_sae._cache import digest, open_store
+from sklearn_sae.utils.store._store import digest, open_store
 keys = [digest(str(i)) for i in range(300)]
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -830,7 +830,7 @@ def test_a_full_disk_warns_once_and_goes_on(tmp_path):
 def test_a_disk_that_is_full_from_the_start(tmp_path):
     code = """
 import resource, sys
-from sklearn_sae._cache import open_store
+from sklearn_sae.utils.store._store import open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     with open_store(sys.argv[1], "store"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_sae._validation import (
+from sklearn_sae.utils._validation import (
     check_target,
     check_target_varies,
     check_texts,

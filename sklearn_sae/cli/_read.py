@@ -5,8 +5,8 @@ import warnings
 
 import pandas as pd
 
-from sklearn_sae._optional import require
-from sklearn_sae._validation import check_texts
+from sklearn_sae.utils._optional import require
+from sklearn_sae.utils._validation import check_texts
 
 _MOSTLY = 0.5  # a column of which more than this share are numbers was meant to be one of numbers
 

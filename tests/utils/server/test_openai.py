@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from sklearn_sae._openai import ask_all, check_base_url, resolve_base_url
-from sklearn_sae._throttle import Throttle
+from sklearn_sae.utils.server._openai import ask_all, check_base_url, resolve_base_url
+from sklearn_sae.utils.server._throttle import Throttle
 
 KEY = "sk-test-0123456789"  # as the fixture sets it
 
@@ -256,8 +256,8 @@ def test_where_requests_go(monkeypatch):
 
 INTERRUPTED = """
 import sys, threading
-from sklearn_sae._openai import ask_all
-from sklearn_sae._throttle import Throttle
+from sklearn_sae.utils.server._openai import ask_all
+from sklearn_sae.utils.server._throttle import Throttle
 
 async def chat(client, request):
     await client.chat.completions.create(model="m", messages=[{"role": "user", "content": request}])

@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer
 from sklearn_sae.__main__ import main
-from sklearn_sae.annotation._keywords import TOKEN_PATTERN
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._words import TOKEN_PATTERN
 
 
 @pytest.fixture(scope="module")

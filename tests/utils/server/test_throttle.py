@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from sklearn_sae._openai import ask_all
-from sklearn_sae._throttle import Throttle
+from sklearn_sae.utils.server._openai import ask_all
+from sklearn_sae.utils.server._throttle import Throttle
 
 TOO_MANY = (429, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, {"Retry-After": "0.02"})
 

@@ -1,0 +1,1 @@
+"""Parts that several rooms share; nothing here knows a stage."""
