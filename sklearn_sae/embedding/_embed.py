@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_sae.utils._progress import progress
-from sklearn_sae.utils.store import digest, open_store
+from sklearn_sae.utils.store import digest, fill, open_store
 
-_LOOK_UP = 4096  # vectors read at once: the cache is never in memory as a whole
+_LOOK_UP = 4096  # vectors taken from the store at once: it is never in memory as a whole
 
 
 class Embedder(NamedTuple):
@@ -21,7 +21,28 @@ class Embedder(NamedTuple):
     batch_size: int
     max_bytes: float = np.inf  # of UTF-8 in a batch, where each text has
     extra_bytes: int = 0  # that `run` puts before it
-    batches_per_turn: int = 32  # then another process may have its turn
+    batches_per_turn: int = 32  # claimed at once, while other processes embed others
+
+
+class _Vectors:
+    """The result, an array that is made when the first vectors tell their length."""
+
+    def __init__(self, n_rows, truncate_dim):
+        self.array = None  # (n_rows, truncate_dim or dim)
+        self._n_rows = n_rows
+        self._truncate_dim = truncate_dim
+        self._dim = None
+
+    def put(self, rows, vectors):
+        dim = vectors.shape[1]
+        if self.array is None:
+            if self._truncate_dim is not None and self._truncate_dim > dim:
+                raise ValueError(f"truncate_dim={self._truncate_dim} is larger than the {dim} dimensions of the model.")
+            self._dim = dim
+            self.array = np.empty((self._n_rows, self._truncate_dim or dim), dtype=np.float32)
+        if dim != self._dim:
+            raise ValueError(f"The model gave vectors of length {self._dim} and {dim}; they must be of one length.")
+        self.array[rows] = vectors[:, : self._truncate_dim]
 
 
 def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
@@ -35,73 +56,96 @@ def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
     OSError
         If the cache cannot be used.
     """
-    index = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    distinct = list(index)
-    vectors = dim = None  # (len(distinct), truncate_dim or dim), made when the first vector tells dim
-    n_cut = 0
-
-    def keep(some, arrived):
-        nonlocal vectors, dim
-        if vectors is None:
-            dim = arrived.shape[1]
-            if truncate_dim is not None and truncate_dim > dim:
-                raise ValueError(f"truncate_dim={truncate_dim} is larger than the {dim} dimensions of the model.")
-            vectors = np.empty((len(distinct), truncate_dim or dim), dtype=np.float32)
-        if arrived.shape[1] != dim:
-            raise ValueError(
-                f"The model gave vectors of length {dim} and {arrived.shape[1]}; they must be of one length."
-            )
-        vectors[some] = arrived[:, :truncate_dim]
-
-    cached = embedder.identity is not None
-    with open_store(cache_dir if cached else None, "embeddings") as store:
-        keys = [digest("embedding", embedder.identity or "", text) for text in distinct]
-
-        def look_up(some):
-            """Keep what is stored and return what is not."""
-            stored = store.get(keys[i] for i in some)
-            here = [i for i in some if keys[i] in stored]
-            if here:
-                keep(here, _decode([stored[keys[i]] for i in here], store.path))
-            return [i for i in some if keys[i] not in stored]
-
-        def embed(some):
-            batches = _batches(some, distinct, embedder)
-
-            def on_batch(b, arrived):
-                arrived = _check(arrived, batches[b], lambda i: texts.index(distinct[i]))
-                keep(batches[b], arrived)
-                store.put((keys[i], row.tobytes()) for i, row in zip(batches[b], arrived.astype("<f4"), strict=True))
-                bar.update(len(batches[b]))
-
-            return embedder.run([[distinct[i] for i in batch] for batch in batches], on_batch)
-
-        everything = range(len(distinct))
-        missing = [i for start in everything[::_LOOK_UP] for i in look_up(everything[start : start + _LOOK_UP])]
-        missing.sort(key=lambda i: len(distinct[i]), reverse=True)  # texts of like length pad each other least
-        per_turn = embedder.batches_per_turn * embedder.batch_size
-        with progress(desc="Embedding", total=len(missing), unit="text", verbose=verbose) as bar:
-            for start in range(0, len(missing), per_turn):
-                turn = missing[start : start + per_turn]
-                with store.turn(digest(embedder.identity or "").hex()[:16]):
-                    left = look_up(turn)  # another process may have embedded some since
-                    bar.update(len(turn) - len(left))
-                    n_cut += embed(left)
+    first = {}  # the row of each distinct text, the first that it has
+    for row, text in enumerate(texts):
+        first.setdefault(text, row)
+    vectors = _Vectors(len(texts), truncate_dim)
+    # Texts of like length pad each other least.
+    rows = sorted(first.values(), key=lambda row: len(texts[row]), reverse=True)
+    if cache_dir is None or embedder.identity is None:
+        n_cut = _embed_uncached(rows, texts, embedder, vectors, verbose)
+    else:
+        n_cut = _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose)
     if n_cut:
         warnings.warn(
-            f"{n_cut} of {len(distinct)} texts are longer than the model takes and were cut at the end.", stacklevel=5
+            f"{n_cut} of {len(first)} texts are longer than the model takes and were cut at the end.", stacklevel=5
         )
-    return vectors[[index[text] for text in texts]]
+    copies = [row for row, text in enumerate(texts) if first[text] != row]
+    vectors.array[copies] = vectors.array[[first[texts[row]] for row in copies]]
+    return vectors.array
 
 
-def _batches(some, texts, embedder):
+def _embed_uncached(rows, texts, embedder, vectors, verbose):
+    """Embed the texts in `rows` into `vectors`; return how many were cut."""
+    size = embedder.batches_per_turn * embedder.batch_size
+    with progress(desc="Embedding", total=len(rows), unit="text", verbose=verbose) as bar:
+
+        def keep(batch, arrived):
+            vectors.put(batch, arrived)
+            bar.update(len(batch))
+
+        return sum(_embed(rows[start : start + size], texts, embedder, keep) for start in range(0, len(rows), size))
+
+
+def _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose):
+    """Look up or embed the texts in `rows` into `vectors`; return how many of them were cut now."""
+    row_of = {digest("embedding", embedder.identity, texts[row]): row for row in rows}
+    key_of = {row: key for key, row in row_of.items()}
+    n_cut = 0
+    with open_store(cache_dir, "embeddings") as store:
+        missing = _look_up(store, row_of, row_of, vectors)
+        with progress(desc="Embedding", total=len(missing), unit="text", verbose=verbose) as bar:
+
+            def keep(batch, arrived):
+                vectors.put(batch, arrived)
+                values = (vector.tobytes() for vector in arrived.astype("<f4"))
+                store.put(zip([key_of[row] for row in batch], values, strict=True))
+                bar.update(len(batch))
+
+            def compute(keys):
+                nonlocal n_cut
+                n_cut += _embed([row_of[key] for key in keys], texts, embedder, keep)
+
+            def on_progress(found):
+                if _look_up(store, found, row_of, vectors):
+                    raise OSError(f"The cache file {store.path} was damaged and lost vectors just now; run again.")
+                bar.update(len(found))
+
+            size = embedder.batches_per_turn * embedder.batch_size
+            fill(store, missing, compute, chunk_size=size, on_progress=on_progress)
+    return n_cut
+
+
+def _look_up(store, keys, row_of, vectors):
+    """Put the stored ones of `keys` into `vectors`; return the others."""
+    keys, missing = list(keys), []
+    for start in range(0, len(keys), _LOOK_UP):
+        some = keys[start : start + _LOOK_UP]
+        stored = store.get(some)
+        if stored:
+            vectors.put([row_of[key] for key in stored], _decode(list(stored.values()), store.path))
+        missing += [key for key in some if key not in stored]
+    return missing
+
+
+def _embed(rows, texts, embedder, keep):
+    """Embed the texts in `rows`, call `keep` with (rows, vectors) of each batch, and return how many were cut."""
+    batches = _batches(rows, texts, embedder)
+
+    def on_batch(b, arrived):
+        keep(batches[b], _check(arrived, batches[b]))
+
+    return embedder.run([[texts[row] for row in batch] for batch in batches], on_batch)
+
+
+def _batches(rows, texts, embedder):
     batches, batch, n_bytes = [], [], 0
-    for i in some:
-        n = embedder.extra_bytes + len(texts[i].encode())
+    for row in rows:
+        n = embedder.extra_bytes + len(texts[row].encode())
         if batch and (len(batch) == embedder.batch_size or n_bytes + n > embedder.max_bytes):
             batches.append(batch)
             batch, n_bytes = [], 0
-        batch.append(i)
+        batch.append(row)
         n_bytes += n
     return [*batches, batch] if batch else batches
 
@@ -112,7 +156,7 @@ def _decode(values, path):
     return np.frombuffer(b"".join(values), dtype="<f4").reshape(len(values), -1)
 
 
-def _check(vectors, batch, row_of):
+def _check(vectors, batch):
     what = f"{type(vectors).__name__} of {vectors.dtype}" if hasattr(vectors, "dtype") else type(vectors).__name__
     try:
         vectors = np.asarray(vectors).astype(np.float32, casting="same_kind", copy=False)
@@ -127,5 +171,5 @@ def _check(vectors, batch, row_of):
         )
     bad = ~np.isfinite(vectors).all(axis=1)
     if bad.any():
-        raise ValueError(f"The model gave NaN or infinity for the text in row {row_of(batch[bad.argmax()])}.")
+        raise ValueError(f"The model gave NaN or infinity for the text in row {batch[bad.argmax()]}.")
     return vectors

@@ -1,15 +1,12 @@
 """Read each distinct text once: what is stored is looked up, the rest is read and stored batch by batch."""
 
-import time
-
 import numpy as np
 
 from sklearn_sae.pretrained._pooling import Pooled, aggregate, stack
 from sklearn_sae.utils._progress import progress
-from sklearn_sae.utils.store import digest, open_store
+from sklearn_sae.utils.store import digest, fill, open_store
 
 _LOOK_UP = 1024  # documents taken from the store at once: it is never in memory as a whole
-_POLL = 0.05  # seconds between two looks at what another process reads
 
 
 def read_texts_once(texts, identity, read, *, aggregation, n_latents, chunk_size, cache_dir, verbose):
@@ -30,7 +27,7 @@ def read_texts_once(texts, identity, read, *, aggregation, n_latents, chunk_size
     chunk_size : int
         The most texts that `read` is given.
     cache_dir : "auto", path-like or None
-        As `open_store`; None: what is read is kept in memory until the end of this call.
+        As `open_store`; None stores nothing.
     verbose : bool
 
     Raises
@@ -38,40 +35,59 @@ def read_texts_once(texts, identity, read, *, aggregation, n_latents, chunk_size
     OSError
         If the store cannot be used or is damaged.
     """
-    rows = [digest("activations", identity, text) for text in texts]
-    of_key = dict(zip(rows, texts, strict=True))
+    if cache_dir is None:
+        rows = _read_uncached(texts, read, aggregation, chunk_size, verbose)
+        return stack((rows[text] for text in texts), n_latents)
+    keys = [digest("activations", identity, text) for text in texts]
     with open_store(cache_dir, "activations") as store:
-        _read_missing(store, of_key, read, chunk_size, verbose)
-
-        def stored_rows():
-            for start in range(0, len(rows), _LOOK_UP):
-                some = rows[start : start + _LOOK_UP]
-                values = store.get(set(some))
-                for key in some:
-                    pooled = _decode(values[key], n_latents, store.path)
-                    yield pooled.latents, aggregate(pooled, aggregation)
-
-        return stack(stored_rows(), n_latents)
+        _read_missing(store, dict(zip(keys, texts, strict=True)), read, chunk_size, verbose)
+        return stack(_stored_rows(store, keys, aggregation, n_latents), n_latents)
 
 
-def _read_missing(store, of_key, read, chunk_size, verbose):
+def _read_uncached(texts, read, aggregation, chunk_size, verbose):
+    """Return a dict from text to its (latents, values)."""
+    texts = sorted(dict.fromkeys(texts), key=len, reverse=True)  # as `_read_missing` does it
+    rows = {}
+    with progress(desc="Reading", total=len(texts), unit="text", verbose=verbose) as bar:
+        for start in range(0, len(texts), chunk_size):
+            chunk = texts[start : start + chunk_size]
+            for places, pooled in read(chunk):
+                for i, one in zip(places, pooled, strict=True):
+                    rows[chunk[i]] = one.latents, aggregate(one, aggregation)
+                bar.update(len(places))
+    return rows
+
+
+def _read_missing(store, text_of, read, chunk_size, verbose):
+    """Read those of the texts whose activations are not stored, and store them."""
     # The longest first: texts of like length pad each other least, and what does not fit fails at once. Chunks are of
     # all texts, stored or not, so that after a kill the batches, and with them the last digits, are the same.
-    ordered = sorted(of_key, key=lambda key: len(of_key[key]), reverse=True)
-    missing = of_key.keys() - store.stored(ordered)
-    with progress(desc="Reading", total=len(missing), unit="text", verbose=verbose) as bar, store.claims() as claims:
-        while missing:
-            for start in range(0, len(ordered), chunk_size):
-                chunk = [key for key in ordered[start : start + chunk_size] if key in missing]
-                free = claims.take(chunk)
-                mine = [key for key in chunk if key in free]
-                for places, pooled in read([of_key[key] for key in mine]) if mine else ():
-                    store.put((mine[i], _encode(one)) for i, one in zip(places, pooled, strict=True))
-                    bar.update(len(places))
-                claims.release()
-            missing -= store.stored(missing)  # what another process has not yet read, or was killed over, is left
-            if missing:
-                time.sleep(_POLL)
+    keys = sorted(text_of, key=lambda key: len(text_of[key]), reverse=True)
+    missing = text_of.keys() - store.stored(keys)
+    with progress(desc="Reading", total=len(missing), unit="text", verbose=verbose) as bar:
+
+        def compute(some):
+            for places, pooled in read([text_of[key] for key in some]):
+                store.put((some[i], _encode(one)) for i, one in zip(places, pooled, strict=True))
+                bar.update(len(places))
+
+        def on_progress(found):
+            bar.update(len(found & missing))
+
+        if missing:
+            fill(store, keys, compute, chunk_size=chunk_size, on_progress=on_progress)
+
+
+def _stored_rows(store, keys, aggregation, n_latents):
+    """Yield (latents, values) of each of `keys`."""
+    for start in range(0, len(keys), _LOOK_UP):
+        some = keys[start : start + _LOOK_UP]
+        values = store.get(set(some))
+        for key in some:
+            if key not in values:
+                raise OSError(f"The cache file {store.path} was damaged and lost activations just now; run again.")
+            pooled = _decode(values[key], n_latents, store.path)
+            yield pooled.latents, aggregate(pooled, aggregation)
 
 
 def _encode(pooled):

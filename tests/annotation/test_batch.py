@@ -19,7 +19,7 @@ from sklearn_sae.annotation._protocols import PATHS, reply_text, request_body
 from sklearn_sae.annotation._replies import parse_annotations
 from sklearn_sae.utils.server._openai import ask_all
 from sklearn_sae.utils.server._throttle import Throttle
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 
 SECRET = "a private thing"
 N = 12

@@ -188,11 +188,12 @@ def test_what_a_killed_process_had_claimed_is_read_by_the_other(tmp_path, log):
 def test_a_disk_that_refuses_is_a_warning(tmp_path, log, monkeypatch):
     import sqlite3
 
-    from sklearn_sae.utils.store import _store
+    from sklearn_sae.utils.store import _claims, _store
 
     texts = [f"text {i}" for i in range(20)]
     with monkeypatch.context() as patch:
-        patch.setattr(_store, "_writing", _refuse(sqlite3.OperationalError("database or disk is full")))
+        for module in (_claims, _store):
+            patch.setattr(module, "writing", _refuse(sqlite3.OperationalError("database or disk is full")))
         with pytest.warns(RuntimeWarning, match="disk is full"):
             rows = read_all(texts, log, tmp_path / "a")
     same(rows, read_all(texts, tmp_path / "afresh.txt", None))

@@ -18,7 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.utils.store._store import Store, _rescue, digest, open_store, path_fingerprint
+from sklearn_sae.utils.store import digest, fill, open_store, path_fingerprint
+from sklearn_sae.utils.store._rescue import rescue
+from sklearn_sae.utils.store._store import Store
 
 
 def start(code, *args):
@@ -140,7 +142,7 @@ def test_a_new_folder_is_its_owner_s_alone(tmp_path):
 
 WRITE = """
 import sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 folder, name = sys.argv[1:]
 for i in range(60):
     with open_store(folder, "store") as store:
@@ -160,7 +162,7 @@ def test_many_processes_share_one_store(tmp_path):
 def test_many_processes_open_a_new_store_at_once(tmp_path):
     code = """
 import os, pathlib, sys
-from sklearn_sae.utils.store._store import open_store
+from sklearn_sae.utils.store import open_store
 pids = []
 for attempt in range(10):
     folder = pathlib.Path(sys.argv[1], str(attempt))
@@ -208,59 +210,10 @@ def test_many_threads_open_a_new_store_at_once(tmp_path):
     assert errors == []
 
 
-TURNS = """
-import sys, time
-from sklearn_sae.utils.store._store import digest, open_store
-folder, log = sys.argv[1:]
-with open_store(folder, "store") as store:
-    for i in range(30):
-        with store.turn("work"):
-            if not store.get([digest(str(i))]):
-                time.sleep(0.002)
-                open(log, "a").write(f"{i}\\n")
-                store.put([(digest(str(i)), b"v")])
-"""
-
-
-def test_in_turns_nothing_is_done_twice(tmp_path):
-    log = tmp_path / "log"
-    finish([start(TURNS, tmp_path, log) for _ in range(4)])
-    assert sorted(map(int, log.read_text().split())) == list(range(30))
-
-
-def test_turns_of_two_names_do_not_wait_for_each_other(tmp_path):
-    with open_store(tmp_path, "store") as a, open_store(tmp_path, "store") as b, a.turn("one"), b.turn("two"):
-        pass
-
-
-def test_without_a_lock_work_goes_on(tmp_path):
-    (tmp_path / "store.one.lock").write_bytes(b"not a database at all, " * 500)
-    (tmp_path / "store.two.lock").mkdir()
-    with open_store(tmp_path, "store") as store, store.turn("one"), store.turn("two"):
-        store.put([(b"k" * 32, b"v")])
-        assert store.get([b"k" * 32]) == {b"k" * 32: b"v"}
-
-
-def test_the_turn_of_a_killed_process_ends(tmp_path):
-    code = """
-import sys, time
-from sklearn_sae.utils.store._store import open_store
-with open_store(sys.argv[1], "store") as store, store.turn("work"):
-    print("mine", flush=True)
-    time.sleep(60)
-"""
-    process = start(code, tmp_path)
-    assert process.stdout.readline() == "mine\n"
-    process.kill()
-    process.communicate()
-    with open_store(tmp_path, "store") as store, store.turn("work"):
-        pass
-
-
 def test_a_store_is_used_from_a_forked_process_of_its_own(tmp_path):
     code = """
 import os, sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 folder = sys.argv[1]
 with open_store(folder, "store") as store:
     store.put([(digest("parent"), b"p")])
@@ -281,7 +234,7 @@ with open_store(folder, "store") as store:
 def test_a_kill_loses_nothing_that_was_put(tmp_path):
     code = """
 import sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 with open_store(sys.argv[1], "store") as store:
     for i in range(10**6):
         store.put([(digest(str(i)), b"v" * 1000)])
@@ -345,7 +298,7 @@ def test_threads_share_out_the_keys(tmp_path):
 
 CLAIM = """
 import sys, time
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 with open_store(sys.argv[1], "store") as store, store.claims() as claims:
     claims.take(digest("key", str(i)) for i in range(100))
     print("mine", flush=True)
@@ -372,7 +325,7 @@ def test_what_a_killed_process_claimed_is_swept_up(tmp_path):
     assert process.stdout.readline() == "mine\n"
     process.kill()
     process.communicate()
-    (tmp_path / "store.work.lock").touch()  # of a turn, which stays
+    (tmp_path / "store.work.lock").touch()  # of an earlier version, which stays
     with open_store(tmp_path, "store") as store, store.claims():
         assert store._connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)
         assert len(list(tmp_path.glob("*.lock"))) == 2
@@ -399,7 +352,7 @@ def test_without_a_lock_all_claims_are_mine(tmp_path, monkeypatch):
 def test_a_full_disk_has_all_claims(tmp_path):
     code = """
 import resource, sys, warnings
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 warnings.simplefilter("ignore")
 keys = [digest(str(i)) for i in range(5000)]
 with open_store(sys.argv[1], "store") as store:
@@ -432,7 +385,7 @@ def test_a_store_without_the_table_of_claims(tmp_path):
 SHARE = """
 import os, random, sys, time
 from contextlib import ExitStack
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 folder, log, me = sys.argv[1:]
 log = os.open(log, os.O_WRONLY | os.O_APPEND)
 say = lambda *words: os.write(log, (" ".join(map(str, words)) + "\\n").encode())
@@ -491,6 +444,131 @@ def test_nothing_is_bought_twice_and_no_kill_loses_a_row(tmp_path, seed):
     assert sum(map(len, buyers.values())) <= 400 + len(killed)
 
 
+# --- filling -----------------------------------------------------------------------------------
+
+FILL = """
+import sys, time
+from sklearn_sae.utils.store import digest, fill, open_store
+folder, log = sys.argv[1:]
+def compute(some):
+    for i in (names[key] for key in some):
+        time.sleep(0.002)
+        open(log, "a").write(f"{i}\\n")
+    store.put((key, b"v") for key in some)
+names = {digest("key", str(i)): i for i in range(30)}
+with open_store(folder, "store") as store:
+    fill(store, names, compute, chunk_size=4)
+    assert store.stored(names) == set(names)
+"""
+
+
+def test_what_many_processes_fill_is_computed_once(tmp_path):
+    log = tmp_path / "log"
+    finish([start(FILL, tmp_path, log) for _ in range(4)])
+    assert sorted(map(int, log.read_text().split())) == list(range(30))
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+@pytest.mark.parametrize("chunk_size", [None, 1, 4, 100])
+def test_each_key_is_found_or_computed(tmp_path, where, chunk_size):
+    some = keys(23)
+    chunks, found = [], []
+    with open_store(None if where == "memory" else tmp_path, "store") as store:
+        store.put((key, b"old") for key in some[5:9])
+
+        def compute(chunk):
+            chunks.append(chunk)
+            store.put((key, b"new") for key in chunk)
+
+        fill(store, [*some, *some[::-1]], compute, chunk_size=chunk_size, on_progress=found.append)
+        assert store.get(some) == {key: b"old" if key in some[5:9] else b"new" for key in some}
+        fill(store, some, compute, on_progress=found.append)
+        fill(store, [], compute, on_progress=found.append)
+    assert [key for chunk in chunks for key in chunk] == some[:5] + some[9:]
+    assert max(map(len, chunks)) <= (chunk_size or 23)
+    assert sorted(key for some in found for key in some) == sorted([*some[5:9], *some])
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_what_is_not_put_is_computed_once_and_then_free_for_others(tmp_path, where):
+    some, chunks = keys(9), []
+    with open_store(None if where == "memory" else tmp_path, "store") as store:
+
+        def compute(chunk):
+            chunks.append(chunk)
+            store.put((key, b"v") for key in chunk[1:])
+
+        fill(store, some, compute, chunk_size=3)
+        assert store.stored(some) == set(some) - set(some[::3])
+        fill(store, some, compute, chunk_size=3)
+    assert chunks == [some[:3], some[3:6], some[6:], some[:1], some[3:4], some[6:7]]
+
+
+def test_an_error_while_computing_leaves_nothing_claimed(tmp_path):
+    with open_store(tmp_path, "store") as store:
+        with pytest.raises(ZeroDivisionError):
+            fill(store, keys(3), lambda some: 1 // 0)
+        assert not list(tmp_path.glob("*.lock"))
+        with store.claims() as claims:
+            assert claims.take(keys(3)) == set(keys(3))
+
+
+def test_without_a_lock_work_goes_on(tmp_path, monkeypatch):
+    for attempt in ("no database", "a folder"):
+        monkeypatch.setattr("secrets.token_hex", lambda n, name=attempt: name)
+        lock = tmp_path / f"store.claims-{attempt}.lock"
+        lock.mkdir() if attempt == "a folder" else lock.write_bytes(b"not a database at all, " * 500)
+        with open_store(tmp_path, "store") as store:
+            key = digest(attempt)
+            fill(store, [key], lambda some, store=store: store.put((key, b"v") for key in some))
+            assert store.get([key]) == {key: b"v"}
+
+
+def test_what_a_killed_process_was_computing_is_computed_here(tmp_path):
+    code = """
+import sys, time
+from sklearn_sae.utils.store import digest, fill, open_store
+def compute(some):
+    print("computing", flush=True)
+    time.sleep(60)
+with open_store(sys.argv[1], "store") as store:
+    fill(store, [digest("key", str(i)) for i in range(2)], compute)
+"""
+    process = start(code, tmp_path)
+    assert process.stdout.readline() == "computing\n"
+    computed = []
+    with open_store(tmp_path, "store") as store:
+
+        def compute(some):
+            computed.append(some)
+            if some == [keys(3)[2]]:  # the one that is free while the others are claimed
+                process.kill()
+                process.communicate()
+
+        fill(store, keys(3), compute)
+    assert computed == [keys(3)[2:], keys(2)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_wait_for_another_process_ends_at_ctrl_c(tmp_path):
+    with open_store(tmp_path, "store") as store, store.claims() as claims:
+        claims.take(keys(1))
+        code = """
+import sys
+from sklearn_sae.utils.store import digest, fill, open_store
+with open_store(sys.argv[1], "store") as store:
+    print("waiting", flush=True)
+    fill(store, [digest("key", "0")], print)
+"""
+        process = start(code, tmp_path)
+        assert process.stdout.readline() == "waiting\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=10)
+    assert out == ""
+    assert errors.endswith("KeyboardInterrupt\n")
+
+
 # --- what can go wrong -------------------------------------------------------------------------
 
 
@@ -498,7 +576,7 @@ def killed_while_it_wrote(folder, n):
     """Leave a store as a kill after `n` puts leaves it; return how long the log was after each."""
     code = """
 import os, sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 folder, n = sys.argv[1:]
 with open_store(folder, "store") as store:
     for i in range(int(n)):
@@ -639,7 +717,7 @@ def test_no_damage_gives_a_wrong_value(tmp_path, whole_store):
 
 READ = """
 import sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 print("ready", flush=True)
 with open_store(sys.argv[1], "store") as store:
     store.get(digest("key", str(i)) for i in range(6000))
@@ -650,7 +728,7 @@ def test_many_processes_find_the_damage_at_once(tmp_path, whole_store):
     damage(tmp_path, whole_store, pages_of(whole_store, 10)[::2] + pages_of(whole_store, TABLE_LEAF)[10:12])
     code = """
 import sys, warnings
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 folder, me = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -709,7 +787,7 @@ def test_what_another_has_rescued_is_left_alone(tmp_path, whole_store):
     damage(tmp_path, whole_store, [])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert _rescue(tmp_path / "store.sqlite")
+        assert rescue(tmp_path / "store.sqlite")
     assert [path.name for path in tmp_path.iterdir()] == ["store.sqlite"]
 
 
@@ -733,7 +811,7 @@ def test_a_rescue_without_room_is_none(tmp_path, whole_store):
     before = (tmp_path / "store.sqlite").read_bytes()
     code = """
 import resource, sys
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
     with open_store(sys.argv[1], "store") as store:
@@ -802,15 +880,13 @@ def test_a_read_only_folder(tmp_path):
 
 FULL = """
 import resource, sys, warnings
-from sklearn_sae.utils.store._store import digest, open_store
+from sklearn_sae.utils.store import digest, fill, open_store
 keys = [digest(str(i)) for i in range(300)]
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     with open_store(sys.argv[1], "store") as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # from here on the disk is full
-        for key in keys:
-            with store.turn("work"):
-                store.put([(key, key * 100)])
+        fill(store, keys, lambda some: store.put((key, key * 100) for key in some), chunk_size=1)
         assert store.get(keys) == {key: key * 100 for key in keys}
 messages = [str(w.message) for w in caught]
 assert len(messages) == 1 and "Cannot write to the cache file" in messages[0], messages
@@ -830,7 +906,7 @@ def test_a_full_disk_warns_once_and_goes_on(tmp_path):
 def test_a_disk_that_is_full_from_the_start(tmp_path):
     code = """
 import resource, sys
-from sklearn_sae.utils.store._store import open_store
+from sklearn_sae.utils.store import open_store
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     with open_store(sys.argv[1], "store"):

@@ -1,0 +1,106 @@
+"""Claims: keys whose values one process computes, so that no other process computes them at the same time.
+
+The table of claims in the store's file names the holder of each claimed key. A holder keeps a lock on an empty file,
+``{store}.claims-{holder}.lock``, and the system frees the lock when the process ends or is killed. A claim whose
+holder has no lock is void. The file goes when its holder ends; the file of a killed holder, when the next one begins.
+"""
+
+import glob
+import secrets
+import sqlite3
+from contextlib import ExitStack, contextmanager, suppress
+
+from sklearn_sae.utils.store._sqlite import CLAIMS_TABLE, is_locked, lock_file, remove, select, writing
+
+
+@contextmanager
+def shared_claims(stored, connection, path):
+    """Give the `Claims` of a new holder, which shares the keys of the store in the file `path` with other holders.
+
+    Without a lock every key is free: work may be done twice, but never wrongly.
+    """
+    claims = Claims(stored, connection, path)
+    with ExitStack() as stack:
+        with suppress(sqlite3.DatabaseError):
+            claims.begin(stack)
+        yield claims
+
+
+class Claims:
+    """The keys that one holder has claimed.
+
+    Parameters
+    ----------
+    stored : callable
+        Returns which of some keys are stored, as a set.
+    connection : sqlite3.Connection or None, default=None
+    path : Path or None, default=None
+        Of the store, which with None nobody shares.
+    """
+
+    def __init__(self, stored, connection=None, path=None):
+        self._stored = stored
+        self._connection = connection
+        self._path = path
+        self._holder = None  # until `begin` every key is free
+        self._claimed = set()
+
+    def begin(self, stack):
+        """Become a holder, until the ExitStack `stack` ends."""
+        holder = secrets.token_hex(8)
+        stack.callback(self._end, holder)
+        with writing(self._connection):  # so that no other process finds the new lock file before it is locked
+            self._connection.execute(CLAIMS_TABLE)
+            locks = self._path.parent.glob(f"{glob.escape(self._path.stem)}.claims-*.lock")
+            live = {lock for lock in locks if is_locked(lock) or remove(lock)}
+            for (other,) in self._connection.execute("SELECT DISTINCT holder FROM claims").fetchall():
+                if self._lock(other) not in live:
+                    self._connection.execute("DELETE FROM claims WHERE holder = ?", (other,))
+            stack.enter_context(lock_file(self._lock(holder)))
+        self._holder = holder
+
+    def take(self, keys):
+        """Claim those of `keys` that are neither stored nor claimed by another live holder.
+
+        Returns
+        -------
+        claimed : set
+            Those of `keys` that this holder has claimed, before or now, and that are not yet stored. Any other key
+            is stored, or claimed by another holder: ask again for both.
+        """
+        keys = set(keys)
+        if self._holder is not None:
+            with suppress(sqlite3.DatabaseError):
+                return self._take(keys)
+        return keys - self._stored(keys)
+
+    def _take(self, keys):
+        free = self._free(keys)
+        if free - self._claimed:  # a holder that only waits for others writes nothing
+            with writing(self._connection):
+                new = self._free(free - self._claimed)
+                rows = [(key, self._holder) for key in sorted(new)]
+                self._connection.executemany("INSERT OR REPLACE INTO claims VALUES (?, ?)", rows)
+            self._claimed |= new
+        return free & self._claimed
+
+    def _free(self, keys):
+        # The claims come before the store, because what another process stores and then releases is in one of the two.
+        holders = dict(select(self._connection, "SELECT key, holder FROM claims", keys))
+        others = {name for name in set(holders.values()) - {self._holder} if is_locked(self._lock(name))}
+        stored = {key for (key,) in select(self._connection, "SELECT key FROM store", keys)}
+        return {key for key in keys - stored if holders.get(key) not in others}
+
+    def release(self):
+        """Release all claims: what is not stored by now is free for others."""
+        if self._claimed:
+            with suppress(sqlite3.DatabaseError), writing(self._connection):
+                self._connection.execute("DELETE FROM claims WHERE holder = ?", (self._holder,))
+            self._claimed.clear()
+
+    def _end(self, holder):
+        self.release()
+        remove(self._lock(holder))
+
+    def _lock(self, holder):
+        return self._path.with_name(f"{self._path.stem}.claims-{holder}.lock")

@@ -1,0 +1,44 @@
+"""A store in memory, for values that are not kept."""
+
+from contextlib import nullcontext
+
+from sklearn_sae.utils.store._claims import Claims
+
+
+class MemoryStore:
+    """Values by key, as `Store` has them, in a dict that nobody shares."""
+
+    path = None
+    is_saved = True
+
+    def __init__(self):
+        self._values = {}
+
+    def get(self, keys):
+        """Return a dict of those of `keys` that are stored, with their values."""
+        return {key: self._values[key] for key in keys if key in self._values}
+
+    def stored(self, keys):
+        """Return those of `keys` that are stored, as a set."""
+        return self._values.keys() & set(keys)
+
+    def put(self, items):
+        """Store (key, value) pairs; what is there already stays."""
+        for key, value in items:
+            self._values.setdefault(key, value)
+
+    def replace(self, items):
+        """Store (key, value) pairs in place of what is there."""
+        self._values.update(items)
+
+    def drop(self, keys):
+        """Forget `keys`."""
+        for key in keys:
+            self._values.pop(key, None)
+
+    def claims(self):
+        """Return a `Claims` to which every key is free, for a `with` block."""
+        return nullcontext(Claims(self.stored))
+
+    def close(self):
+        """Do nothing, as there is no file."""

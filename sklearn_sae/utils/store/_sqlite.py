@@ -1,0 +1,83 @@
+"""SQLite as the store uses it: the two tables, connections, queries by key, transactions and locks.
+
+Every wait for another process is a loop here, because SQLite's own wait would not end at Ctrl-C.
+"""
+
+import sqlite3
+import time
+from contextlib import closing, contextmanager, suppress
+
+STORE_TABLE = "CREATE TABLE IF NOT EXISTS store (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+CLAIMS_TABLE = "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, holder TEXT NOT NULL) WITHOUT ROWID"
+POLL = 0.005  # seconds between two attempts to get a lock
+_TIMEOUT = 60  # seconds, for another process to end its write
+_KEYS_PER_QUERY = 500  # below SQLite's oldest limit of 999 parameters
+
+
+def connect(path):
+    """Return a connection to the store in the file `path`, which is made if it does not exist."""
+    # One thread at a time uses a store, but not always the thread that opened it.
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        _when_free(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+        connection.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing; a power cut, the last moments
+        _when_free(lambda: connection.execute(STORE_TABLE))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def select(connection, statement, keys):
+    """Return the rows of `statement` whose key is one of `keys`."""
+    keys, rows = list(keys), []
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        some = keys[start : start + _KEYS_PER_QUERY]
+        query = f"{statement} WHERE key IN ({','.join('?' * len(some))})"
+        rows += _when_free(lambda q=query, k=some: connection.execute(q, k).fetchall())
+    return rows
+
+
+@contextmanager
+def writing(connection):
+    """Open a transaction that is, from its start, the only one that writes."""
+    with connection:
+        _when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
+        yield
+
+
+@contextmanager
+def lock_file(path):
+    """Lock the empty database `path`, because SQLite's locks are the same on every system."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as lock:
+        _when_free(lambda: lock.execute("BEGIN EXCLUSIVE"))
+        yield
+
+
+def is_locked(path):
+    """Return whether a live process holds the lock on the file `path`."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=0, uri=True)) as lock:
+            lock.execute("SELECT * FROM sqlite_master")
+    except sqlite3.OperationalError as error:  # if it is not busy, there is no such file
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
+
+
+def remove(path):
+    """Delete a file, unless it is gone already or, on Windows, is open at this moment."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def _when_free(action):
+    """Do `action` as soon as no other process holds the lock that it needs."""
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+        time.sleep(POLL)
