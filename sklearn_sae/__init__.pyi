@@ -1,0 +1,26 @@
+# The public names: editors read them here, and so does `__init__.py`, which loads each when it is first used.
+
+from . import analysis as analysis
+from . import annotation as annotation
+from . import compose as compose
+from . import datasets as datasets
+from . import embedding as embedding
+from . import evaluation as evaluation
+from . import pretrained as pretrained
+from . import sae as sae
+from . import selection as selection
+from ._pipeline import make_hypothesis_pipeline as make_hypothesis_pipeline
+from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
+from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator
+from .compose import ChunkTransformer as ChunkTransformer
+from .compose import PairTransformer as PairTransformer
+from .embedding import EmbeddingTransformer as EmbeddingTransformer
+from .evaluation import HypothesisEvaluation as HypothesisEvaluation
+from .evaluation import HypothesisMatching as HypothesisMatching
+from .evaluation import evaluate_hypotheses as evaluate_hypotheses
+from .evaluation import match_hypotheses as match_hypotheses
+from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
+from .sae import TopKSAETransformer as TopKSAETransformer
+from .selection import NeuronSelector as NeuronSelector
+
+__version__: str
