@@ -30,8 +30,8 @@ from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.cli._read import read_columns
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
-from sklearn_sae.evaluation._table_lines import numbers, percent, pvalue, table_lines
 from sklearn_sae.sae._sizes import suggest_size
+from sklearn_sae.utils._tables import numbers, percent, pvalue, table_lines
 from sklearn_sae.utils._validation import check_target, check_target_varies, text_identity
 from sklearn_sae.utils._words import TOKEN_PATTERN
 from sklearn_sae.utils.server._openai import api_key, resolve_base_url

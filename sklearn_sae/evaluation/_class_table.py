@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_sae.evaluation._table_lines import LEAST_ROOM, WIDTH, table_lines
+from sklearn_sae.utils._tables import LEAST_ROOM, WIDTH, table_lines
 
 _MAX_LABEL = 14  # characters of a class in a printed heading; the table itself holds the whole
 

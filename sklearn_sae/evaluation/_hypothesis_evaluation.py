@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
-from sklearn_sae.evaluation._table_lines import numbers, percent, pvalue, table_lines
+from sklearn_sae.utils._tables import numbers, percent, pvalue, table_lines
 
 MAX_ROWS = 60
 _CLASS_LEGEND = (

@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._hypothesis_evaluation import MAX_ROWS
-from sklearn_sae.evaluation._table_lines import table_lines
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
+from sklearn_sae.utils._tables import table_lines
 
 
 @dataclass(frozen=True, eq=False, repr=False)

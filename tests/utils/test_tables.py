@@ -1,6 +1,6 @@
 """Printed tables show what matters of a long hypothesis."""
 
-from sklearn_sae.evaluation._table_lines import table_lines
+from sklearn_sae.utils._tables import table_lines
 
 
 def words(name):
@@ -24,7 +24,7 @@ def test_a_long_hypothesis_is_cut_at_its_end():
     assert lines[-1].endswith(" …")
 
 
-def test_of_two_long_halves_both_are_seen():
+def test_of_a_long_comparison_both_sides_are_seen():
     lines = printed(f"mentions more of {words('good')} than of {words('bad')}")
     assert len(lines) == 4
     assert lines[0].startswith('mentions more of "good0"')
@@ -32,3 +32,5 @@ def test_of_two_long_halves_both_are_seen():
     assert lines[2].startswith('than of "bad0"')
     assert lines[3].endswith(" …")
     assert len(printed(f"mentions more of {words('good')} than of a")) == 3
+    speech = "speaks more warmly of " + "the staff and " * 40 + "the soup than most guests do"
+    assert printed(speech)[-1] == "than most guests do"

@@ -8,8 +8,7 @@ import numpy as np
 
 WIDTH = 100  # columns of a printed line
 LEAST_ROOM = 30  # characters of a line that a hypothesis has in any case
-_MAX_LINES = 4  # of a hypothesis; the table itself holds the whole
-_OPPOSED = " than of "  # between what speaks for and against, of which both shall be seen
+_MAX_LINES = 4  # of a sentence; the table itself holds the whole
 
 
 def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
@@ -44,13 +43,13 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
 
 
 def _wrapped(sentence, room):
-    """Return the lines of a sentence; one that is too long is cut at its end or, if it has two halves, in each."""
+    """Return the lines of a sentence; one that is too long is cut at its end or, if it compares, on each side."""
     wrap = partial(textwrap.wrap, width=room, break_on_hyphens=False, placeholder=" …")
-    first, opposed, second = sentence.partition(_OPPOSED)
-    if opposed and len(wrap(sentence)) > _MAX_LINES:
-        halves = first, opposed.strip() + " " + second
-        return [line for half in halves for line in wrap(half, max_lines=_MAX_LINES // 2)]
-    return wrap(sentence, max_lines=_MAX_LINES)
+    if len(wrap(sentence)) <= _MAX_LINES:
+        return wrap(sentence)
+    more, than, less = sentence.partition(" than ")
+    sides = [more, than.lstrip() + less] if than else [sentence]
+    return [line for side in sides for line in wrap(side, max_lines=_MAX_LINES // len(sides))]
 
 
 def numbers(values):
