@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn_sae.analysis._activations import active, counts, feature_labels
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, fisher_pvalues, mcnemar_pvalues
 from sklearn_sae.analysis._intervals import newcombe, paired_correlation
-from sklearn_sae.analysis._label_similarity import legend_above, name_rows, new_axes
+from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 _SHARE = Interval(Real, 0, 1, closed="both")

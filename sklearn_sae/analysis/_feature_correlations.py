@@ -10,8 +10,9 @@ from sklearn.preprocessing import normalize
 from sklearn_sae.analysis._activations import active, counts, feature_labels, only_count
 from sklearn_sae.analysis._cooccurrence import cooccurrences, npmi_of
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, enrichment_pvalues
-from sklearn_sae.analysis._label_similarity import LabelVectors, new_axes, shorten
+from sklearn_sae.analysis._label_similarity import LabelVectors
 from sklearn_sae.analysis._metadata import metadata_features
+from sklearn_sae.utils._plotting import new_axes, shorten
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 
 _MAX_KEPT = 20_000_000  # pairs; their statistics take about 100 bytes each

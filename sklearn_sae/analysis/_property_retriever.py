@@ -8,15 +8,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae.analysis._label_similarity import (
-    LabelVectors,
-    check_query,
-    column_labels,
-    legend_above,
-    name_rows,
-    new_axes,
-    shorten,
-)
+from sklearn_sae.analysis._label_similarity import LabelVectors, check_query, column_labels
+from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, shorten
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
 

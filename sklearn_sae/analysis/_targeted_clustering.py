@@ -11,15 +11,8 @@ from sklearn.preprocessing import normalize
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae.analysis._label_similarity import (
-    LabelVectors,
-    check_query,
-    column_labels,
-    legend_above,
-    name_rows,
-    new_axes,
-    shorten,
-)
+from sklearn_sae.analysis._label_similarity import LabelVectors, check_query, column_labels
+from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, shorten
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context, set_random_states
 from sklearn_sae.utils._validation import check_texts, refuse_texts
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from sklearn_sae.analysis._activations import check_activations, feature_labels
-from sklearn_sae.analysis._label_similarity import legend_above, name_rows, new_axes
+from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 from sklearn_sae.utils._validation import check_texts
 
