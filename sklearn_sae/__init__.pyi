@@ -9,6 +9,8 @@ from . import evaluation as evaluation
 from . import pretrained as pretrained
 from . import sae as sae
 from . import selection as selection
+from ._discover import discover as discover
+from ._discovery import Discovery as Discovery
 from ._pipeline import make_hypothesis_pipeline as make_hypothesis_pipeline
 from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
 from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator

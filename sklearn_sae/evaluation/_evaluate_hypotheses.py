@@ -13,7 +13,7 @@ from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
-from sklearn_sae.utils._validation import check_target, check_target_varies
+from sklearn_sae.utils._validation import check_groups, check_target, check_target_varies
 
 _FEW_GROUPS = 20
 _NEARLY_SAME = (
@@ -186,7 +186,7 @@ def evaluate_hypotheses(
     """
     A, hypotheses = check_annotations(annotations, hypotheses)
     target = check_target(y, task=task, n_samples=len(A))
-    groups = _check_groups(groups, len(A))
+    groups = check_groups(groups, len(A))
     answered = ~np.isnan(A).all(axis=1)
     if not answered.any():
         raise ValueError("annotations has no answer: every entry is NaN.")
@@ -254,19 +254,6 @@ def evaluate_hypotheses(
         confidence=confidence,
         class_metrics=class_metrics,
     )
-
-
-def _check_groups(groups, n_samples):
-    """Return the labels of groups as integers, or None."""
-    if groups is None:
-        return None
-    labels = np.asarray(groups, dtype=object)
-    if labels.ndim != 1 or len(labels) != n_samples:
-        raise ValueError(f"groups must be one label a row: its shape is {labels.shape} for {n_samples} rows.")
-    codes = pd.factorize(labels)[0]
-    if (codes < 0).any():
-        raise ValueError(f"groups has no label in row {np.argmax(codes < 0)}; give every row one.")
-    return codes
 
 
 class _Notes:

@@ -189,6 +189,27 @@ def check_target_varies(target, *, name="y"):
         )
 
 
+def check_groups(groups, n_samples):
+    """Return labels of groups, one a row, as integers from 0; None stays None.
+
+    Raises
+    ------
+    ValueError
+        If `groups` has another length or a missing label.
+    """
+    if groups is None:
+        return None
+    import pandas as pd
+
+    labels = np.asarray(groups, dtype=object)
+    if labels.ndim != 1 or len(labels) != n_samples:
+        raise ValueError(f"groups must be one label a row: its shape is {labels.shape} for {n_samples} rows.")
+    codes = pd.factorize(labels)[0]
+    if (codes < 0).any():
+        raise ValueError(f"groups has no label in row {np.argmax(codes < 0)}; give every row one.")
+    return codes
+
+
 def _distinct(values):
     if values.dtype != object:
         return np.unique(values)

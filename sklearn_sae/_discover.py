@@ -1,0 +1,373 @@
+"""discover: the whole way from texts and a target to tested hypotheses."""
+
+import math
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae._discovery import Discovery
+from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae.annotation import LLMHypothesisAnnotator
+from sklearn_sae.evaluation import evaluate_hypotheses
+from sklearn_sae.sae._sizes import resolve_sizes, suggest_size
+from sklearn_sae.selection import NeuronSelector
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, safe_indexing, validate_params
+from sklearn_sae.utils._validation import (
+    Target,
+    check_groups,
+    check_target,
+    check_target_varies,
+    check_texts,
+    text_identity,
+)
+from sklearn_sae.utils._words import TOKEN_PATTERN
+from sklearn_sae.utils.server._openai import api_key, resolve_base_url
+
+_FEW_TEXTS = 200
+_WHERE_FEW = "expect chance findings and an unsure score."
+_POSITIVE = Interval(Integral, 1, None, closed="left")
+
+
+@validate_params(
+    {
+        "texts": "no_validation",
+        "y": "no_validation",
+        "embedder": [str, HasMethods(["fit", "transform"]), None],
+        "n_components": [_POSITIVE, StrOptions({"auto"})],
+        "k": [_POSITIVE, StrOptions({"auto"})],
+        "n_hypotheses": [_POSITIVE],
+        "target_weight": [Interval(Real, 0, None, closed="left")],
+        "naming": [StrOptions({"keywords", "llm"}), HasMethods(["fit", "transform", "get_feature_names_out"])],
+        "groups": "no_validation",
+        "test_size": [Interval(Real, 0, 1, closed="neither")],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def discover(
+    texts,
+    y,
+    *,
+    embedder=None,
+    n_components="auto",
+    k="auto",
+    n_hypotheses=20,
+    target_weight=0.2,
+    naming="keywords",
+    groups=None,
+    test_size=0.2,
+    alpha=0.1,
+    random_state=None,
+):
+    """Find out, in plain language, what in the texts predicts the target, and test it on texts held out.
+
+    Some of the texts are held out. On the others the pipeline of `make_hypothesis_pipeline` is fitted, which finds and
+    names hypotheses; those held out are annotated by the names and test them.
+
+    Parameters
+    ----------
+    texts : sequence of str, 1-D array, Series, or one-column frame
+        The texts.
+
+    y : array-like of shape (n_texts,)
+        The target: numbers, or labels of any kind. Two distinct values are two classes, strings and categories are
+        classes, other numbers a regression. Its name, if it is a Series that has one, is used in what is printed.
+
+    embedder : estimator, str or None, default=None
+        What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is TF-IDF followed by
+        truncated SVD, which needs no download.
+
+    n_components : int or "auto", default="auto"
+        M, the number of neurons of the autoencoder. "auto" goes by the number of texts and is at least `n_hypotheses`.
+
+    k : int or "auto", default="auto"
+        K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
+
+    n_hypotheses : int, default=20
+        How many neurons to select and name.
+
+    target_weight : float, default=0.2
+        How much the training of the autoencoder attends to the target; 0 trains without it. See
+        `make_hypothesis_pipeline`.
+
+    naming : {"keywords", "llm"} or annotator, default="keywords"
+        What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one of them with
+        parameters of your own (its ``encoder`` is set here).
+
+    groups : array-like of shape (n_texts,), default=None
+        Labels of what texts have in common: the author, the restaurant. The texts of a group are then never on both
+        sides of the split, `test_size` is a share of the groups, and the tests heed groups as those of
+        `evaluate_hypotheses` do. A group that shares a text with another goes where that one goes.
+
+    test_size : float, default=0.2
+        Share of the texts to hold out, between 0 and 1. Texts that are the same but for case and spaces count once and
+        are never on both sides. Without `groups`, classes keep their shares.
+
+    alpha : float, default=0.1
+        Level of significance of `evaluate_hypotheses`, after Bonferroni's correction.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the split and every stage that draws random numbers, but for an annotator of your own, which has its own
+        seed. Pass an int for the same result at every call.
+
+    Returns
+    -------
+    discovery : Discovery
+        With `table`, `scores`, `notes` and the fitted `pipeline`; it prints as a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
+        or a missing value; if the target is constant, on either side of the split too, or has nearly as many classes as
+        texts; if there are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the number of
+        neurons; if a language model is to be asked and there is no key. All of that is found out before the work
+        begins.
+
+    See Also
+    --------
+    make_hypothesis_pipeline : The pipeline alone, for cross-validation and searches.
+    evaluate_hypotheses : The tests alone, with more options.
+    sklearn.model_selection.train_test_split : A split that does not know copies of texts.
+
+    Notes
+    -----
+    The held-out score is that of the pipeline's model: R² for a regression, AUC for classes (its mean over the
+    classes where there are more than two, each against the rest). Beside it stands what as many single words reach,
+    chosen by lasso on the same texts and scored on the same others. See docs/discover.md.
+
+    The command ``sklearn-sae discover`` calls this function.
+
+    Examples
+    --------
+    >>> from sklearn_sae import discover
+    >>> from sklearn_sae.datasets import make_concept_texts
+    >>> reviews = make_concept_texts(1000, n_concepts=5, noise=0.1, random_state=2)
+    >>> found = discover(reviews.data, reviews.target, n_hypotheses=6, random_state=0)
+    >>> found.table[["hypothesis", "separation_score", "significant"]].shape
+    (6, 3)
+    >>> found.scores["r2"] > found.scores["r2_words"]
+    True
+    >>> found.pipeline.predict(["There was no end to the wait for our soup."]).shape
+    (1,)
+    """
+    plan = plan_discovery(
+        texts,
+        y,
+        embedder=embedder,
+        n_components=n_components,
+        k=k,
+        n_hypotheses=n_hypotheses,
+        target_weight=target_weight,
+        naming=naming,
+        groups=groups,
+        test_size=test_size,
+        alpha=alpha,
+        random_state=random_state,
+    )
+    return carry_out(plan)
+
+
+class Plan(NamedTuple):
+    """What a discovery will do: everything is checked, and nothing slow has been done."""
+
+    texts: np.ndarray  # (n_texts,) of str
+    y: Any  # as it was given
+    target: Target
+    target_name: str | None
+    groups: np.ndarray | None  # (n_texts,) of int
+    train: np.ndarray  # rows to find hypotheses on
+    test: np.ndarray  # rows to test them on
+    pipeline: Pipeline  # not fitted
+    n_hypotheses: int
+    alpha: float
+    description: str  # of the target and the split, as lines
+
+
+def plan_discovery(
+    texts,
+    y,
+    *,
+    embedder,
+    n_components,
+    k,
+    n_hypotheses,
+    target_weight,
+    naming,
+    groups=None,
+    test_size,
+    alpha=0.1,
+    random_state,
+):
+    """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
+    texts = np.array(check_texts(texts, name="texts"), dtype=object)
+    target_name = y.name if isinstance(getattr(y, "name", None), str) else None
+    name = "y" if target_name is None else f"the target {target_name!r}"
+    target = _check_target(y, len(texts), name)
+    groups = check_groups(groups, len(texts))
+    train, test = _split(texts, target, groups, test_size, random_state, name)
+    if n_components == "auto" and n_hypotheses > suggest_size(len(train))[0]:
+        n_components = n_hypotheses
+    pipeline = make_hypothesis_pipeline(
+        embedder,
+        n_components=n_components,
+        k=k,
+        n_hypotheses=n_hypotheses,
+        target_weight=target_weight,
+        naming=naming,
+        random_state=random_state,
+    )
+    _check_pipeline(pipeline, len(train))
+    description = _describe(target, target_name, len(train), len(test))
+    return Plan(texts, y, target, target_name, groups, train, test, pipeline, n_hypotheses, alpha, description)
+
+
+def carry_out(plan):
+    """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
+    texts, y, target, train, test, pipeline = plan.texts, plan.y, plan.target, plan.train, plan.test, plan.pipeline
+    y_train, y_test = safe_indexing(y, train), safe_indexing(y, test)
+    held_out = target._replace(values=target.values[test])
+    words_score = _score(_fit_words(texts[train], y_train, plan.n_hypotheses), texts[test], held_out)
+    annotator = pipeline.fit(texts[train], y_train)["hypotheses"]
+    annotations = annotator.transform(texts[test])
+    names = annotator.get_feature_names_out()
+    evaluation = evaluate_hypotheses(
+        annotations,
+        y_test,
+        hypotheses=names,
+        task=target.task,
+        alpha=plan.alpha,
+        groups=None if plan.groups is None else plan.groups[test],
+    )
+    few = [f"{len(texts)} texts are few: {_WHERE_FEW}"] if len(texts) < _FEW_TEXTS else []
+    metric = "r2" if target.task == "regression" else "auc"
+    table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
+    order = ["class", "separation_score"] if "class" in table else ["separation_score"]
+    return Discovery(
+        table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
+        scores={metric: _score(pipeline[1:], annotations, held_out), f"{metric}_words": words_score},
+        pipeline=pipeline,
+        notes=[*few, *evaluation.notes],
+        evaluation=evaluation,
+        train=train,
+        test=test,
+        target_name=plan.target_name,
+        description=plan.description,
+    )
+
+
+def _check_target(y, n_texts, name):
+    target = check_target(y, n_samples=n_texts, name=name)
+    check_target_varies(target, name=name)
+    if target.classes is not None and len(target.classes) > max(2, n_texts / 5):
+        raise ValueError(
+            f"{name} has {len(target.classes):,} different values in {n_texts:,} rows and they are not numbers; "
+            "it must be a number or one of a few classes."
+        )
+    return target
+
+
+def _check_pipeline(pipeline, n_texts):
+    """Check what the steps would say of their parameters after minutes of work, and that there is a key."""
+    annotator = pipeline["hypotheses"]
+    for step in (annotator, *(step for _, step in annotator.encoder.steps)):
+        if hasattr(step, "_validate_params"):
+            step._validate_params()
+    sae, select = annotator.encoder["sae"], annotator.encoder["select"]
+    sizes = resolve_sizes(
+        n_texts, n_components=sae.n_components, k=sae.k, aux_k=None, multi_k=None, matryoshka_prefixes=None
+    )
+    if select.n_neurons > sizes.n_components:
+        raise ValueError(
+            f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {sizes.n_components} neurons "
+            "of the autoencoder; lower n_hypotheses, or train with more components."
+        )
+    if isinstance(annotator, LLMHypothesisAnnotator):
+        api_key(resolve_base_url(annotator.base_url))
+
+
+def _split(texts, target, groups, test_size, random_state, name):
+    """Return the rows to find hypotheses on and the rows to test them on.
+
+    Copies of a text stay together, and so do groups; without groups, classes keep their shares.
+    """
+    unit, what = pd.factorize(np.array([text_identity(text) for text in texts], dtype=object))[0], "different texts"
+    if groups is not None:
+        unit, what = _joined(unit, groups), "groups of texts"
+    first = np.unique(unit, return_index=True)[1]
+    labels = None if target.classes is None or groups is not None else target.values[first]
+    if labels is not None:
+        counts = np.bincount(labels, minlength=len(target.classes))
+        if counts.min() < 2:
+            rare = target.classes.tolist()[counts.argmin()]
+            raise ValueError(f"{name} has fewer than 2 texts of class {rare!r}; leave such classes out.")
+    n_test = math.ceil(test_size * len(first))
+    least = 2 if labels is None else len(target.classes)
+    if min(n_test, len(first) - n_test) < least:
+        raise ValueError(
+            f"{len(first)} {what} are too few to hold out a share of {test_size:g}: both parts need at least {least}."
+        )
+    in_test = np.zeros(len(first), dtype=bool)
+    units = np.arange(len(first))
+    in_test[train_test_split(units, test_size=n_test, stratify=labels, random_state=random_state)[1]] = True
+    train, test = np.flatnonzero(~in_test[unit]), np.flatnonzero(in_test[unit])
+    for rows, what in ((train, "found"), (test, "tested")):
+        part = target._replace(values=target.values[rows])
+        check_target_varies(part, name=f"{name}, where hypotheses are {what},")
+    return train, test
+
+
+def _joined(texts, groups):
+    """Return the numbers of groups, those that share a text being one."""
+    n_texts = texts.max() + 1
+    size = n_texts + groups.max() + 1
+    shared = coo_array((np.ones(len(texts)), (texts, n_texts + groups)), shape=(size, size))
+    return connected_components(shared, directed=False)[1][texts]
+
+
+def _describe(target, name, n_train, n_test):
+    y = target.values
+    if target.task == "regression":
+        what = f"numbers from {y.min():.4g} to {y.max():.4g}, mean {y.mean():.3g}"
+    elif target.task == "binary":
+        what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
+    else:
+        what = f"{len(target.classes)} classes, each against the rest"
+    few = f"\nThese are few: {_WHERE_FEW}" if n_train + n_test < _FEW_TEXTS else ""
+    return (
+        f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
+        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}.{few}"
+    )
+
+
+def _fit_words(texts, y, n_words):
+    """Fit what is to be had without any of this: a few single words chosen by lasso."""
+    words = CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN)
+    n_words = min(n_words, words.fit_transform(texts).shape[1])
+    return make_pipeline(words, NeuronSelector(n_words), AutoLinearModel()).fit(texts, y)
+
+
+def _score(model, X, target):
+    """Return R², or the AUC averaged over the classes (of the positive one, if there are two)."""
+    if target.task == "regression":
+        return float(r2_score(target.values, model.predict(X)))
+    probabilities = model.predict_proba(X)
+    if target.task == "binary":
+        return float(roc_auc_score(target.values, probabilities[:, 1]))
+    truths = [target.classes[target.values] == label for label in model.classes_]
+    scores = [
+        roc_auc_score(truth, column)
+        for truth, column in zip(truths, probabilities.T, strict=True)
+        if 0 < truth.mean() < 1
+    ]
+    return float(np.mean(scores))

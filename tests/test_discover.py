@@ -1,0 +1,213 @@
+"""discover: the whole way in one call."""
+
+import inspect
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score, roc_auc_score
+
+from sklearn_sae import (
+    Discovery,
+    KeywordHypothesisAnnotator,
+    LLMHypothesisAnnotator,
+    TopKSAETransformer,
+    discover,
+    evaluate_hypotheses,
+    match_hypotheses,
+)
+from sklearn_sae._discover import plan_discovery
+from sklearn_sae.cli import main
+from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._validation import text_identity
+
+SMALL = {"n_components": 8, "k": 2, "n_hypotheses": 3, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    """300 planted reviews, as two columns of a frame whose index says nothing of the order."""
+    reviews = make_concept_texts(300, n_concepts=5, random_state=0)
+    table = pd.DataFrame({"review": reviews.data, "stars": reviews.target.round(2)})
+    return table.set_index(np.random.default_rng(0).permutation(300) + 1000)
+
+
+@pytest.fixture(scope="module")
+def found(reviews):
+    return discover(reviews["review"], reviews["stars"], **SMALL)
+
+
+def test_hypotheses_are_found_on_some_texts_and_tested_on_the_others(reviews, found):
+    assert isinstance(found, Discovery)
+    assert sorted([*found.train, *found.test]) == list(range(300))
+    assert len(found.test) == 60
+    texts, y = reviews["review"].to_numpy()[found.test], reviews["stars"].to_numpy()[found.test]
+    annotator = found.pipeline["hypotheses"]
+    again = evaluate_hypotheses(annotator.transform(texts), y, hypotheses=annotator.get_feature_names_out())
+    pd.testing.assert_frame_equal(again.table, found.evaluation.table)
+    expected = again.table.sort_values("separation_score", ascending=False, ignore_index=True)
+    pd.testing.assert_frame_equal(found.table[list(expected)], expected)
+    assert found.table["fidelity_f1"].notna().all()
+    assert found.scores["r2"] == pytest.approx(r2_score(y, found.pipeline.predict(texts)))
+
+
+def test_the_others_play_no_part_in_the_finding(reviews, found):
+    """Where the texts held out say something else, the same hypotheses are found."""
+    texts, y = reviews["review"].to_numpy(dtype=object), reviews["stars"].to_numpy(copy=True)
+    texts[found.test] = [f"Nothing to see, number {row}." for row in found.test]
+    y[found.test] = np.random.default_rng(0).normal(size=len(found.test))
+    again = discover(texts, y, **SMALL)
+    assert again.test.tolist() == found.test.tolist()
+    assert set(again.table["hypothesis"]) == set(found.table["hypothesis"])
+    assert not again.evaluation.table.equals(found.evaluation.table)
+
+
+def test_what_is_planted_is_found():
+    reviews = make_concept_texts(1000, n_concepts=5, noise=0.1, random_state=2)
+    found = discover(reviews.data, reviews.target, n_hypotheses=6, random_state=0)
+    annotations = found.pipeline["hypotheses"].transform(np.array(reviews.data, dtype=object)[found.test])
+    planted = reviews.concepts[found.test][:, reviews.coef != 0]
+    between = match_hypotheses(annotations, planted).correlations
+    assert (between.abs().max() > 0.35).all()  # each concept that has an effect
+    assert found.scores["r2"] > 0.35 > found.scores["r2_words"]
+    assert found.evaluation.metrics["n_significant"] >= 3
+
+
+@pytest.mark.parametrize("container", [list, np.array, lambda column: pd.Series(column.to_list())])
+def test_no_container_and_no_index_changes_the_result(container, reviews, found):
+    again = discover(container(reviews["review"]), container(reviews["stars"]), **SMALL)
+    pd.testing.assert_frame_equal(again.table, found.table)
+    assert again.scores == found.scores
+
+
+def test_the_command_line_finds_prints_and_writes_the_same(reviews, found, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    reviews.to_csv(tmp_path / "reviews.csv", index=False)
+    columns = ["--text", "review", "--target", "stars"]
+    options = ["-M", "8", "-K", "2", "--n-hypotheses", "3", "--output", str(tmp_path / "found.json")]
+    assert main(["discover", str(tmp_path / "reviews.csv"), *columns, *options]) == 0
+    assert capsys.readouterr().out == f"{found}\nWritten to {tmp_path / 'found.json'}.\n"
+    written = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert written["hypotheses"] == json.loads(found.table.to_json(orient="records"))
+    assert list(written["held_out_r2"].values()) == [found.scores["r2"], found.scores["r2_words"]]
+
+
+def test_classes(reviews):
+    stars = reviews["stars"].clip(2, 4).round().astype(int)
+    found = discover(reviews["review"], stars.astype("category"), **SMALL)
+    assert found.evaluation.task == "multiclass"
+    assert found.table["class"].tolist() == np.repeat([2, 3, 4], 3).tolist()
+    texts, y = reviews["review"].to_numpy()[found.test], stars.to_numpy()[found.test]
+    expected = roc_auc_score(y, found.pipeline.predict_proba(texts), multi_class="ovr")
+    assert found.scores["auc"] == pytest.approx(expected)
+    assert "is 3 classes, each against the rest" in str(found)
+    assert discover(reviews["review"], stars, **SMALL).evaluation.task == "regression"
+
+
+@pytest.mark.parametrize("labels", [(False, True), ("bad", "good"), (0, 1)])
+def test_two_classes_keep_their_shares(labels, reviews):
+    y = np.array(labels, dtype=object)[(np.arange(300) < 30).astype(int)].tolist()
+    found = discover(reviews["review"], y, **SMALL)
+    assert (found.test < 30).sum() == 6
+    assert f"the target is {labels[1]} (effects are on its share, 10%) or {labels[0]}" in str(found)
+    probability = found.pipeline.predict_proba(reviews["review"].to_numpy()[found.test])[:, 1]
+    assert found.scores["auc"] == pytest.approx(roc_auc_score(found.test < 30, probability))
+
+
+def test_copies_of_a_text_are_never_on_both_sides(reviews):
+    twice = pd.concat([reviews["review"], reviews["review"].str.upper() + " "])
+    found = discover(twice, pd.concat([reviews["stars"]] * 2), **SMALL)
+    assert len(found.test) == 120
+    sides = [{text_identity(text) for text in twice.to_numpy()[rows]} for rows in (found.train, found.test)]
+    assert not sides[0] & sides[1]
+
+
+def test_groups_are_never_on_both_sides_and_copies_join_theirs(reviews):
+    texts, groups = reviews["review"].to_list(), np.array([f"author {row // 6}" for row in range(300)])
+    for row in range(0, 60, 6):  # author 0 has a text of author 10, and so on
+        texts[row] = texts[row + 60].upper()
+    found = discover(texts, reviews["stars"], groups=groups, test_size=0.3, **SMALL)
+    sides = [set(groups[rows]) for rows in (found.train, found.test)]
+    assert not sides[0] & sides[1]
+    for author in range(10):
+        assert (f"author {author}" in sides[0]) == (f"author {author + 10}" in sides[0])
+    assert found.evaluation.standard_errors == "clustered"
+    assert found.evaluation.metrics["n_groups"] == len(sides[1])
+    assert 0.2 < len(found.test) / 300 < 0.4
+    assert any("groups" in note for note in found.notes)
+
+
+def test_a_language_model_names(reviews, openai_server):
+    openai_server.reply = lambda body: (
+        f"mentions {len(str(body))} things" if body["model"] == "gpt-5.2" else "yes" if len(str(body)) % 2 else "no"
+    )
+    naming = LLMHypothesisAnnotator(base_url=openai_server.base_url, n_scoring_examples=4, random_state=0)
+    found = discover(reviews["review"][:80], reviews["stars"][:80], naming=naming, **SMALL)
+    assert found.table["hypothesis"].str.match(r"mentions \d+ things").all()
+    assert found.pipeline["hypotheses"].usage_["requests"] > 0
+    assert not hasattr(naming, "hypotheses_")  # a clone was fitted
+
+
+def test_few_texts_are_noted(reviews):
+    found = discover(reviews["review"][:80], reviews["stars"][:80], **SMALL)
+    assert found.notes[0].startswith("80 texts are few")
+    assert found.notes[1:] == list(found.evaluation.notes)
+
+
+def test_it_prints_in_a_hundred_columns_and_survives_a_pickle(found):
+    lines = str(found).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].startswith("300 texts; the target 'stars' is numbers from")
+    assert lines[3].split() == ["effect", "p", "adds", "p", "texts", "fidelity", "hypothesis"]
+    assert repr(pickle.loads(pickle.dumps(found))) == repr(found)
+
+
+def test_the_seed_decides(reviews, found):
+    other = discover(reviews["review"], reviews["stars"], **{**SMALL, "random_state": 1})
+    assert other.test.tolist() != found.test.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texts": ["one text", "another"]}, "values for 2 rows"),
+        ({"texts": "text"}, "texts is a single string"),
+        ({"texts": ["a", None]}, "texts has a missing text in row 1"),
+        ({"y": None}, "y is required"),
+        ({"y": np.ones(300)}, "y is constant"),
+        ({"y": pd.Series(np.ones(300), name="stars")}, "the target 'stars' is constant"),
+        ({"y": np.arange(300).astype(str)}, "y has 300 different values"),
+        ({"y": ["rare"] + ["common"] * 299}, "fewer than 2 texts of class 'rare'"),
+        ({"y": [1.0] + [0.0] * 299, "groups": range(300)}, "is constant"),
+        ({"groups": [1, 2]}, "groups must be one label a row"),
+        ({"groups": [None] + [1] * 299}, "groups has no label in row 0"),
+        ({"groups": [1] * 300}, "1 groups of texts are too few"),
+        ({"test_size": 0.9999}, "300 different texts are too few to hold out a share of 0.9999"),
+        ({"test_size": 1.0}, "'test_size' parameter of discover"),
+        ({"alpha": 0}, "'alpha' parameter of discover"),
+        ({"n_hypotheses": 0}, "'n_hypotheses' parameter of discover"),
+        ({"n_hypotheses": 9}, "n_hypotheses is too large"),
+        ({"k": 9}, "k=9 is larger than n_components=8"),
+        ({"naming": "numbers"}, "'naming' parameter of discover"),
+        ({"naming": KeywordHypothesisAnnotator(n_keywords=0)}, "'n_keywords' parameter"),
+        ({"naming": "llm"}, "OPENAI_API_KEY"),
+        ({"embedder": 3}, "'embedder' parameter of discover"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_work(change, message, reviews, monkeypatch):
+    monkeypatch.setattr(TopKSAETransformer, "fit", lambda *_: pytest.fail("trained before the check"))
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    arguments = {"texts": reviews["review"], "y": reviews["stars"].to_numpy(), **SMALL, **change}
+    with pytest.raises((TypeError, ValueError), match=message):
+        discover(**arguments)
+
+
+def test_what_is_planned_takes_the_defaults_of_discover():
+    of_plan = inspect.signature(plan_discovery).parameters
+    of_discover = inspect.signature(discover).parameters
+    assert list(of_plan) == list(of_discover)
+    for name, parameter in of_plan.items():
+        assert parameter.default in (inspect.Parameter.empty, of_discover[name].default)
