@@ -3,12 +3,12 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.compose._chunks import pool_max, pool_mean, split_words
-from sklearn_sae.compose._inner import fit_inner, inner_tags, transform_inner
+from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, safe_indexing
 from sklearn_sae.utils._validation import check_texts
@@ -16,7 +16,7 @@ from sklearn_sae.utils._validation import check_texts
 _POOLING = {"max": pool_max, "mean": pool_mean}
 
 
-class ChunkTransformer(TransformerMixin, BaseEstimator):
+class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     """Carry a transformer over to long documents: it sees chunks, and its output is pooled back to documents.
 
     An embedding model reads a limited number of words and ignores the rest, and one vector says little of a long
@@ -149,26 +149,6 @@ class ChunkTransformer(TransformerMixin, BaseEstimator):
         self._validate_params()  # again: `set_params` may have come since
         chunks, document = self._split(X)
         return self._pooled(document, transform_inner(self.transformer_, chunks), X)
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that the transformer gives to its outputs.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_features_out,)
-        """
-        check_is_fitted(self)
-        return self.transformer_.get_feature_names_out()
-
-    def __sklearn_tags__(self):
-        tags = inner_tags(super().__sklearn_tags__(), self.transformer)
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        return tags
 
     def _fit(self, X, y, method):
         """Fit the transformer; return the documents of the chunks and, for "fit_transform", the chunks' rows."""

@@ -4,8 +4,36 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import check_array, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.utils._sklearn_compat import num_samples
+from sklearn_sae.utils._text_transformer import TextTransformerMixin
+
+
+class InnerTransformerMixin(TextTransformerMixin):
+    """Mixin for transformers of texts whose output is that of another one, their parameter `transformer`."""
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names that the transformer gives to its outputs.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str of shape (n_features_out,)
+        """
+        check_is_fitted(self)
+        return self.transformer_.get_feature_names_out()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.transformer)
+        tags.input_tags.sparse = inner.input_tags.sparse
+        tags.target_tags.required = inner.target_tags.required
+        tags.non_deterministic = inner.non_deterministic
+        return tags
 
 
 def fit_inner(transformer, method, items, y):
@@ -32,14 +60,3 @@ def _check_output(output, items):
         )
     checks = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "ensure_min_features": 0}
     return check_array(output, accept_sparse="csr", input_name="The transformer's output", **checks)
-
-
-def inner_tags(tags, transformer):
-    """Return `tags` of an estimator of texts that holds `transformer`."""
-    tags.input_tags.string = True
-    tags.transformer_tags.preserves_dtype = []
-    inner = get_tags(transformer)
-    tags.input_tags.sparse = inner.input_tags.sparse
-    tags.target_tags.required = inner.target_tags.required
-    tags.non_deterministic = inner.non_deterministic
-    return tags

@@ -1,16 +1,16 @@
 """A transformer of texts carried over to pairs of texts."""
 
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.compose._inner import fit_inner, inner_tags, transform_inner
+from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
 from sklearn_sae.compose._pairs import check_pairs, target_of_items
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import HasMethods, _fit_context
 from sklearn_sae.utils._validation import check_target
 
 
-class PairTransformer(TransformerMixin, BaseEstimator):
+class PairTransformer(InnerTransformerMixin, BaseEstimator):
     """Carry a transformer over to pairs: what it makes of the first, minus what it makes of the second.
 
     For data where one of two won, such as headlines of one article or posts by one author. A neuron then says in
@@ -139,23 +139,9 @@ class PairTransformer(TransformerMixin, BaseEstimator):
             )
         return self._differences(pairs, transform_inner(self.transformer_, pairs.items), X)
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names that the transformer gives to its outputs.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        names : ndarray of str of shape (n_features_out,)
-        """
-        check_is_fitted(self)
-        return self.transformer_.get_feature_names_out()
-
     def __sklearn_tags__(self):
-        tags = inner_tags(super().__sklearn_tags__(), self.transformer)
-        tags.input_tags.two_d_array = False  # not any table: one of two columns, or of an even number
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = False  # a pair is a row of two columns, or of an even number
         return tags
 
     def _fit(self, X, y, method):
