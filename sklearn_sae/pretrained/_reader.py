@@ -2,14 +2,13 @@
 
 import inspect
 import os
-import pickle
 import sys
-import textwrap
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 
 from sklearn_sae.utils._device import check_device
-from sklearn_sae.utils._hub import hub_errors
+from sklearn_sae.utils._hub import load_model
 
 # Names that transformers gives to the parts of a layer.
 _ATTENTION = ("self_attn", "attn", "attention", "self_attention")
@@ -70,8 +69,8 @@ class Reader:
     ------
     ValueError
         If the model has no such layer or site, has an encoder, or lacks weights.
-    OSError
-        If there is no such model, it is gated, or the hub cannot be reached.
+    NotOnHubError, PermissionError, ConnectionError, OSError
+        If there is no such model, it is gated, the hub cannot be reached, or files cannot be loaded.
     """
 
     def __init__(
@@ -276,7 +275,7 @@ def _input_device(decoder):
 def _load_config(name, hub):
     from transformers import AutoConfig
 
-    return _from_hub(AutoConfig.from_pretrained, name, **hub)
+    return _load(AutoConfig, name, **hub)
 
 
 def _load_tokenizer(name, hub):
@@ -284,7 +283,7 @@ def _load_tokenizer(name, hub):
 
     if not name:
         raise ValueError("The reader is a model that does not say where it was loaded from; pass its tokenizer too.")
-    return _from_hub(AutoTokenizer.from_pretrained, name, **hub)
+    return _load(AutoTokenizer, name, **hub)
 
 
 def _load_model(name, config, *, device, dtype, model_kwargs):
@@ -293,13 +292,8 @@ def _load_model(name, config, *, device, dtype, model_kwargs):
     device = str(check_device(device))
     placed = {} if device == "cpu" else {"device_map": {"": device}}
     with _quiet():
-        model, info = _from_hub(
-            AutoModel.from_pretrained,
-            name,
-            config=config,
-            dtype=dtype,
-            output_loading_info=True,
-            **placed | model_kwargs,
+        model, info = _load(
+            AutoModel, name, config=config, dtype=dtype, output_loading_info=True, **placed | model_kwargs
         )
     missing = sorted(info["missing_keys"])
     if missing:  # they would be random numbers
@@ -307,40 +301,9 @@ def _load_model(name, config, *, device, dtype, model_kwargs):
     return model.eval()
 
 
-def _from_hub(load, name, **kwargs):
-    """Load from a folder, or what was downloaded before, or the hub."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    what = f"The reader {name!r}"
-    if not os.path.isdir(name):
-        with suppress(OSError, ValueError):
-            return load(name, **kwargs | {"local_files_only": True})
-        _ask_hub(name, what, kwargs.get("token"))
-    try:
-        return load(name, **kwargs)
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        with hub_errors(what):
-            if isinstance(error.__cause__, HfHubHTTPError):
-                raise error.__cause__ from None
-        raise OSError(f"{what} has files that cannot be loaded: {textwrap.shorten(str(error), 200)}") from None
-
-
-def _ask_hub(name, what, token):
-    """Ask the hub once: the loading code itself goes on asking for half a minute when there is no network."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        with hub_errors(what):
-            HfApi().model_info(name, timeout=10, token=token)
-    except OSError:
-        raise
-    except HFValidationError:
-        raise OSError(f"{what} is neither a folder on this machine nor a name that the hub can have.") from None
-    except Exception as error:  # of whichever HTTP library the hub's client uses
-        raise OSError(
-            f"{what} is not on this machine, and the Hugging Face hub cannot be reached ({type(error).__name__})."
-        ) from None
+def _load(kind, name, **options):
+    load = partial(kind.from_pretrained, **options)
+    return load_model(load, name, what=f"The reader {name!r}", token=options.get("token"))
 
 
 @contextmanager

@@ -1,6 +1,18 @@
-"""Files of the Hugging Face hub, and what is said when they cannot be had."""
+"""Models and files of the Hugging Face hub, and what is said when they cannot be had."""
 
-from contextlib import contextmanager
+import os
+import pickle
+import textwrap
+from contextlib import contextmanager, suppress
+
+_TIMEOUT = 10  # seconds, for the hub to say whether it has a model
+
+
+class NotOnHubError(FileNotFoundError, ValueError):
+    """The hub has no model or file of this name, or keeps it from people who are not logged in.
+
+    It is both a ValueError, because a parameter names nothing, and an OSError, as the hub's own errors are.
+    """
 
 
 @contextmanager
@@ -9,32 +21,108 @@ def hub_errors(what):
 
     Raises
     ------
+    NotOnHubError
+        If the hub does not have it, or cannot have a thing of this name.
+    PermissionError
+        If it is gated.
+    ConnectionError
+        If the hub cannot be reached.
     OSError
+        If the hub refuses it for another reason.
     """
     from huggingface_hub import errors
 
     try:
         yield
+    except errors.HFValidationError:
+        raise NotOnHubError(f"{what} is neither a folder on this machine nor a name that the hub can have.") from None
     except errors.GatedRepoError:
-        raise OSError(
+        raise PermissionError(
             f"{what} is gated: accept its terms on its page at huggingface.co, then log in with 'hf auth login'."
         ) from None
     except errors.RepositoryNotFoundError:
-        raise OSError(
+        raise NotOnHubError(
             f"{what} is not on the Hugging Face hub, or is private: check the name, or log in with 'hf auth login'."
         ) from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError):
-        raise OSError(f"{what} is not on this machine, and the Hugging Face hub cannot be reached.") from None
+        raise ConnectionError(f"{what} is not on this machine, and the Hugging Face hub cannot be reached.") from None
     except errors.EntryNotFoundError:
-        raise OSError(f"{what} lacks a file on the Hugging Face hub: check the name.") from None
+        raise NotOnHubError(f"{what} lacks a file on the Hugging Face hub: check the name.") from None
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "no answer")
         raise OSError(f"{what} was refused by the Hugging Face hub (status {status}); try again later.") from None
 
 
 def download(repo_id, filename, *, what, repo_type="model"):
-    """Return the local path of a file of the hub."""
+    """Return the local path of a file of the hub.
+
+    Raises
+    ------
+    NotOnHubError, PermissionError, ConnectionError, OSError
+        As `hub_errors`.
+    """
     from huggingface_hub import hf_hub_download
 
     with hub_errors(what):
         return hf_hub_download(repo_id=repo_id, filename=filename, repo_type=repo_type)
+
+
+def load_model(load, name, *, what, names=None, token=None):
+    """Return what `load` makes of a folder, of files that were downloaded before, or of a model on the hub.
+
+    Parameters
+    ----------
+    load : callable
+        Takes `name`, and ``local_files_only=True`` where the hub is not to be asked.
+    name : str
+        A folder or a hub id.
+    what : str
+        `name` in an error's sentence: "The model 'gpt2'".
+    names : list of str or None, default=None
+        The hub ids that `name` may stand for. None: itself.
+    token : str, bool or None, default=None
+        Of the hub.
+
+    Raises
+    ------
+    NotOnHubError, PermissionError, ConnectionError
+        As `hub_errors`.
+    OSError
+        If the files cannot be loaded.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not os.path.isdir(name):
+        with suppress(OSError, ValueError):
+            return load(name, local_files_only=True)
+        _ask(names or [name], what, token)
+    try:
+        return load(name)
+    except (OSError, ValueError, pickle.UnpicklingError) as error:
+        with hub_errors(what):
+            if isinstance(error.__cause__, HfHubHTTPError):
+                raise error.__cause__ from None
+        raise OSError(f"{what} has files that cannot be loaded: {textwrap.shorten(str(error), 200)}") from None
+
+
+def _ask(names, what, token):
+    """Ask the hub once for each of `names`, up to the first that it has.
+
+    Loading code itself goes on asking for a minute when there is no network.
+    """
+    from huggingface_hub import HfApi
+
+    for name in names:
+        try:
+            with hub_errors(what):
+                HfApi().model_info(name, timeout=_TIMEOUT, token=token)
+            return
+        except NotOnHubError:
+            if name == names[-1]:
+                raise
+        except OSError:
+            raise
+        except Exception as error:  # of whichever HTTP library the hub's client uses
+            raise ConnectionError(
+                f"{what} is not on this machine, and the Hugging Face hub cannot be reached ({type(error).__name__})."
+            ) from None

@@ -451,7 +451,7 @@ def test_a_damaged_vector_in_the_cache(log, tmp_path):
 
 
 def test_no_such_folder_and_no_model_in_it(tmp_path):
-    with pytest.raises(ValueError, match="There is no model '/no/such/folder'"):
+    with pytest.raises(ValueError, match="The model '/no/such/folder' is neither a folder"):
         EmbeddingTransformer("/no/such/folder").fit(TEXTS)
     with pytest.raises(ValueError, match="holds no sentence-transformers model"):
         EmbeddingTransformer(tmp_path).fit(TEXTS)
@@ -493,10 +493,10 @@ def hub(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("model", "kind", "message"),
     [
-        ("nobody/nothing", ValueError, "There is no model 'nobody/nothing'"),
-        ("nothing", ValueError, "There is no model 'nothing'"),
-        ("not a name!", ValueError, "There is no model 'not a name!'"),
-        ("nobody/gated", PermissionError, "needs an account"),
+        ("nobody/nothing", ValueError, "The model 'nobody/nothing' is not on the Hugging Face hub, or is private"),
+        ("nothing", ValueError, "The model 'nothing' is not on the Hugging Face hub, or is private"),
+        ("not a name!", ValueError, "The model 'not a name!' is neither a folder on this machine nor a name"),
+        ("nobody/gated", PermissionError, "The model 'nobody/gated' is gated: accept its terms"),
     ],
 )
 def test_a_model_that_the_hub_does_not_give(hub, model, kind, message):
@@ -513,13 +513,13 @@ except ConnectionError as error:
     print(error)
 """
     done = run_python(code, HF_HUB_OFFLINE="1", HF_ENDPOINT=hub)
-    assert "not on this machine and the Hugging Face Hub cannot be reached" in done.stdout, done.stderr
+    assert "not on this machine, and the Hugging Face hub cannot be reached" in done.stdout, done.stderr
 
 
 def test_a_hub_that_is_not_there_is_asked_once(monkeypatch, caplog):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ConnectionError, match="'a/b' is not on this machine and the Hugging Face Hub cannot be"):
+    with pytest.raises(ConnectionError, match="'a/b' is not on this machine, and the Hugging Face hub cannot be"):
         EmbeddingTransformer("a/b").fit(TEXTS)
     assert "Retrying" not in caplog.text

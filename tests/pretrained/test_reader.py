@@ -434,10 +434,14 @@ def test_a_model_that_was_downloaded_before(hub, llama_reader, ids):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [("a/gated", "is gated: accept its terms"), ("a/missing", "is not on the Hugging Face hub, or is private")],
+    ("name", "kind", "message"),
+    [
+        ("a/gated", PermissionError, "is gated: accept its terms"),
+        ("a/missing", ValueError, "is not on the Hugging Face hub, or is private"),
+        ("a/missing", FileNotFoundError, "is not on the Hugging Face hub, or is private"),
+    ],
 )
-def test_the_hub_refuses(tmp_path, monkeypatch, name, message):
+def test_the_hub_refuses(tmp_path, monkeypatch, name, kind, message):
     from huggingface_hub import constants
 
     class Hub(BaseHTTPRequestHandler):
@@ -465,6 +469,6 @@ def test_the_hub_refuses(tmp_path, monkeypatch, name, message):
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        with pytest.raises(OSError, match=f"The reader '{name}' {message}"):
+        with pytest.raises(kind, match=f"The reader '{name}' {message}"):
             Reader(name, layer=1, site="z")
         server.shutdown()
