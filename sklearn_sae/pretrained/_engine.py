@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 
+from sklearn_sae.pretrained._load import load_sparse_encoder
 from sklearn_sae.pretrained._pooling import pool
 from sklearn_sae.pretrained._reader import Reader
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
@@ -144,6 +145,45 @@ class Engine:
             device = states.device if self._sae_device == "auto" else self._sae_device
             self._encode = TorchEncoder(self.encoder, device)
         return [entries.cpu().numpy() for entries in self._encode(states)]
+
+
+def load_engine(sae, model, *, activation_scale, sae_device, model_kwargs, **options):
+    """Load an SAE and return its `Engine`.
+
+    Parameters
+    ----------
+    sae, activation_scale
+        Of `load_sparse_encoder`.
+    model : str, path-like, PreTrainedModel or None
+        None: the reader that the SAE names.
+    sae_device : str
+    model_kwargs : dict
+    **options
+        Of the `Reader`.
+
+    Raises
+    ------
+    ValueError
+        If `model_kwargs` holds what is a parameter, or the SAE does not name its reader.
+    TypeError, ValueError, OSError, ImportError
+        As `load_sparse_encoder`.
+    """
+    if "token" in model_kwargs:
+        raise ValueError(
+            "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
+            "set the environment variable HF_TOKEN."
+        )
+    for name in ("config", "device", "dtype", "torch_dtype", "tokenizer"):
+        if name in model_kwargs:
+            raise ValueError(
+                f"model_kwargs holds {name!r}; pass the parameter dtype, device or tokenizer instead, or for "
+                "another config a loaded model."
+            )
+    encoder = load_sparse_encoder(sae, activation_scale=activation_scale)
+    model = encoder.model_name if model is None else model
+    if model is None:
+        raise ValueError(f"The SAE {encoder.source} does not name its reader; pass model.")
+    return Engine(encoder, model, sae_device=sae_device, **options, **model_kwargs)
 
 
 def reader_identity(model, tokenizer):

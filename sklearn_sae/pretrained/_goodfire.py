@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.pretrained._sparse_encoder import SparseEncoder
+from sklearn_sae.pretrained._sparse_encoder import SparseEncoder, refuse_activation_scale
 
 
 class _Published(NamedTuple):
@@ -27,8 +27,8 @@ def labels_file(model_name):
     return f"goodfire/{model_name}.json"
 
 
-def read_local_file(path):
-    """Read a local file as a `SparseEncoder`.
+def load_file(path, activation_scale):
+    """Load a local file as a `SparseEncoder`.
 
     The layer is the number after "-l" at the end of the file's name, as in Goodfire's own names, or that of the one
     SAE that Goodfire published for this width.
@@ -36,9 +36,11 @@ def read_local_file(path):
     Raises
     ------
     ValueError
-        If the layer cannot be told, the layout is another, or opening the file would run code.
+        If the layer cannot be told, the layout is another, opening the file would run code, or an activation scale is
+        given.
     """
-    weight, bias = read_encoder(path)
+    refuse_activation_scale(activation_scale, f"The SAE {path}")
+    weight, bias = load_encoder(path)
     published = _BY_WIDTH.get(weight.shape[1])
     named = re.search(r"-l(\d+)$", path.stem)
     if named is None and published is None:
@@ -78,7 +80,7 @@ def encoder_of(weight, bias, *, layer, model_name, neuronpedia_id, source):
     )
 
 
-def read_encoder(path):
+def load_encoder(path):
     """Return the weight (n_latents, width) and the bias (n_latents,) of the encoder in a file, float32.
 
     The file is mapped into memory, so that its decoder is never read.

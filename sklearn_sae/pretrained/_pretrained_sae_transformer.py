@@ -3,17 +3,19 @@
 import copy
 import json
 import os
-import threading
 import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_sae.pretrained._activation_store import read_texts_once
+from sklearn_sae.pretrained._engine import reader_identity
 from sklearn_sae.pretrained._highlight import highlight_html, highlight_text
+from sklearn_sae.pretrained._labels import load_feature_labels
+from sklearn_sae.pretrained._loaded import engine_of, share_engine
 from sklearn_sae.pretrained._pooling import AGGREGATIONS
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
@@ -21,8 +23,6 @@ from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts, unique_names
 
 _BATCHES_SORTED = 32  # tokens of so many batches are in memory at once, for batches of texts of like length
-
-_loaded = WeakKeyDictionary()  # estimator to what it has loaded: kept out of its attributes, and so out of pickles
 
 
 class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
@@ -246,8 +246,6 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         ImportError
             If sae-lens is needed and not installed.
         """
-        from sklearn_sae.pretrained._labels import load_feature_labels
-
         check_texts(X)
         encoder = self._engine().encoder
         self.feature_labels_ = load_feature_labels(self.feature_labels, encoder)
@@ -363,48 +361,11 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         return unique_names(labels.get(i, "").strip() or f"latent {i}" for i in range(self.n_features_out_))
 
     def _engine(self):
-        """Return the `Engine` of these parameters, loaded once for this estimator and its clones."""
-        from sklearn_sae.pretrained._engine import Engine, path_identity
-        from sklearn_sae.pretrained._sparse_encoder import load_sparse_encoder
-
-        names = ("sae", "activation_scale", "model", "tokenizer", "device", "sae_device", "dtype")
-        files = [path_identity(name) for name in (self.sae, self.model) if isinstance(name, str | os.PathLike)]
+        names = ("sae", "model", "activation_scale", "tokenizer", "device", "sae_device", "dtype")
         model_kwargs = dict(self.model_kwargs or {})  # a copy, so that what is changed in place is noticed
-        settings = [*(getattr(self, name) for name in names), model_kwargs, files]
-
-        if "token" in model_kwargs:
-            raise ValueError(
-                "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
-                "set the environment variable HF_TOKEN."
-            )
-        for name in ("config", "device", "dtype", "torch_dtype", "tokenizer"):
-            if name in model_kwargs:
-                raise ValueError(
-                    f"model_kwargs holds {name!r}; pass the parameter dtype, device or tokenizer instead, or for "
-                    "another config a loaded model."
-                )
-
-        def load():
-            encoder = load_sparse_encoder(self.sae, activation_scale=self.activation_scale)
-            model = encoder.model_name if self.model is None else self.model
-            if model is None:
-                raise ValueError(f"The SAE {encoder.source} does not name its reader; pass model.")
-            return Engine(
-                encoder,
-                model,
-                sae_device=self.sae_device,
-                tokenizer=self.tokenizer,
-                device=self.device,
-                dtype=self.dtype,
-                **model_kwargs,
-            )
-
-        return _loaded.setdefault(self, _Loaded()).get(settings, load)
+        return engine_of(self, **{name: getattr(self, name) for name in names}, model_kwargs=model_kwargs)
 
     def _read(self, texts):
-        from sklearn_sae.pretrained._activation_store import read_texts_once
-        from sklearn_sae.pretrained._engine import reader_identity
-
         engine = self._engine()
         n_latents = len(engine.encoder.bias)
         if getattr(self, "n_features_out_", n_latents) != n_latents:
@@ -469,26 +430,10 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         for name in ("_metadata_request", "_sklearn_output_config"):
             if hasattr(self, name):
                 setattr(twin, name, copy.deepcopy(getattr(self, name)))
-        _loaded[twin] = _loaded.setdefault(self, _Loaded())
+        share_engine(self, twin)
         return twin
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
-
-
-class _Loaded:
-    """The engine that was loaded last, for an estimator and its clones."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._settings = self._engine = None
-
-    def get(self, settings, load):
-        with self._lock:
-            if self._settings != settings:
-                self._settings = self._engine = None  # first, so that there are never two in memory
-                self._engine = load()
-                self._settings = settings
-            return self._engine

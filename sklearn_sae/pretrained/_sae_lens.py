@@ -1,7 +1,7 @@
 """SAEs that `sae-lens` knows: its releases, and the folders that it saves.
 
-Its release table, its old formats of a configuration and its conversions are used as they are. Its import takes
-seconds, so this module is imported when such an SAE is loaded.
+Its release table, its old formats of a configuration and its conversions are used as they are. It is imported when
+such an SAE is loaded, because that takes seconds.
 """
 
 import os
@@ -23,23 +23,23 @@ _SCALED = "expected_average_only_in"
 _HOOK = re.compile(r"blocks\.(\d+)\.(?:hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out)|attn\.hook_(z))")
 
 
-def read_folder(path, activation_scale):
-    """Read a folder that `sae-lens` saved as a `SparseEncoder`."""
+def load_folder(path, activation_scale):
+    """Load a folder that `sae-lens` saved as a `SparseEncoder`."""
     what = f"The SAE {path}"
     if not (path / "cfg.json").is_file():
         raise FileNotFoundError(f"{what} has no cfg.json: give a folder that sae-lens saved.")
     sae_lens, loaders, _ = _import_sae_lens()
-    with _reading(what):
+    with _loading(what):
         config = loaders.handle_config_defaulting(loaders.get_sae_lens_config_from_disk(path))
     metadata = _metadata(config)
     place = _check(config, metadata, what)
-    with _reading(what):
+    with _loading(what):
         sae = sae_lens.SAE.load_from_disk(path, device="cpu", dtype="float32")
     return _encoder_of(sae, metadata, place, activation_scale, source=str(path.resolve()), what=what)
 
 
-def read_release(name, activation_scale):
-    """Read an SAE of a release, or of a repository of the hub, as a `SparseEncoder`.
+def load_release(name, activation_scale):
+    """Load an SAE of a release, or of a repository of the hub, as a `SparseEncoder`.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def read_release(name, activation_scale):
     release, sae_id = _split(name, directory.get_pretrained_saes_directory())
     source = f"{release}/{sae_id}"
     what = f"The SAE {source!r}"
-    with _reading(what):
+    with _loading(what):
         config = loaders.load_sae_config_from_huggingface(release, sae_id)
     metadata = _metadata(config)
     place = _check(config, metadata, what)
     if loaders.get_conversion_loader_name(release) == "goodfire":
         refuse_activation_scale(activation_scale, what)
         file = download(*directory.get_repo_id_and_folder_name(release, sae_id), what=what)
-        weight, bias = _goodfire.read_encoder(file)
+        weight, bias = _goodfire.load_encoder(file)
         return _goodfire.encoder_of(
             weight,
             bias,
@@ -67,7 +67,7 @@ def read_release(name, activation_scale):
             neuronpedia_id=metadata.get("neuronpedia_id"),
             source=source,
         )
-    with _reading(what):
+    with _loading(what):
         sae = sae_lens.SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
     return _encoder_of(sae, metadata, place, activation_scale, source=source, what=what)
 
@@ -203,7 +203,7 @@ def _hub_id(name):
 
 
 @contextmanager
-def _reading(what):
+def _loading(what):
     """One sentence for whatever is wrong with an SAE; no pickle inside runs code; no warning for what we handle."""
     from requests import RequestException
     from safetensors import SafetensorError

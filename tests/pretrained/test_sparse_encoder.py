@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_sae.pretrained import _sparse_encoder
-from sklearn_sae.pretrained._sparse_encoder import SparseEncoder, TorchEncoder, load_sparse_encoder
+from sklearn_sae.pretrained._load import load_sparse_encoder
+from sklearn_sae.pretrained._sparse_encoder import SparseEncoder, TorchEncoder
 
 pytest.importorskip("sae_lens")
 torch = pytest.importorskip("torch")
@@ -315,7 +316,7 @@ def test_a_local_goodfire_file_of_another_model(make_goodfire_file):
 def test_a_goodfire_file_is_mapped_and_its_decoder_never_read(make_goodfire_file):
     path = make_goodfire_file(4096, n_latents=4096)  # 64 MiB each way
     code = (
-        "import sys; from sklearn_sae.pretrained._sparse_encoder import load_sparse_encoder as load\n"
+        "import sys; from sklearn_sae.pretrained._load import load_sparse_encoder as load\n"
         "pages = lambda: int(open('/proc/self/statm').read().split()[1])\n"
         "load(sys.argv[2]); before = pages(); encoder = load(sys.argv[1]); after = pages()\n"
         "encoder.weight.sum(); print(after - before, pages() - before, 'sae_lens' in sys.modules)"
@@ -417,19 +418,21 @@ def test_no_such_release_or_id(sae, message):
 
 def test_no_connection(hub):
     for sae in ("gpt2-small-res-jb/blocks.8.hook_resid_pre", "goodfire-llama-3.1-8b-instruct/layer_19", "some/body/x"):
-        with pytest.raises(OSError, match=f"^The SAE '{sae}' is not on this machine, and .* cannot be reached.$"):
+        with pytest.raises(
+            ConnectionError, match=f"^The SAE '{sae}' is not on this machine, and .* cannot be reached.$"
+        ):
             load_sparse_encoder(sae)
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "message"),
+    ("status", "code", "kind", "message"),
     [
-        (403, "GatedRepo", "is gated: accept its terms on its page at huggingface.co"),
-        (404, "RepoNotFound", "is not on the Hugging Face hub, or is private"),
-        (404, "EntryNotFound", "lacks a file on the Hugging Face hub"),
+        (403, "GatedRepo", PermissionError, "is gated: accept its terms on its page at huggingface.co"),
+        (404, "RepoNotFound", ValueError, "is not on the Hugging Face hub, or is private"),
+        (404, "EntryNotFound", ValueError, "lacks a file on the Hugging Face hub"),
     ],
 )
-def test_a_hub_that_refuses(hub, monkeypatch, status, code, message):
+def test_a_hub_that_refuses(hub, monkeypatch, status, code, kind, message):
     """A server on loopback that answers as the hub does."""
     from huggingface_hub import constants
 
@@ -454,7 +457,7 @@ def test_a_hub_that_refuses(hub, monkeypatch, status, code, message):
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         for sae in ("gpt2-small-res-jb/blocks.8.hook_resid_pre", "goodfire-llama-3.3-70b-instruct/layer_50"):
-            with pytest.raises(OSError, match=f"^The SAE '{sae}' {message}[^\n]*$"):
+            with pytest.raises(kind, match=f"^The SAE '{sae}' {message}[^\n]*$"):
                 load_sparse_encoder(sae)
     finally:
         server.shutdown()
