@@ -21,7 +21,7 @@ class Embedder(NamedTuple):
     batch_size: int
     max_bytes: float = np.inf  # of UTF-8 in a batch, where each text has
     extra_bytes: int = 0  # that `run` puts before it
-    batches_per_turn: int = 32  # claimed at once, while other processes embed others
+    batches_per_chunk: int = 32  # claimed at once, while other processes embed others
 
 
 class _Vectors:
@@ -77,7 +77,7 @@ def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
 
 def _embed_uncached(rows, texts, embedder, vectors, verbose):
     """Embed the texts in `rows` into `vectors`; return how many were cut."""
-    size = embedder.batches_per_turn * embedder.batch_size
+    size = embedder.batches_per_chunk * embedder.batch_size
     with progress(desc="Embedding", total=len(rows), unit="text", verbose=verbose) as bar:
 
         def keep(batch, arrived):
@@ -111,7 +111,7 @@ def _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose):
                     raise OSError(f"The cache file {store.path} was damaged and lost vectors just now; run again.")
                 bar.update(len(found))
 
-            size = embedder.batches_per_turn * embedder.batch_size
+            size = embedder.batches_per_chunk * embedder.batch_size
             fill(store, missing, compute, chunk_size=size, on_progress=on_progress)
     return n_cut
 

@@ -89,7 +89,7 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
         max_bytes=_MAX_REQUEST_TOKENS,
         extra_bytes=len((prompt or "").encode()),
         # Four rounds of requests a turn, so that little is lost while the last of a turn come in.
-        batches_per_turn=4 * max_concurrency,
+        batches_per_chunk=4 * max_concurrency,
     )
 
 

@@ -1,4 +1,4 @@
-"""Read each distinct text once: what is stored is looked up, the rest is read and stored batch by batch."""
+"""The activations of each distinct text, computed once: what is missing in the store is put there batch by batch."""
 
 import numpy as np
 
@@ -6,26 +6,26 @@ from sklearn_sae.pretrained._pooling import Pooled, aggregate, stack
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import digest, fill, open_store
 
-_LOOK_UP = 1024  # documents taken from the store at once: it is never in memory as a whole
+_LOOK_UP = 1024  # texts whose activations are taken from the store at once, so that it is never in memory as a whole
 
 
-def read_texts_once(texts, identity, read, *, aggregation, n_latents, chunk_size, cache_dir, verbose):
+def pooled_activations(texts, identity, pool_texts, *, aggregation, n_latents, chunk_size, cache_dir, verbose):
     """Return the pooled activations of `texts`, a CSR array of shape (len(texts), n_latents), float32.
 
-    What is stored serves every aggregation. Several processes may read at once, each other texts.
+    What is stored serves every aggregation. Several processes may share the work.
 
     Parameters
     ----------
     texts : list of str
     identity : str
         All that the activations depend on beside a text.
-    read : callable
-        Takes a list of texts of like length and yields, batch by batch, (their places, their `Pooled`).
+    pool_texts : callable
+        Takes a list of texts of like length and yields, batch by batch, (their places in it, their `Pooled`).
     aggregation : str
         One of `AGGREGATIONS`.
     n_latents : int
     chunk_size : int
-        The most texts that `read` is given.
+        The most texts that `pool_texts` is given.
     cache_dir : "auto", path-like or None
         As `open_store`; None stores nothing.
     verbose : bool
@@ -36,38 +36,39 @@ def read_texts_once(texts, identity, read, *, aggregation, n_latents, chunk_size
         If the store cannot be used or is damaged.
     """
     if cache_dir is None:
-        rows = _read_uncached(texts, read, aggregation, chunk_size, verbose)
+        rows = _compute_uncached(texts, pool_texts, aggregation, chunk_size, verbose)
         return stack((rows[text] for text in texts), n_latents)
     keys = [digest("activations", identity, text) for text in texts]
     with open_store(cache_dir, "activations") as store:
-        _read_missing(store, dict(zip(keys, texts, strict=True)), read, chunk_size, verbose)
+        _compute_missing(store, dict(zip(keys, texts, strict=True)), pool_texts, chunk_size, verbose)
         return stack(_stored_rows(store, keys, aggregation, n_latents), n_latents)
 
 
-def _read_uncached(texts, read, aggregation, chunk_size, verbose):
+def _compute_uncached(texts, pool_texts, aggregation, chunk_size, verbose):
     """Return a dict from text to its (latents, values)."""
-    texts = sorted(dict.fromkeys(texts), key=len, reverse=True)  # as `_read_missing` does it
+    texts = sorted(dict.fromkeys(texts), key=len, reverse=True)  # as `_compute_missing` does it
     rows = {}
     with progress(desc="Reading", total=len(texts), unit="text", verbose=verbose) as bar:
         for start in range(0, len(texts), chunk_size):
             chunk = texts[start : start + chunk_size]
-            for places, pooled in read(chunk):
+            for places, pooled in pool_texts(chunk):
                 for i, one in zip(places, pooled, strict=True):
                     rows[chunk[i]] = one.latents, aggregate(one, aggregation)
                 bar.update(len(places))
     return rows
 
 
-def _read_missing(store, text_of, read, chunk_size, verbose):
-    """Read those of the texts whose activations are not stored, and store them."""
-    # The longest first: texts of like length pad each other least, and what does not fit fails at once. Chunks are of
-    # all texts, stored or not, so that after a kill the batches, and with them the last digits, are the same.
+def _compute_missing(store, text_of, pool_texts, chunk_size, verbose):
+    """Store the activations of those texts, given by key, of which none are stored."""
+    # The longest come first, because texts of like length pad each other least and what does not fit fails at once.
+    # Chunks are of all texts, stored or not, so that after a kill the batches, and with them the last digits, are the
+    # same.
     keys = sorted(text_of, key=lambda key: len(text_of[key]), reverse=True)
     missing = text_of.keys() - store.stored(keys)
     with progress(desc="Reading", total=len(missing), unit="text", verbose=verbose) as bar:
 
         def compute(some):
-            for places, pooled in read([text_of[key] for key in some]):
+            for places, pooled in pool_texts([text_of[key] for key in some]):
                 store.put((some[i], _encode(one)) for i, one in zip(places, pooled, strict=True))
                 bar.update(len(places))
 

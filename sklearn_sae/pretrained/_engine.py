@@ -11,7 +11,7 @@ from sklearn_sae.pretrained._load import load_sparse_encoder
 from sklearn_sae.pretrained._pooling import pool
 from sklearn_sae.pretrained._reader import Reader
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
-from sklearn_sae.pretrained._tokens import pad, read_texts
+from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils.store import path_fingerprint
 
@@ -69,11 +69,11 @@ class Engine:
             return self._identity
 
     def tokenize(self, texts, *, max_length, **options):
-        """Return a list of `Document`, its windows, for each text."""
+        """Return the `Window`s of each text, a list of lists."""
         reader = self.reader
         if max_length is not None and max_length > reader.context:
             raise ValueError(f"max_length={max_length} is more than the {reader.context} tokens that the reader takes.")
-        return read_texts(
+        return tokenize_texts(
             texts,
             reader.tokenizer,
             prepend_bos=self.encoder.prepend_bos,
@@ -86,7 +86,7 @@ class Engine:
 
         Parameters
         ----------
-        windows : list of list of Document
+        windows : list of list of Window
             As `tokenize` returns them.
         batch_size : int
             How many windows are read at once.
@@ -100,8 +100,8 @@ class Engine:
                 entries = [np.concatenate(parts) for parts in zip(carried, entries, strict=True)]
             if n_next > n_done:
                 cut = np.searchsorted(entries[0], n_next)
-                documents, *active = (part[:cut] for part in entries)
-                yield order[n_done:n_next], pool(documents - n_done, *active, n_tokens[n_done:n_next])
+                texts, *active = (part[:cut] for part in entries)
+                yield order[n_done:n_next], pool(texts - n_done, *active, n_tokens[n_done:n_next])
                 entries, n_done = [part[cut:] for part in entries], n_next
             carried = entries
 
@@ -127,13 +127,13 @@ class Engine:
             n_done = runs[start + batch_size][0] if start + batch_size < len(runs) else len(windows)
             yield np.repeat([i for i, _ in batch], n_kept), *self._active([window for _, window in batch]), n_done
 
-    def _active(self, documents):
+    def _active(self, windows):
         import torch
 
         reader = self.reader
-        ids, mask = pad(documents, reader.tokenizer)
+        ids, mask = pad(windows, reader.tokenizer)
         kept = mask.bool()
-        kept[kept.clone()] = torch.from_numpy(np.concatenate([document.kept for document in documents]))
+        kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
         states = reader.states(ids, mask)
         states = states[kept.to(states.device)]
         if not states.isfinite().all():  # no latent would be active

@@ -44,11 +44,11 @@ def load_feature_labels(labels, encoder):
     """
     if labels is None or (isinstance(labels, str) and labels == "auto"):
         path = None if labels is None else _download(encoder)
-        return {} if path is None else _check(_read(path), encoder)
+        return {} if path is None else _check(_load_json(path), encoder)
     if isinstance(labels, Mapping):
         return _check(labels, encoder)
     if isinstance(labels, str | os.PathLike):
-        return _check(_read(labels), encoder)
+        return _check(_load_json(labels), encoder)
     raise TypeError(f"feature_labels must be 'auto', a mapping, a path or None, not {type(labels).__name__}.")
 
 
@@ -64,7 +64,7 @@ def _download(encoder):
         return None
 
 
-def _read(path):
+def _load_json(path):
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.pretrained._activation_store import read_texts_once
+from sklearn_sae.pretrained._activation_store import pooled_activations
 from sklearn_sae.pretrained._engine import reader_identity
 from sklearn_sae.pretrained._highlight import highlight_html, highlight_text
 from sklearn_sae.pretrained._labels import load_feature_labels
@@ -282,7 +282,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
             If texts that are not yet in the store were cut.
         """
         self._validate_params()
-        return in_container(self, self._read(check_texts(X)), X)
+        return in_container(self, self._activations(check_texts(X)), X)
 
     def token_activations(self, text, latent):
         """Return how active a latent is on each token of a text.
@@ -365,7 +365,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         model_kwargs = dict(self.model_kwargs or {})  # a copy, so that what is changed in place is noticed
         return engine_of(self, **{name: getattr(self, name) for name in names}, model_kwargs=model_kwargs)
 
-    def _read(self, texts):
+    def _activations(self, texts):
         engine = self._engine()
         n_latents = len(engine.encoder.bias)
         if getattr(self, "n_features_out_", n_latents) != n_latents:
@@ -377,16 +377,16 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         identity = json.dumps([engine.identity, reader, self.dtype, repr(self.model_kwargs), how])
         n_cut = 0
 
-        def read(some):
+        def compute(some):
             nonlocal n_cut
             windows = engine.tokenize(some, row_of=lambda i: texts.index(some[i]), **how)
-            n_cut += sum(documents[-1].cut for documents in windows)
+            n_cut += sum(some[-1].cut for some in windows)
             yield from engine.pooled(windows, self.batch_size)
 
-        rows = read_texts_once(
+        rows = pooled_activations(
             texts,
             identity,
-            read,
+            compute,
             aggregation=self.aggregation,
             n_latents=n_latents,
             chunk_size=_BATCHES_SORTED * self.batch_size,

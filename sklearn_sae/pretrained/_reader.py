@@ -29,7 +29,7 @@ _HUB_ARGUMENTS = ("revision", "token", "trust_remote_code", "cache_dir", "subfol
 
 SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z")
 
-_in_use = threading.Lock()  # a hook hears whoever runs the model
+_in_use = threading.Lock()  # because a hook sees every run of the model, in whichever thread
 
 
 class Reader:
@@ -142,18 +142,18 @@ def _stop_at(module, of_input):
     """Give a list that gets the first input or output of `module`, where the run inside is stopped."""
     found = []
 
-    def hear_input(module, args, kwargs):
+    def catch_input(module, args, kwargs):
         found.append(args[0] if args else kwargs["hidden_states"])
         raise _Found
 
-    def hear_output(module, args, output):
+    def catch_output(module, args, output):
         found.append(output[0] if isinstance(output, (tuple, list)) else output)
         raise _Found
 
     if of_input:
-        handle = module.register_forward_pre_hook(hear_input, with_kwargs=True)
+        handle = module.register_forward_pre_hook(catch_input, with_kwargs=True)
     else:
-        handle = module.register_forward_hook(hear_output)
+        handle = module.register_forward_hook(catch_output)
     try:
         yield found
     except _Found:

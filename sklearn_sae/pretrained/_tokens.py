@@ -13,16 +13,16 @@ _GUARD = "\ue000guard\ue000"
 _in_use = threading.Lock()  # a tokenizer refuses to be used by two threads at once
 
 
-class Document(NamedTuple):
+class Window(NamedTuple):
     """One run of tokens that the reader reads at once: a whole text, the start of one, or a window on it.
 
     It ends with the last token of the text in it, since a causal reader's states depend on nothing later.
     """
 
     ids: list  # (T,) of int: a BOS and the chat template's tokens, where there are any, then the text's
-    kept: np.ndarray  # (T,) bool: the tokens to pool, each token of a text in one of its documents only
+    kept: np.ndarray  # (T,) bool: the tokens to pool, each token of a text in one of its windows only
     spans: np.ndarray  # (T, 2) int64: start and end of each kept token in the text, in characters; else 0, 0
-    cut: bool = False  # the text goes on, and what follows is in no document
+    cut: bool = False  # the text goes on, and what follows is in no window
 
 
 class Frame(NamedTuple):
@@ -33,7 +33,7 @@ class Frame(NamedTuple):
     strips: bool  # the template takes white space off both ends of the text
 
 
-def read_texts(
+def tokenize_texts(
     texts, tokenizer, *, chat_template="auto", prepend_bos=None, max_length=None, overlap=None, row_of=lambda i: i
 ):
     """Return each text's tokens as the reader is to see them.
@@ -49,7 +49,7 @@ def read_texts(
         Whether a BOS stands before all else: once, even where the template writes one itself. None leaves it to the
         tokenizer or the template. A tokenizer without a BOS lends its EOS, as in TransformerLens.
     max_length : int or None, default=None
-        The most tokens in a document, BOS and template included. None sets no limit.
+        The most tokens in a window, BOS and template included. None sets no limit.
     overlap : int or None, default=None
         None cuts a text off at `max_length`. A number reads all of it, in windows that each begin with the BOS and
         the template, and repeat the last `overlap` tokens of the one before as context that is not kept.
@@ -58,8 +58,8 @@ def read_texts(
 
     Returns
     -------
-    documents : list of list of Document
-        One list a text: of one document, or with `overlap` of as many as it takes.
+    windows : list of list of Window
+        One list a text: of one window, or with `overlap` of as many as it takes.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_texts(
     bos = _bos_id(tokenizer) if prepend_bos else None
     frame = find_frame(tokenizer, chat_template)
     bodies = [text.strip() for text in texts] if frame.strips else texts
-    documents = []
+    windows = []
     for i, (text, body, (ids, offsets)) in enumerate(
         zip(texts, bodies, _encode(bodies, tokenizer, frame, add_special_tokens=prepend_bos is None), strict=True)
     ):
@@ -88,34 +88,33 @@ def read_texts(
         head = ids[:first]
         if bos is not None and head[:1] != [bos]:  # the text's own first token may have the same number
             head = [bos, *head]
-        documents.append(_windows(head, ids[first:stop], spans, max_length, overlap))
-    return documents
+        windows.append(_windows(head, ids[first:stop], spans, max_length, overlap))
+    return windows
 
 
-def pad(documents, tokenizer):
-    """Return documents as one batch, padded on the tokenizer's side.
+def pad(windows, tokenizer):
+    """Return windows as one batch, padded on the tokenizer's side.
 
     Parameters
     ----------
-    documents : list of Document
+    windows : list of Window
     tokenizer : transformers.PreTrainedTokenizerBase
 
     Returns
     -------
     ids, mask : Tensor of shape (B, T), int64
-        T is the longest document's length; the mask is 1 at tokens and 0 at padding, so that the states at
-        ``mask.bool()`` are those of the documents' tokens one after the other.
+        T is the longest window's length; the mask is 1 at tokens and 0 at padding, so that the states at
+        ``mask.bool()`` are those of the windows' tokens one after the other.
     """
     import torch
 
-    lengths = np.array([len(document.ids) for document in documents])[:, None]
+    lengths = np.array([len(window.ids) for window in windows])[:, None]
     longest = lengths.max()
     places = np.arange(longest)
     is_token = places >= longest - lengths if tokenizer.padding_side == "left" else places < lengths
-    ids = np.zeros(
-        is_token.shape, np.int64
-    )  # a token that every model has: a padding token may be beyond its vocabulary
-    ids[is_token] = np.fromiter(chain.from_iterable(document.ids for document in documents), np.int64)
+    # Padding is token 0, because every model has one; a tokenizer's own may be beyond the model's vocabulary.
+    ids = np.zeros(is_token.shape, np.int64)
+    ids[is_token] = np.fromiter(chain.from_iterable(window.ids for window in windows), np.int64)
     return torch.from_numpy(ids), torch.from_numpy(is_token.astype(np.int64))
 
 
@@ -260,7 +259,7 @@ def _text_tokens(offsets, start, length):
 
 
 def _windows(head, ids, spans, max_length, overlap):
-    """Return the documents of a text's tokens `ids`, each with the tokens `head` before them."""
+    """Return the windows of a text's tokens `ids`, each with the tokens `head` before them."""
     room = len(ids) if max_length is None else max_length - len(head)
     if room <= (overlap or 0):
         raise ValueError(
@@ -268,14 +267,14 @@ def _windows(head, ids, spans, max_length, overlap):
             f"{f' and overlap={overlap}' if overlap else ''}; raise max_length."
         )
     if overlap is None:
-        return [_document(head, ids[:room], spans[:room], 0, len(ids) > room)]
+        return [_window(head, ids[:room], spans[:room], 0, len(ids) > room)]
     starts = range(0, max(len(ids) - overlap, 1), room - overlap)
-    return [_document(head, ids[s : s + room], spans[s : s + room], overlap if s else 0, False) for s in starts]
+    return [_window(head, ids[s : s + room], spans[s : s + room], overlap if s else 0, False) for s in starts]
 
 
-def _document(head, ids, spans, context, cut):
-    """Return the document of `head` and `ids`, of which the first `context` are not kept."""
+def _window(head, ids, spans, context, cut):
+    """Return the window of `head` and `ids`, of which the first `context` are not kept."""
     n = len(head) + context
     kept = np.ones(len(head) + len(ids), dtype=bool)
     kept[:n] = False
-    return Document(head + ids, kept, np.concatenate([np.zeros((n, 2), np.int64), spans[context:]]), cut)
+    return Window(head + ids, kept, np.concatenate([np.zeros((n, 2), np.int64), spans[context:]]), cut)

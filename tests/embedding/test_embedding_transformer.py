@@ -212,6 +212,39 @@ def test_cache_dir_none_stores_nothing(log, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
+def test_without_a_cache_the_result_is_all_that_takes_memory():
+    code = """
+import resource
+import numpy as np
+from sklearn_sae import EmbeddingTransformer
+vectors = np.random.default_rng(0).random((64, 384), dtype=np.float32)
+embed = EmbeddingTransformer(lambda texts: vectors[: len(texts)], cache_dir=None)
+texts = [f"text number {i}" for i in range(50_000)]
+embed.fit_transform(texts[:100])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+out = embed.fit_transform(texts)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / out.nbytes)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1.3
+
+
+def test_a_damaged_cache_is_embedded_again_where_it_was_lost(log, tmp_path):
+    texts = [f"text number {i}" for i in range(2000)]
+    embed = EmbeddingTransformer(make_counter(log), cache_dir=tmp_path)
+    expected = embed.fit_transform(texts)
+    path = tmp_path / "embeddings.sqlite"
+    content = bytearray(path.read_bytes())
+    page = next(page for page in range(20, len(content) // 4096) if content[page * 4096] == 13)  # holds rows
+    content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+    path.write_bytes(content)
+    with pytest.warns(RuntimeWarning, match="values could be read and are kept"):
+        np.testing.assert_array_equal(embed.transform(texts), expected)
+    assert 2000 < len(calls(log)) < 2200
+
+
 def test_another_cache_key_is_another_model(log):
     first, second = make_counter(log), make_counter(log)
     second.cache_key = "counter-2"

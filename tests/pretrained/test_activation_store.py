@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from sklearn_sae.pretrained._activation_store import read_texts_once
+from sklearn_sae.pretrained._activation_store import pooled_activations
 from sklearn_sae.pretrained._pooling import AGGREGATIONS, Pooled
 
 N_LATENTS = 50
@@ -49,7 +49,7 @@ def reader(log, *, seconds=0.0):
 
 def read_all(texts, log, folder, *, identity="reader", aggregation="max"):
     options = {"n_latents": N_LATENTS, "chunk_size": 8, "cache_dir": folder, "verbose": False}
-    return read_texts_once(texts, identity, reader(log), aggregation=aggregation, **options)
+    return pooled_activations(texts, identity, reader(log), aggregation=aggregation, **options)
 
 
 def lines(log):
@@ -128,16 +128,33 @@ def test_damaged_activations_are_refused(tmp_path, log, damage):
         read_all(texts, log, tmp_path / "a")
 
 
+def test_a_damaged_store_says_to_run_again(tmp_path, log):
+    texts = [f"text {i}" for i in range(2000)]
+    expected = read_all(texts, log, tmp_path / "a")
+    file = tmp_path / "a" / "activations.sqlite"
+    content = bytearray(file.read_bytes())
+    page = next(page for page in range(20, len(content) // 4096) if content[page * 4096] == 13)  # holds rows
+    content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+    file.write_bytes(content)
+    with (
+        pytest.warns(RuntimeWarning, match="values could be read and are kept"),
+        pytest.raises(OSError, match="was damaged and lost activations just now; run again"),
+    ):
+        read_all(texts, log, tmp_path / "a")
+    same(read_all(texts, log, tmp_path / "a"), expected)
+    assert 2000 < len(lines(log)) < 2200
+
+
 def _start(tmp_path, log, n_texts, seconds):
     import inspect
 
     program = [
-        "from sklearn_sae.pretrained._activation_store import read_texts_once",
+        "from sklearn_sae.pretrained._activation_store import pooled_activations",
         textwrap.dedent(inspect.getsource(reader)),
         f"read = reader({str(log)!r}, seconds={seconds})",
         f"options = dict(n_latents={N_LATENTS}, chunk_size=8, cache_dir={str(tmp_path / 'a')!r}, verbose=False)",
         f"texts = [f'text {{i}}' for i in range({n_texts})]",
-        "read_texts_once(texts, 'reader', read, aggregation='max', **options)",
+        "pooled_activations(texts, 'reader', read, aggregation='max', **options)",
     ]
     return subprocess.Popen([sys.executable, "-c", "\n".join(program)])
 
@@ -217,5 +234,5 @@ def test_pooled_rows_are_what_was_put(tmp_path):
 
     options = {"n_latents": N_LATENTS, "chunk_size": 1, "verbose": False, "aggregation": "mean"}
     for folder in (None, tmp_path / "a"):
-        rows = read_texts_once(["a"], "r", read, cache_dir=folder, **options)
+        rows = pooled_activations(["a"], "r", read, cache_dir=folder, **options)
         np.testing.assert_allclose(rows.data, [3 / (2**24 + 1), 2 / (2**24 + 1)], rtol=1e-6)

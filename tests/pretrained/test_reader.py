@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sklearn_sae.pretrained._reader import SITES, Reader
-from sklearn_sae.pretrained._tokens import pad, read_texts
+from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 
 HOOKS = {
     "resid_pre": "hook_resid_pre",
@@ -167,10 +167,10 @@ def test_padding_changes_nothing(path, side, site):
 
     reader = Reader(path, layer=2, site=site)
     reader.tokenizer.padding_side = side
-    documents = [document for (document,) in read_texts(TEXTS, reader.tokenizer)]
-    ids, mask = pad(documents, reader.tokenizer)
+    windows = [window for (window,) in tokenize_texts(TEXTS, reader.tokenizer)]
+    ids, mask = pad(windows, reader.tokenizer)
     together = reader.states(ids, mask)[mask.bool()]
-    alone = [reader.states(*pad([document], reader.tokenizer))[0] for document in documents]
+    alone = [reader.states(*pad([window], reader.tokenizer))[0] for window in windows]
     assert_close(together, torch.cat(alone), 1e-5)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.pretrained._tokens import _tokenize_guarded, find_frame, pad, read_texts
+from sklearn_sae.pretrained._tokens import _tokenize_guarded, find_frame, pad, tokenize_texts
 
 CONTROLS = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
 PLAIN = "{{ 'Text: ' + messages[0]['content'] + ' End' }}"  # a template without control tokens
@@ -40,30 +40,30 @@ def own(llama_reader):
 
 
 def read_one(text, tokenizer, **options):
-    ((document,),) = read_texts([text], tokenizer, **options)
-    return document
+    ((window,),) = tokenize_texts([text], tokenizer, **options)
+    return window
 
 
-def pieces(text, document):
-    return [text[start:end] for start, end in document.spans[document.kept]]
+def pieces(text, window):
+    return [text[start:end] for start, end in window.spans[window.kept]]
 
 
 @pytest.mark.parametrize("template", [None, "auto"])
 @pytest.mark.parametrize(("prepend_bos", "n_before"), [(None, 0), (False, 0), (True, 1)])
 def test_gpt2_gets_a_bos_only_if_asked_and_it_is_not_kept(gpt2, template, prepend_bos, n_before):
     text = "the soup was cold"
-    document = read_one(text, gpt2, chat_template=template, prepend_bos=prepend_bos)
-    assert document.ids == [gpt2.bos_token_id] * n_before + gpt2(text)["input_ids"]
-    assert not document.kept[:n_before].any()
-    assert document.kept[n_before:].all()
-    assert "".join(pieces(text, document)) == text
+    window = read_one(text, gpt2, chat_template=template, prepend_bos=prepend_bos)
+    assert window.ids == [gpt2.bos_token_id] * n_before + gpt2(text)["input_ids"]
+    assert not window.kept[:n_before].any()
+    assert window.kept[n_before:].all()
+    assert "".join(pieces(text, window)) == text
 
 
 @pytest.mark.parametrize(("prepend_bos", "n_before"), [(None, 1), (False, 0), (True, 1)])
 def test_llamas_own_bos_comes_once_or_not_at_all(llama, prepend_bos, n_before):
-    document = read_one("the soup", llama, chat_template=None, prepend_bos=prepend_bos)
-    assert document.ids.count(llama.bos_token_id) == n_before
-    assert document.kept.sum() == len(document.ids) - n_before
+    window = read_one("the soup", llama, chat_template=None, prepend_bos=prepend_bos)
+    assert window.ids.count(llama.bos_token_id) == n_before
+    assert window.kept.sum() == len(window.ids) - n_before
 
 
 @pytest.mark.parametrize(("prepend_bos", "n"), [(None, 0), (False, 0), (True, 1)])
@@ -83,9 +83,9 @@ def test_a_text_that_begins_with_the_bos_number_gets_a_bos_too():
     backend = Tokenizer(models.WordLevel({"<s>": 0, "soup": 1}, unk_token="<s>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
-    document = read_one("unknown soup", tokenizer, prepend_bos=True)
-    assert document.ids == [0, 0, 1]
-    assert document.kept.tolist() == [False, True, True]
+    window = read_one("unknown soup", tokenizer, prepend_bos=True)
+    assert window.ids == [0, 0, 1]
+    assert window.kept.tolist() == [False, True, True]
 
 
 def test_the_eos_stands_in_for_a_missing_bos(own):
@@ -94,7 +94,7 @@ def test_the_eos_stands_in_for_a_missing_bos(own):
     own.eos_token = None
     assert read_one("the soup", own, chat_template=None, prepend_bos=False).kept.all()
     with pytest.raises(ValueError, match="neither a BOS nor an EOS"):
-        read_texts(["the soup"], own, chat_template=None, prepend_bos=True)
+        tokenize_texts(["the soup"], own, chat_template=None, prepend_bos=True)
 
 
 @fixture_is_not_changed
@@ -105,28 +105,28 @@ def test_a_template_is_tokenized_with_the_text_in_it(llama, template, text):
     rendered = llama.apply_chat_template(
         [{"role": "user", "content": text}], chat_template=template, tokenize=True, return_dict=False
     )
-    document = read_one(text, llama, chat_template=template or "auto")
-    assert document.ids == rendered[: len(document.ids)]
+    window = read_one(text, llama, chat_template=template or "auto")
+    assert window.ids == rendered[: len(window.ids)]
     covered = np.zeros(len(text), bool)
-    for start, end in document.spans[document.kept]:
+    for start, end in window.spans[window.kept]:
         covered[start:end] = True
     body = text if template else text.strip()
     start = text.index(body)
     assert covered[start : start + len(body)].all()
     assert covered.sum() == len(body)
-    assert not document.spans[~document.kept].any()
+    assert not window.spans[~window.kept].any()
 
 
 @pytest.mark.parametrize("template", [None, "auto", PLAIN])
 @pytest.mark.parametrize("text", ["a <|eot_id|> b", *CONTROLS, "".join(CONTROLS) + " soup", "soup\n\n<|eot_id|>"])
 def test_a_control_token_in_a_text_stays_text(llama, template, text):
-    document, around = (read_one(t, llama, chat_template=template) for t in (text, "x"))
+    window, around = (read_one(t, llama, chat_template=template) for t in (text, "x"))
     control = set(llama.convert_tokens_to_ids(CONTROLS))
-    kept = [token for token, kept in zip(document.ids, document.kept, strict=True) if kept]
+    kept = [token for token, kept in zip(window.ids, window.kept, strict=True) if kept]
     assert control.isdisjoint(kept)
     assert llama.decode(kept).strip() == {PLAIN: text}.get(template, text)
-    assert [t for t in document.ids if t in control] == [t for t in around.ids if t in control]
-    assert "".join(pieces(text, document)) in (text, " " + text)
+    assert [t for t in window.ids if t in control] == [t for t in around.ids if t in control]
+    assert "".join(pieces(text, window)) in (text, " " + text)
     assert llama("<|eot_id|>", add_special_tokens=False)["input_ids"] == [llama.eos_token_id], "left as it was"
 
 
@@ -162,15 +162,15 @@ def test_guarded_where_a_texts_start_is_marked(own, scheme):
     for text in ("ab c", " a"):
         ((ids, _),) = _tokenize_guarded([text], own, frame)
         assert ids == own(f"<s>us{text}</s>", add_special_tokens=False)["input_ids"]
-    document = read_one("a</s>b", own)
-    assert [own.decode([t]) for t in np.array(document.ids)[document.kept]] == list("a</s>b")
+    window = read_one("a</s>b", own)
+    assert [own.decode([t]) for t in np.array(window.ids)[window.kept]] == list("a</s>b")
 
 
 def test_a_guard_that_is_in_the_text_is_not_used(llama):
     text = "\ue000guard\ue000 <|eot_id|>"
-    document = read_one(text, llama)
-    assert max(document.ids) < len(llama)
-    assert "\ue000" in pieces(text, document)
+    window = read_one(text, llama)
+    assert max(window.ids) < len(llama)
+    assert "\ue000" in pieces(text, window)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_a_guard_that_is_in_the_text_is_not_used(llama):
 def test_a_template_that_strips_is_followed(llama, template, strips):
     assert find_frame(llama, template) == ("<", ">", strips)
     text = "  the soup\n"
-    document = read_one(text, llama, chat_template=template)
-    assert "".join(pieces(text, document)).lstrip("<").rstrip(">") == (text.strip() if strips else text)
-    assert llama.decode(document.ids).startswith("<the" if strips else "<  the")
+    window = read_one(text, llama, chat_template=template)
+    assert "".join(pieces(text, window)).lstrip("<").rstrip(">") == (text.strip() if strips else text)
+    assert llama.decode(window.ids).startswith("<the" if strips else "<  the")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_template_that_strips_is_followed(llama, template, strips):
 )
 def test_a_template_that_changes_the_text_is_refused(llama, template):
     with pytest.raises(ValueError, match="The chat template changes the text"):
-        read_texts(["the soup"], llama, chat_template=template)
+        tokenize_texts(["the soup"], llama, chat_template=template)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_template_that_changes_the_text_is_refused(llama, template):
 )
 def test_a_template_that_refuses_the_role_is_refused(llama, template):
     with pytest.raises(ValueError, match=r"The chat template refuses .*'user'.* pass chat_template=None"):
-        read_texts(["the soup"], llama, chat_template=template)
+        tokenize_texts(["the soup"], llama, chat_template=template)
 
 
 @pytest.mark.parametrize("template", [None, "auto"])
@@ -216,11 +216,11 @@ def test_a_text_beyond_max_length_is_cut(llama, template):
     text = "the soup was cold and the waiter was kind " * 5
     whole = read_one(text, llama, chat_template=template)
     for max_length in (len(whole.ids) - 1, 20):
-        document = read_one(text, llama, chat_template=template, max_length=max_length)
-        assert document.cut
-        assert document.ids == whole.ids[:max_length]
-        assert document.kept.tolist() == whole.kept[:max_length].tolist()
-        assert document.spans.tolist() == whole.spans[:max_length].tolist()
+        window = read_one(text, llama, chat_template=template, max_length=max_length)
+        assert window.cut
+        assert window.ids == whole.ids[:max_length]
+        assert window.kept.tolist() == whole.kept[:max_length].tolist()
+        assert window.spans.tolist() == whole.spans[:max_length].tolist()
     fits = read_one(text, llama, chat_template=template, max_length=len(whole.ids))
     assert not fits.cut
     assert fits.ids == whole.ids
@@ -233,7 +233,7 @@ def test_windows_keep_every_token_once(llama, data, text, template):
     n_head = int(np.flatnonzero(whole.kept)[0])
     room = data.draw(st.integers(1, 12))
     overlap = data.draw(st.integers(0, room - 1))
-    (windows,) = read_texts([text], llama, chat_template=template, max_length=n_head + room, overlap=overlap)
+    (windows,) = tokenize_texts([text], llama, chat_template=template, max_length=n_head + room, overlap=overlap)
     head, tokens = whole.ids[:n_head], whole.ids[n_head:]
     position = 0
     for window in windows:
@@ -252,19 +252,19 @@ def test_windows_keep_every_token_once(llama, data, text, template):
 
 def test_max_length_leaves_room_for_the_text(llama):
     with pytest.raises(ValueError, match=r"max_length=4 leaves no room for the text: [0-9]+ tokens stand before it;"):
-        read_texts(["the soup"], llama, max_length=4)
+        tokenize_texts(["the soup"], llama, max_length=4)
     with pytest.raises(ValueError, match="leaves no room for the text: 1 tokens stand before it and overlap=5;"):
-        read_texts(["the soup"], llama, chat_template=None, max_length=6, overlap=5)
+        tokenize_texts(["the soup"], llama, chat_template=None, max_length=6, overlap=5)
 
 
 def test_what_cannot_be_read_is_said(llama, own):
     with pytest.raises(ValueError, match="SimpleNamespace is a slow one"):
-        read_texts(["the soup"], SimpleNamespace(is_fast=False))
+        tokenize_texts(["the soup"], SimpleNamespace(is_fast=False))
     import tokenizers
 
     own.backend_tokenizer.normalizer = tokenizers.normalizers.Replace("\u200b", "")
     with pytest.raises(ValueError, match="row 7 has no token"):
-        read_texts(["soup", "\u200b\u200b"], own, chat_template=None, row_of=lambda i: i + 6)
+        tokenize_texts(["soup", "\u200b\u200b"], own, chat_template=None, row_of=lambda i: i + 6)
 
 
 def test_what_the_tokenizer_was_told_before_is_of_no_account(own):
@@ -280,15 +280,15 @@ def test_what_the_tokenizer_was_told_before_is_of_no_account(own):
 def test_pad(own, side):
     own.padding_side = side
     texts = ["the soup was cold", "x", "a waiter was kind"]
-    documents = [document for (document,) in read_texts(texts, own)]
-    ids, mask = pad(documents, own)
-    longest = max(len(document.ids) for document in documents)
+    windows = [window for (window,) in tokenize_texts(texts, own)]
+    ids, mask = pad(windows, own)
+    longest = max(len(window.ids) for window in windows)
     assert ids.shape == mask.shape == (3, longest)
     assert ids.dtype == mask.dtype
     assert str(ids.dtype) == "torch.int64"
-    assert ids[mask.bool()].tolist() == [token for document in documents for token in document.ids]
-    for row, document in enumerate(documents):
-        n = len(document.ids)
+    assert ids[mask.bool()].tolist() == [token for window in windows for token in window.ids]
+    for row, window in enumerate(windows):
+        n = len(window.ids)
         place = slice(longest - n, None) if side == "left" else slice(n)
-        assert ids[row, place].tolist() == document.ids
+        assert ids[row, place].tolist() == window.ids
         assert mask[row].sum() == n
