@@ -1,4 +1,4 @@
-"""The one store on disk, for embeddings, activations and answers."""
+"""The store on disk of embeddings, activations and answers: values by key, filled by many processes at once."""
 
 from sklearn_sae.utils.store._fill import fill
 from sklearn_sae.utils.store._keys import digest, path_fingerprint

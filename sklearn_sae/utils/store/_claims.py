@@ -1,8 +1,9 @@
-"""Claims: keys whose values one process computes, so that no other process computes them at the same time.
+"""Claims on keys, so that no two processes compute the value of one key at the same time.
 
-The table of claims in the store's file names the holder of each claimed key. A holder keeps a lock on an empty file,
-``{store}.claims-{holder}.lock``, and the system frees the lock when the process ends or is killed. A claim whose
-holder has no lock is void. The file goes when its holder ends; the file of a killed holder, when the next one begins.
+The store's file has a table of claims, which names the holder of each claimed key. A holder holds the lock on an empty
+file beside the store, ``{store}.claims-{holder}.lock``. The system frees that lock when the process ends or is killed,
+and a claim is void when its holder holds no lock. The file is deleted when its holder ends, and the file that a killed
+holder has left is deleted when the next holder begins.
 """
 
 import glob
@@ -15,9 +16,9 @@ from sklearn_sae.utils.store._sqlite import CLAIMS_TABLE, is_locked, lock_file, 
 
 @contextmanager
 def shared_claims(stored, connection, path):
-    """Give the `Claims` of a new holder, which shares the keys of the store in the file `path` with other holders.
+    """Yield the `Claims` of a new holder, which shares the keys of the store in the file `path` with other holders.
 
-    Without a lock every key is free: work may be done twice, but never wrongly.
+    Where no lock can be had every key is free. Work is then perhaps done twice, but never wrongly.
     """
     claims = Claims(stored, connection, path)
     with ExitStack() as stack:
@@ -35,21 +36,21 @@ class Claims:
         Returns which of some keys are stored, as a set.
     connection : sqlite3.Connection or None, default=None
     path : Path or None, default=None
-        Of the store, which with None nobody shares.
+        The store's file. None stands for a store that is not shared.
     """
 
     def __init__(self, stored, connection=None, path=None):
         self._stored = stored
         self._connection = connection
         self._path = path
-        self._holder = None  # until `begin` every key is free
+        self._holder = None  # set by `begin`; without a holder every key is free
         self._claimed = set()
 
     def begin(self, stack):
-        """Become a holder, until the ExitStack `stack` ends."""
+        """Become a holder until the ExitStack `stack` ends."""
         holder = secrets.token_hex(8)
         stack.callback(self._end, holder)
-        with writing(self._connection):  # so that no other process finds the new lock file before it is locked
+        with writing(self._connection):  # because another process must not find the new lock file before it is locked
             self._connection.execute(CLAIMS_TABLE)
             locks = self._path.parent.glob(f"{glob.escape(self._path.stem)}.claims-*.lock")
             live = {lock for lock in locks if is_locked(lock) or remove(lock)}
@@ -65,8 +66,8 @@ class Claims:
         Returns
         -------
         claimed : set
-            Those of `keys` that this holder has claimed, before or now, and that are not yet stored. Any other key
-            is stored, or claimed by another holder: ask again for both.
+            Those of `keys` that this holder has claimed, before or now, and that are not stored. Every other key is
+            either stored or claimed by another holder.
         """
         keys = set(keys)
         if self._holder is not None:
@@ -76,7 +77,7 @@ class Claims:
 
     def _take(self, keys):
         free = self._free(keys)
-        if free - self._claimed:  # a holder that only waits for others writes nothing
+        if free - self._claimed:  # otherwise nothing is written, because a holder that waits asks often
             with writing(self._connection):
                 new = self._free(free - self._claimed)
                 rows = [(key, self._holder) for key in sorted(new)]
@@ -85,14 +86,15 @@ class Claims:
         return free & self._claimed
 
     def _free(self, keys):
-        # The claims come before the store, because what another process stores and then releases is in one of the two.
+        # The claims are looked up first. A key that another process stores and then releases between the two queries
+        # is found by one of them; the other way round it would be found by neither.
         holders = dict(select(self._connection, "SELECT key, holder FROM claims", keys))
         others = {name for name in set(holders.values()) - {self._holder} if is_locked(self._lock(name))}
         stored = {key for (key,) in select(self._connection, "SELECT key FROM store", keys)}
         return {key for key in keys - stored if holders.get(key) not in others}
 
     def release(self):
-        """Release all claims: what is not stored by now is free for others."""
+        """Release all claims, so that other holders can claim what is not stored."""
         if self._claimed:
             with suppress(sqlite3.DatabaseError), writing(self._connection):
                 self._connection.execute("DELETE FROM claims WHERE holder = ?", (self._holder,))

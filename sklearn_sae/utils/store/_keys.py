@@ -1,4 +1,4 @@
-"""Keys of a store: hashes of all that a value depends on."""
+"""The keys of a store, which are hashes of all that a value depends on."""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +15,10 @@ def digest(*parts):
 
 
 def path_fingerprint(path):
-    """Return the real path of a file or folder, and name, size and time of each file: changed files, changed key."""
+    """Return a str that changes when a file, or a file in a folder, does.
+
+    It holds the real path, and the name, size and time of each file.
+    """
     path = Path(path).resolve()
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return repr([str(path), *((str(p.relative_to(path)), p.stat().st_size, p.stat().st_mtime_ns) for p in files)])

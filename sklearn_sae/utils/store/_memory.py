@@ -1,4 +1,4 @@
-"""A store in memory, for values that are not kept."""
+"""A store in memory, for values that are not kept on disk."""
 
 from contextlib import nullcontext
 
@@ -6,7 +6,7 @@ from sklearn_sae.utils.store._claims import Claims
 
 
 class MemoryStore:
-    """Values by key, as `Store` has them, in a dict that nobody shares."""
+    """A dict with the methods of `Store`, which no other process shares."""
 
     path = None
     is_saved = True
@@ -23,16 +23,16 @@ class MemoryStore:
         return self._values.keys() & set(keys)
 
     def put(self, items):
-        """Store (key, value) pairs; what is there already stays."""
+        """Store (key, value) pairs; a key that is stored already keeps its value."""
         for key, value in items:
             self._values.setdefault(key, value)
 
     def replace(self, items):
-        """Store (key, value) pairs in place of what is there."""
+        """Store (key, value) pairs; a key that is stored already gets the new value."""
         self._values.update(items)
 
     def drop(self, keys):
-        """Forget `keys`."""
+        """Delete `keys` and their values."""
         for key in keys:
             self._values.pop(key, None)
 
@@ -41,4 +41,4 @@ class MemoryStore:
         return nullcontext(Claims(self.stored))
 
     def close(self):
-        """Do nothing, as there is no file."""
+        """Do nothing, because there is no file."""

@@ -1,4 +1,4 @@
-"""A damaged store: what can still be read of it is kept, in the same file."""
+"""The rescue of a damaged store: the rows that SQLite can still find are kept, in the same file."""
 
 import os
 import sqlite3
@@ -10,7 +10,7 @@ from sklearn_sae.utils.store._sqlite import CLAIMS_TABLE, POLL, STORE_TABLE, rem
 
 
 def or_rescue(action, path):
-    """Do `action`; where the file `path` is damaged, rescue it and do `action` again."""
+    """Return the result of `action`, which is repeated once after a rescue where the file `path` is damaged."""
     try:
         return action()
     except sqlite3.DatabaseError as error:
@@ -20,16 +20,17 @@ def or_rescue(action, path):
 
 
 def rescue(path):
-    """Refill the damaged store at `path` with those of its rows that can be read; return whether it is whole now.
+    """Replace the damaged store in the file `path` by one of the rows that can be found; return whether that worked.
 
-    That is one transaction, from its start the only one that writes: another process sees the file as it was or as
-    it will be, and a kill changes nothing. A copy of the damaged file stays beside it.
+    The replacement is one transaction that holds the lock for writing from its start. Other processes therefore see
+    the file as it was or as it will be, and a kill changes nothing. A copy of the damaged file stays beside it.
     """
     copy = n_rescued = None
 
     def refill(status, _remaining, _total):
         nonlocal copy, n_rescued
-        if status != sqlite3.SQLITE_OK or n_rescued is not None:  # another is writing; or only the copying is left
+        # The status is another while another process holds the lock. After the first step the rows are there already.
+        if status != sqlite3.SQLITE_OK or n_rescued is not None:
             return
         n_rescued = 0
         with suppress(sqlite3.DatabaseError):
@@ -37,11 +38,12 @@ def rescue(path):
                 raise _IsWhole
         names = (path.with_name(f"{path.stem}.damaged-{i}.sqlite") for i in count(1))
         copy = next(name for name in names if not name.exists())
-        damaged.execute("PRAGMA writable_schema=ON")  # which lets a file be read that was cut
+        damaged.execute("PRAGMA writable_schema=ON")  # because SQLite otherwise refuses a file that was cut
         with closing(sqlite3.connect(copy)) as beside:
             damaged.backup(beside)
         page = damaged.execute("PRAGMA page_size").fetchone()[0]
-        if path.stat().st_size % page:  # the last page was cut within, and now ends in zeros, in a value maybe
+        # A file that was cut within a page is copied with zeros in the rest of that page, perhaps within a value.
+        if path.stat().st_size % page:
             os.truncate(copy, copy.stat().st_size - page)
         with closing(sqlite3.connect(copy)) as beside, new:
             beside.execute("PRAGMA writable_schema=ON")
@@ -59,7 +61,9 @@ def rescue(path):
             target.execute("PRAGMA writable_schema=ON")
             new.execute(STORE_TABLE)
             new.execute(CLAIMS_TABLE)
-            new.backup(target, pages=1, progress=refill, sleep=POLL)  # the first page takes the lock, then all is read
+            # The first step takes the lock. `refill` is called after it and finds the rows of the old file, because
+            # nothing is committed before the last step.
+            new.backup(target, pages=1, progress=refill, sleep=POLL)
         except _IsWhole:
             return True
         except (sqlite3.DatabaseError, OSError):
@@ -76,11 +80,15 @@ def rescue(path):
 
 
 class _IsWhole(Exception):
-    """Another process has rescued the file."""
+    """Another process has rescued the file already."""
 
 
 def _readable(connection):
-    """Yield what rows can be read: up to a damage, then from beyond it down to it again, then on from there."""
+    """Yield the rows that can be found.
+
+    Rows are taken in ascending order up to a damaged page, then in descending order from beyond the page down to it,
+    and then again in ascending order from beyond the page.
+    """
 
     def rows(order, low, high, limit):
         where = "rowid > ? AND rowid <= ? AND length(key) = 32 AND typeof(value) = 'blob'"
@@ -96,7 +104,8 @@ def _readable(connection):
             return
         except sqlite3.DatabaseError:
             beyond = top
-        # The cursor is a row ahead, so an error takes the row before it along: ask for that one alone (0; below, 1).
+        # SQLite's cursor is a row ahead, so an error hides the row before the damage too. A query for one row finds it:
+        # step 0 in this loop, and limit 1 in the next.
         for step in (0, *(2**i for i in range(62))):
             with suppress(sqlite3.DatabaseError):
                 beyond, *_ = rows("ASC", low + step, top, 1).fetchone() or [top]

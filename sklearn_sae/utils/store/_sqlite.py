@@ -1,6 +1,6 @@
 """SQLite as the store uses it: the two tables, connections, queries by key, transactions and locks.
 
-Every wait for another process is a loop here, because SQLite's own wait would not end at Ctrl-C.
+Every wait for a lock is a loop in Python, because SQLite's own wait does not end at Ctrl-C.
 """
 
 import sqlite3
@@ -9,18 +9,19 @@ from contextlib import closing, contextmanager, suppress
 
 STORE_TABLE = "CREATE TABLE IF NOT EXISTS store (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
 CLAIMS_TABLE = "CREATE TABLE IF NOT EXISTS claims (key BLOB PRIMARY KEY, holder TEXT NOT NULL) WITHOUT ROWID"
-POLL = 0.005  # seconds between two attempts to get a lock
-_TIMEOUT = 60  # seconds, for another process to end its write
-_KEYS_PER_QUERY = 500  # below SQLite's oldest limit of 999 parameters
+POLL = 0.005  # seconds between two attempts to take a lock
+_TIMEOUT = 60  # seconds that another process has to end its write
+_KEYS_PER_QUERY = 500  # because old versions of SQLite take at most 999 parameters
 
 
 def connect(path):
-    """Return a connection to the store in the file `path`, which is made if it does not exist."""
-    # One thread at a time uses a store, but not always the thread that opened it.
+    """Return a connection to the store in the file `path`, and make the file if there is none."""
+    # SQLite must not check the thread, because a store may be used by another thread than the one that opened it.
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         _when_free(lambda: connection.execute("PRAGMA journal_mode=WAL"))
-        connection.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing; a power cut, the last moments
+        # A killed process then loses nothing; a power cut loses what was written last.
+        connection.execute("PRAGMA synchronous=NORMAL")
         _when_free(lambda: connection.execute(STORE_TABLE))
     except BaseException:
         connection.close()
@@ -40,7 +41,7 @@ def select(connection, statement, keys):
 
 @contextmanager
 def writing(connection):
-    """Open a transaction that is, from its start, the only one that writes."""
+    """Hold the store's lock for writing, in a transaction that ends with the `with` block."""
     with connection:
         _when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
         yield
@@ -48,7 +49,10 @@ def writing(connection):
 
 @contextmanager
 def lock_file(path):
-    """Lock the empty database `path`, because SQLite's locks are the same on every system."""
+    """Hold the lock on the file `path` for the length of a `with` block.
+
+    The file is an empty database, because SQLite's locks work alike on every system.
+    """
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as lock:
         _when_free(lambda: lock.execute("BEGIN EXCLUSIVE"))
         yield
@@ -59,19 +63,19 @@ def is_locked(path):
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=0, uri=True)) as lock:
             lock.execute("SELECT * FROM sqlite_master")
-    except sqlite3.OperationalError as error:  # if it is not busy, there is no such file
+    except sqlite3.OperationalError as error:  # raised where there is no such file, too
         return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     return False
 
 
 def remove(path):
-    """Delete a file, unless it is gone already or, on Windows, is open at this moment."""
+    """Delete a file; one that is gone, or that Windows keeps because it is open, is left."""
     with suppress(OSError):
         path.unlink()
 
 
 def _when_free(action):
-    """Do `action` as soon as no other process holds the lock that it needs."""
+    """Return the result of `action`, which is repeated as long as another process holds the lock that it needs."""
     deadline = time.monotonic() + _TIMEOUT
     while True:
         try:

@@ -1,8 +1,8 @@
-"""The one content-addressed store on disk, used for embeddings, activations and answers.
+"""The content-addressed store on disk of embeddings, activations and answers.
 
-A store is one SQLite file of (32-byte key, value bytes). Keys are hashes, so no text is stored; values
-are raw bytes that the caller encodes, so opening a store runs no code from it. SQLite's write-ahead log
-lets several processes read and write at once, and every `put` is on disk when it returns.
+A store is one SQLite file of 32-byte keys and their values. Keys are hashes, so no text is stored. Values are bytes
+that the caller encodes, so opening a store runs no code from it. Several processes use a store at once, because SQLite
+keeps a write-ahead log, and every `put` is on disk when it returns.
 """
 
 import os
@@ -26,10 +26,10 @@ def open_store(cache_dir, name):
     Parameters
     ----------
     cache_dir : "auto", path-like or None
-        "auto" is the folder in the environment variable SKLEARN_SAE_CACHE_DIR, else the
-        user's cache folder; None keeps values in memory until the block ends.
+        The folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache
+        folder. None keeps values in memory until the block ends.
     name : str
-        Names the file: ``{name}.sqlite``.
+        The file is ``{name}.sqlite``.
 
     Yields
     ------
@@ -45,7 +45,7 @@ def open_store(cache_dir, name):
     Warns
     -----
     RuntimeWarning
-        If the disk refuses a value, or if the file is damaged and what can be read was rescued.
+        If the disk refuses a value, or if the file is damaged and some of its values were rescued.
     """
     store = MemoryStore() if cache_dir is None else Store(_store_path(cache_dir, name))
     try:
@@ -55,7 +55,7 @@ def open_store(cache_dir, name):
 
 
 def _store_path(cache_dir, name):
-    if cache_dir == "":  # which would be the working folder
+    if cache_dir == "":  # because Path("") is the working folder
         raise ValueError("cache_dir is empty; pass a folder, 'auto', or None to store nothing.")
     if cache_dir == "auto":
         cache_dir = os.environ.get("SKLEARN_SAE_CACHE_DIR") or user_cache_path("sklearn_sae")
@@ -65,13 +65,18 @@ def _store_path(cache_dir, name):
 class Store:
     """Bytes by 32-byte key, in one SQLite file.
 
-    What the disk refuses to write warns once and is kept in memory, so that a run that has paid for it can
-    end. What can still be read of a damaged file is rescued, with a warning, and the file goes on in use.
+    Values that the disk refuses are kept in memory, with one warning, so that a run that has paid for them can end.
+    Values of a damaged file that SQLite can still find are rescued, with a warning, and the file stays in use.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It is made, and its folder too, if there is none.
     """
 
     def __init__(self, path):
         self.path = path
-        self._unsaved = {}  # key: value, or None for one that was dropped
+        self._unsaved = {}  # from key to value, or to None where the key was dropped
         self._writable = True
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,7 +97,7 @@ class Store:
 
     @property
     def is_saved(self):
-        """Whether the disk took all that was put."""
+        """Whether the disk has taken every write."""
         return not self._unsaved
 
     def get(self, keys):
@@ -100,7 +105,7 @@ class Store:
         return self._look_up("SELECT key, value FROM store", keys)
 
     def stored(self, keys):
-        """Return those of `keys` that are stored, as a set, without reading their values."""
+        """Return those of `keys` that are stored, as a set, without their values."""
         return set(self._look_up("SELECT key, 1 FROM store", keys))
 
     def _look_up(self, statement, keys):
@@ -117,17 +122,17 @@ class Store:
         return found
 
     def put(self, items):
-        """Store (key, value) pairs; what is there already stays."""
+        """Store (key, value) pairs; a key that is stored already keeps its value."""
         items = list(items)
         self._write("INSERT OR IGNORE INTO store VALUES (?, ?)", items, dict(items))
 
     def replace(self, items):
-        """Store (key, value) pairs in place of what is there."""
+        """Store (key, value) pairs; a key that is stored already gets the new value."""
         items = list(items)
         self._write("INSERT OR REPLACE INTO store VALUES (?, ?)", items, dict(items))
 
     def drop(self, keys):
-        """Forget `keys`."""
+        """Delete `keys` and their values."""
         keys = list(keys)
         self._write("DELETE FROM store WHERE key = ?", [(key,) for key in keys], dict.fromkeys(keys))
 
