@@ -1,4 +1,4 @@
-"""Embed each distinct text once: what is stored is looked up, the rest is embedded and stored batch by batch."""
+"""The vector of each distinct text, computed once: what is missing in the store is put there batch by batch."""
 
 import warnings
 from collections.abc import Callable
@@ -9,23 +9,39 @@ import numpy as np
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import digest, fill, open_store
 
-_LOOK_UP = 4096  # vectors taken from the store at once: it is never in memory as a whole
+_LOOK_UP = 4096  # vectors taken from the store at once, so that it is never in memory as a whole
 
 
 class Embedder(NamedTuple):
-    """One way to embed."""
+    """One way to embed.
 
-    identity: str | None  # all that a vector depends on beside its text; None: not to be cached
-    # (batches of texts, on_batch) -> how many texts were cut; calls on_batch(i, vectors) as batch i arrives
+    Parameters
+    ----------
+    identity : str or None
+        All that a vector depends on beside its text. None: vectors are not stored.
+    run : callable
+        Takes a list of batches, which are lists of texts, and a callable `on_batch`; calls ``on_batch(i, vectors)``
+        when the vectors of batch i arrive, in any order; and returns how many texts were cut.
+    batch_size : int
+        The most texts in a batch.
+    max_bytes : float, default=inf
+        The most bytes of UTF-8 in a batch.
+    extra_bytes : int, default=0
+        The bytes that `run` adds to each text.
+    batches_per_chunk : int, default=32
+        The batches that a process claims and gives to `run` at once.
+    """
+
+    identity: str | None
     run: Callable
     batch_size: int
-    max_bytes: float = np.inf  # of UTF-8 in a batch, where each text has
-    extra_bytes: int = 0  # that `run` puts before it
-    batches_per_chunk: int = 32  # claimed at once, while other processes embed others
+    max_bytes: float = np.inf
+    extra_bytes: int = 0
+    batches_per_chunk: int = 32
 
 
 class _Vectors:
-    """The result, an array that is made when the first vectors tell their length."""
+    """The result: an array that is made when the first vectors arrive, because they tell its width."""
 
     def __init__(self, n_rows, truncate_dim):
         self.array = None  # (n_rows, truncate_dim or dim)
@@ -46,21 +62,36 @@ class _Vectors:
 
 
 def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
-    """Return the first `truncate_dim` numbers of the vector of each text, shape (len(texts), dim), float32.
+    """Return the vectors of `texts`, a float32 array of shape (len(texts), dim).
+
+    Parameters
+    ----------
+    texts : list of str
+    embedder : Embedder
+    truncate_dim : int or None
+        How many numbers of each vector are returned. None: all.
+    cache_dir : "auto", path-like or None
+        As `open_store`; None stores nothing.
+    verbose : bool
 
     Raises
     ------
     ValueError
-        If the model gives something other than one finite vector of one length a text, or fewer
-        numbers than `truncate_dim`.
+        If the model gives something other than one finite vector of one length a text, or fewer numbers than
+        `truncate_dim`.
     OSError
-        If the cache cannot be used.
+        If the store cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        If texts that were not yet stored were cut.
     """
-    first = {}  # the row of each distinct text, the first that it has
+    first = {}  # from each distinct text to its first row
     for row, text in enumerate(texts):
         first.setdefault(text, row)
     vectors = _Vectors(len(texts), truncate_dim)
-    # Texts of like length pad each other least.
+    # The rows are sorted because texts of like length pad each other least.
     rows = sorted(first.values(), key=lambda row: len(texts[row]), reverse=True)
     if cache_dir is None or embedder.identity is None:
         n_cut = _embed_uncached(rows, texts, embedder, vectors, verbose)
@@ -76,7 +107,7 @@ def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
 
 
 def _embed_uncached(rows, texts, embedder, vectors, verbose):
-    """Embed the texts in `rows` into `vectors`; return how many were cut."""
+    """Embed the texts of `rows` into `vectors` and return how many were cut."""
     size = embedder.batches_per_chunk * embedder.batch_size
     with progress(desc="Embedding", total=len(rows), unit="text", verbose=verbose) as bar:
 
@@ -88,7 +119,7 @@ def _embed_uncached(rows, texts, embedder, vectors, verbose):
 
 
 def _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose):
-    """Look up or embed the texts in `rows` into `vectors`; return how many of them were cut now."""
+    """Put the vectors of `rows` into `vectors`, from the store or the model, and return how many texts were cut now."""
     row_of = {digest("embedding", embedder.identity, texts[row]): row for row in rows}
     key_of = {row: key for key, row in row_of.items()}
     n_cut = 0
@@ -117,7 +148,7 @@ def _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose):
 
 
 def _look_up(store, keys, row_of, vectors):
-    """Put the stored ones of `keys` into `vectors`; return the others."""
+    """Put the stored vectors of `keys` into `vectors` and return the keys that are not stored."""
     keys, missing = list(keys), []
     for start in range(0, len(keys), _LOOK_UP):
         some = keys[start : start + _LOOK_UP]
@@ -129,7 +160,7 @@ def _look_up(store, keys, row_of, vectors):
 
 
 def _embed(rows, texts, embedder, keep):
-    """Embed the texts in `rows`, call `keep` with (rows, vectors) of each batch, and return how many were cut."""
+    """Embed the texts of `rows`, call `keep` with (rows, vectors) of each batch, and return how many texts were cut."""
     batches = _batches(rows, texts, embedder)
 
     def on_batch(b, arrived):
@@ -160,7 +191,7 @@ def _check(vectors, batch):
     what = f"{type(vectors).__name__} of {vectors.dtype}" if hasattr(vectors, "dtype") else type(vectors).__name__
     try:
         vectors = np.asarray(vectors).astype(np.float32, casting="same_kind", copy=False)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor that requires grad
+    except (TypeError, ValueError, RuntimeError):  # a tensor that requires grad raises a RuntimeError
         raise ValueError(
             f"The model gave a {what} that is no array of numbers for {len(batch)} texts; it must be a NumPy array, "
             f"or lists, of shape ({len(batch)}, dim)."

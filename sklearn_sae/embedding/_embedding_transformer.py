@@ -1,4 +1,4 @@
-"""Texts to embeddings, as a transformer."""
+"""The transformer from texts to embeddings."""
 
 import os
 from numbers import Integral
@@ -17,10 +17,9 @@ from sklearn_sae.utils._validation import check_texts
 class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin, BaseEstimator):
     """Turn texts into embeddings, each distinct text once.
 
-    Vectors are kept on disk under a hash of the model, its options and the whole text, and are
-    stored batch by batch as they arrive: the folds and candidates of a grid search embed nothing
-    twice, in one process or several, and a run that was killed goes on where it stopped. The cache
-    holds no text.
+    Vectors are stored on disk under a hash of the model, its options and the whole text, batch by batch as they arrive.
+    The folds and candidates of a grid search therefore embed nothing twice, in one process or several, and a run that
+    was killed goes on where it stopped. The store holds no text.
 
     The transformer is stateless: `transform` works without `fit`.
 
@@ -31,31 +30,31 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
           it is first used, or the path of a folder that holds one;
         - the name of an OpenAI embedding model, or of any that the server at `base_url` has;
         - a callable that takes a list of n str and returns an array of shape (n, dim), such as
-          ``SentenceTransformer(...).encode``. It is cached on disk only if it has a str attribute
-          `cache_key`, which must change when its vectors do.
+          ``SentenceTransformer(...).encode``. Its vectors are stored only if it has a str attribute
+          `cache_key`, which must change when they do.
     backend : {"auto", "sentence-transformers", "openai"}, default="auto"
         What `model` names. "auto" is "openai" when `base_url` is given or the name starts with
         ``text-embedding-``, else "sentence-transformers". A callable takes "auto".
     prompt : str or None, default=None
-        Put before each text. None: what a sentence-transformers model has as its own default, else
-        nothing.
+        What is put before each text. None: the default prompt of a sentence-transformers model, else nothing.
     batch_size : int, default=64
-        Texts in one call of the model or one request to the server.
+        The number of texts in one call of the model or one request to the server.
     normalize : bool, default=False
         Scale each vector to Euclidean length 1.
     truncate_dim : int or None, default=None
-        Keep the first `truncate_dim` numbers of each vector, for models trained to allow it.
+        The number of dimensions that are kept of each vector, for models that were trained to allow it.
+        None: all.
     device : str, default="auto"
-        Where a sentence-transformers model runs: "cpu", "cuda", "cuda:1", "mps". "auto" leaves the
-        choice to sentence-transformers.
+        Where a sentence-transformers model runs: "cpu", "cuda", "cuda:1", "mps". "auto" leaves the choice to
+        sentence-transformers.
     base_url : str or None, default=None
         A server that speaks the OpenAI protocol, such as ``http://localhost:8000/v1``. None: the
         environment variable OPENAI_BASE_URL, or OpenAI. The key is read from OPENAI_API_KEY.
     max_concurrency : int, default=8
         The most requests at one time.
     cache_dir : "auto", path-like or None, default="auto"
-        Folder of the cache. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the
-        user's cache folder; None: nothing is stored.
+        The folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache
+        folder. None: nothing is stored.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -64,16 +63,23 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
     n_features_out_ : int
         The length of a vector.
 
+    See Also
+    --------
+    TopKSAETransformer : Learns sparse neurons of embeddings.
+    PretrainedSAETransformer : Describes texts by the latents of a published sparse autoencoder instead.
+    ChunkTransformer : Embeds long texts in chunks.
+    sklearn.feature_extraction.text.TfidfVectorizer : Can stand in its place, followed by a TruncatedSVD.
+
     Notes
     -----
-    A text longer than the model takes is cut at the end: silently by a sentence-transformers model
-    (its ``max_seq_length``, 256 tokens for the default), with a warning by a server.
+    A text that is longer than the model takes is cut at the end. A sentence-transformers model does so silently, at its
+    ``max_seq_length`` (256 tokens for the default model); a server's cuts are warned of.
 
-    A model on the hub is taken to stay what it is under its id. A model in a folder is embedded
-    anew when a file in the folder changes.
+    A model on the hub is expected not to change under its id. The texts are embedded anew when a file in a model's
+    folder changes.
 
-    In one batch short texts are padded to the longest, so the last digits of a vector may depend on
-    the texts beside it; once cached, a vector stays the same.
+    Short texts are padded to the longest in their batch, so the last digits of a vector may depend on the other texts.
+    A stored vector stays the same. See docs/embedding.md.
 
     References
     ----------
@@ -148,14 +154,14 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         Raises
         ------
         TypeError, ValueError
-            If an entry of `X` is missing, empty or not a str; for a parameter that is wrong, an
-            unknown model, or no API key.
+            If an entry of `X` is missing, empty or not a str; for a parameter that is wrong, an unknown model, or no
+            API key.
         ConnectionError
             If the hub or the server cannot be reached.
         PermissionError
-            If the server rejects the key.
+            If the server rejects the key, or the model is gated.
         OSError
-            If the cache folder cannot be used.
+            If the cache folder cannot be used, or the model's files cannot be loaded.
         """
         self.n_features_out_ = self._embed(check_texts(X)[:1]).shape[1]
         return self

@@ -1,4 +1,4 @@
-"""Embed on this machine: a sentence-transformers model, or a callable."""
+"""Embedders on this machine: a sentence-transformers model, or a callable."""
 
 import json
 import os
@@ -11,11 +11,11 @@ from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 from sklearn_sae.utils.store import path_fingerprint
 
-_in_use = threading.Lock()  # tokenizers refuse to be used by two threads at once
+_in_use = threading.Lock()  # because tokenizers refuse to be used by two threads at once
 
 
 def callable_embedder(model, *, prompt, batch_size):
-    """Return the `Embedder` of a callable; cached if it has a str attribute `cache_key`."""
+    """Return the `Embedder` of a callable. Its vectors are stored if it has a str attribute `cache_key`."""
     cache_key = getattr(model, "cache_key", None)
     identity = json.dumps(["callable", cache_key, prompt]) if isinstance(cache_key, str) else None
 
@@ -28,7 +28,7 @@ def callable_embedder(model, *, prompt, batch_size):
 
 
 def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose):
-    """Return the `Embedder` of a sentence-transformers model, which is loaded when there is something to embed."""
+    """Return the `Embedder` of a sentence-transformers model, which is loaded when a text is first embedded."""
     fingerprint = path_fingerprint(model) if os.path.isdir(model) else None
 
     def run(batches, on_batch):
@@ -45,7 +45,7 @@ def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose
 
 @contextmanager
 def _progress_bars(verbose):
-    """Leave the loading code's own progress bars on only if `verbose`."""
+    """Hide the progress bars of the code that loads a model, unless `verbose`."""
     from transformers.utils import logging
 
     hide = not verbose and logging.is_progress_bar_enabled()
@@ -58,7 +58,7 @@ def _progress_bars(verbose):
             logging.enable_progress_bar()
 
 
-@lru_cache(maxsize=1)  # loaded once in a process, not at every transform
+@lru_cache(maxsize=1)  # so that a process loads a model once and not at every transform
 def _load(model, fingerprint, device):
     from sentence_transformers import SentenceTransformer
 

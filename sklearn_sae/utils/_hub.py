@@ -1,34 +1,39 @@
-"""Models and files of the Hugging Face hub, and what is said when they cannot be had."""
+"""Models and files of the Hugging Face hub, and one set of errors for when they cannot be had."""
 
 import os
 import pickle
 import textwrap
 from contextlib import contextmanager, suppress
 
-_TIMEOUT = 10  # seconds, for the hub to say whether it has a model
+_TIMEOUT = 10  # seconds that the hub has to say whether it has a model
 
 
 class NotOnHubError(FileNotFoundError, ValueError):
-    """The hub has no model or file of this name, or keeps it from people who are not logged in.
+    """The hub has no model or file of this name, or hides it from those who are not logged in.
 
-    It is both a ValueError, because a parameter names nothing, and an OSError, as the hub's own errors are.
+    It is a ValueError, because a parameter has a wrong value, and an OSError, as the errors of other loaders are.
     """
 
 
 @contextmanager
 def hub_errors(what):
-    """Turn the hub's errors inside into one sentence each; `what` is asked for, as in "The model 'gpt2'".
+    """Replace an error of the hub within a `with` block by an error of one sentence.
+
+    Parameters
+    ----------
+    what : str
+        The subject of the sentence, as in "The model 'gpt2'".
 
     Raises
     ------
     NotOnHubError
-        If the hub does not have it, or cannot have a thing of this name.
+        If the hub has nothing of this name.
     PermissionError
         If it is gated.
     ConnectionError
         If the hub cannot be reached.
     OSError
-        If the hub refuses it for another reason.
+        If the hub refuses for another reason.
     """
     from huggingface_hub import errors
 
@@ -54,7 +59,7 @@ def hub_errors(what):
 
 
 def download(repo_id, filename, *, what, repo_type="model"):
-    """Return the local path of a file of the hub.
+    """Return the local path of a file of the hub, which is downloaded if it is not here.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def download(repo_id, filename, *, what, repo_type="model"):
 
 
 def load_model(load, name, *, what, names=None, token=None):
-    """Return what `load` makes of a folder, of files that were downloaded before, or of a model on the hub.
+    """Load a model from a folder, from files that were downloaded before, or from the hub.
 
     Parameters
     ----------
@@ -77,11 +82,11 @@ def load_model(load, name, *, what, names=None, token=None):
     name : str
         A folder or a hub id.
     what : str
-        `name` in an error's sentence: "The model 'gpt2'".
+        The subject of an error's sentence, as in "The model 'gpt2'".
     names : list of str or None, default=None
-        The hub ids that `name` may stand for. None: itself.
+        The hub ids that `name` may stand for. None: `name` alone.
     token : str, bool or None, default=None
-        Of the hub.
+        The token for the hub. None: the one of the user who is logged in.
 
     Raises
     ------
@@ -106,9 +111,10 @@ def load_model(load, name, *, what, names=None, token=None):
 
 
 def _ask(names, what, token):
-    """Ask the hub once for each of `names`, up to the first that it has.
+    """Raise an error if the hub has none of `names`.
 
-    Loading code itself goes on asking for a minute when there is no network.
+    The hub is asked once for each name, because loading code repeats its requests for a minute where there is no
+    network.
     """
     from huggingface_hub import HfApi
 
@@ -122,7 +128,7 @@ def _ask(names, what, token):
                 raise
         except OSError:
             raise
-        except Exception as error:  # of whichever HTTP library the hub's client uses
+        except Exception as error:  # the hub's client raises errors of the HTTP library that it uses
             raise ConnectionError(
                 f"{what} is not on this machine, and the Hugging Face hub cannot be reached ({type(error).__name__})."
             ) from None
