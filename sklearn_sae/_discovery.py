@@ -49,7 +49,7 @@ class Discovery:
 
     See Also
     --------
-    discover : Makes one.
+    discover : Returns one.
     HypothesisEvaluation : The tests alone.
 
     Examples

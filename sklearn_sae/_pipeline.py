@@ -14,7 +14,7 @@ from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._words import TOKEN_PATTERN
 
-_MAX_TERMS = 15_000  # the most frequent; more made fits slower and, on 2,000 reviews, scores no surer
+_MAX_TERMS = 15_000  # the most frequent; see docs/pipeline.md
 
 
 def make_hypothesis_pipeline(
@@ -46,9 +46,8 @@ def make_hypothesis_pipeline(
     n_hypotheses : int, default=20
         How many neurons to select and name.
     target_weight : float, default=0.2
-        How much the training of the autoencoder attends to what predicts the target; 0 trains without it. At 1 the
-        hypotheses together predict more, and two of them that stand for all that speaks for or against leave the
-        others little to add. See `TopKSAETransformer`.
+        How much the training of the autoencoder attends to what predicts the target; 0 trains without it. See
+        `TopKSAETransformer`, and docs/sizes.md for what it does.
     naming : {"keywords", "llm"} or annotator, default="keywords"
         What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
         of them with parameters of your own (its ``encoder`` is set here).
@@ -63,6 +62,12 @@ def make_hypothesis_pipeline(
     Returns
     -------
     pipeline : Pipeline
+
+    See Also
+    --------
+    discover : Splits texts, fits this pipeline and tests the hypotheses.
+    evaluate_hypotheses : Tests the annotations of unseen texts.
+    sklearn.pipeline.Pipeline : What is returned.
 
     Examples
     --------

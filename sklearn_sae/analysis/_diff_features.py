@@ -105,6 +105,13 @@ def diff_features(
         none of them, if data sets are paired and have different numbers of rows, if they come from `groups` or if they
         are more than two without a `reference`, or if no feature is left to compare.
 
+    See Also
+    --------
+    plot_diff_features : Draws the result.
+    feature_correlations : Which features are active together.
+    top_documents : The documents in which a feature is most active.
+    sklearn.feature_selection.chi2 : A test of counts against classes, without intervals.
+
     Notes
     -----
     *Tests* are exact, so that they hold for features that are active in few documents too: Fisher's, or McNemar's for
@@ -215,6 +222,10 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
     Returns
     -------
     ax : matplotlib Axes
+
+    See Also
+    --------
+    diff_features : Makes the table.
     """
     first = differences.drop_duplicates("feature").head(n_features).sort_values("difference", ascending=False)
     rows = pd.Series(np.arange(len(first)), index=first["feature"])

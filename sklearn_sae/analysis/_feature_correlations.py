@@ -114,6 +114,13 @@ def feature_correlations(
         If `X`, `Y` or `metadata` have different numbers of rows, both `Y` and `metadata` are given, or more than 20
         million pairs reach `min_npmi` and `min_count`.
 
+    See Also
+    --------
+    npmi : The matrix itself, without labels and tests.
+    plot_feature_correlations : Draws the result.
+    diff_features : What differs between data sets.
+    sklearn.metrics.normalized_mutual_info_score : Mutual information of two partitions as a whole.
+
     Notes
     -----
     *NPMI* of two features that are active in the shares p and q of the documents, and together in r, is
@@ -271,6 +278,10 @@ def plot_feature_correlations(pairs, *, n_pairs=15, ax=None):
     Returns
     -------
     ax : matplotlib Axes
+
+    See Also
+    --------
+    feature_correlations : Makes the table.
     """
     shown = pairs.head(n_pairs)
     ax = new_axes(ax, height=1 + 0.48 * len(shown))

@@ -46,6 +46,13 @@ def label_similarity(labels, query, *, embedder=None):
     ValueError
         If `query` is empty, there is no label, or the embedder does not return one finite vector a text.
 
+    See Also
+    --------
+    plot_label_similarity : Draws the result.
+    PropertyRetriever : Ranks documents by what labels match.
+    TargetedClustering : Clusters documents by what labels match.
+    sklearn.metrics.pairwise.cosine_similarity : The similarity.
+
     Examples
     --------
     >>> from sklearn_sae.analysis import label_similarity
@@ -80,6 +87,10 @@ def plot_label_similarity(ranking, *, n_labels=15, ax=None):
     Returns
     -------
     ax : matplotlib Axes
+
+    See Also
+    --------
+    label_similarity : Makes the table.
     """
     shown = ranking.head(n_labels)
     ax = new_axes(ax, height=1 + 0.3 * len(shown))

@@ -52,7 +52,10 @@ class PropertyRetriever(BaseEstimator):
 
     See Also
     --------
-    TargetedClustering : Cluster documents by what a query names.
+    TargetedClustering : Clusters documents by what a query names.
+    label_similarity : Ranks the labels alone.
+    plot_search : Draws what was found.
+    sklearn.neighbors.NearestNeighbors : Finds documents that are alike in all features.
 
     Notes
     -----
@@ -104,6 +107,7 @@ class PropertyRetriever(BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Activations, a row a document.
         y : ignored
+            Present because scikit-learn passes it on.
 
         Returns
         -------
@@ -218,6 +222,10 @@ def plot_search(found, *, n_labels=6, ax=None):
     Returns
     -------
     ax : matplotlib Axes
+
+    See Also
+    --------
+    PropertyRetriever : Its `search` makes the table.
     """
     found = found.reset_index(drop=True)
     parts = found[["labels", "contributions"]].explode(["labels", "contributions"]).dropna()

@@ -66,6 +66,12 @@ def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highli
         If a feature does not exist, a label stands for several features, `texts` has another length than `X`, or
         `highlight` is given without `texts`.
 
+    See Also
+    --------
+    plot_top_documents : Draws the result.
+    PretrainedSAETransformer : Its `highlight` marks the words that made a latent active.
+    diff_features : What differs between data sets.
+
     Examples
     --------
     >>> from sklearn.feature_extraction.text import TfidfVectorizer
@@ -125,6 +131,10 @@ def plot_top_documents(documents, *, n_documents=10, width=90, ax=None):
     Returns
     -------
     ax : matplotlib Axes
+
+    See Also
+    --------
+    top_documents : Makes the table.
     """
     shown = documents.groupby("feature", sort=False).head(n_documents).reset_index(drop=True)
     ax = new_axes(ax, height=1 + 0.32 * len(shown), width=11)

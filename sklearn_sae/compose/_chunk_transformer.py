@@ -20,7 +20,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     """Carry a transformer over to long documents: it sees chunks, and its output is pooled back to documents.
 
     An embedding model reads a limited number of words and ignores the rest, and one vector says little of a long
-    text. Chunks are read whole, and each may be about another thing.
+    text. Chunks are read whole, and each may be about another thing. See docs/compose.md.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
         From texts to numbers: an embedder, a pipeline of embedder and autoencoder, an annotator with an `encoder`. A
         clone of it is fitted on the chunks.
     max_words : int, default=150
-        The most words in a chunk. all-MiniLM-L6-v2, say, reads 256 word pieces, about 190 words of English. A word is
-        what stands between spaces, or a character of Chinese or Japanese.
+        The most words in a chunk: no more than the embedding model reads. A word is what stands between spaces, or a
+        character of Chinese or Japanese.
     overlap : int, default=0
         How many of the last words of a chunk begin the next; less than `max_words`.
     pooling : {"max", "mean"}, default="max"
@@ -47,6 +47,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     See Also
     --------
     PairTransformer : The same for pairs of texts.
+    EmbeddingTransformer : Reads a limited number of words of each text.
 
     Notes
     -----

@@ -19,6 +19,7 @@ class InnerTransformerMixin(TextTransformerMixin):
         Parameters
         ----------
         input_features : ignored
+            Present because scikit-learn passes it on.
 
         Returns
         -------

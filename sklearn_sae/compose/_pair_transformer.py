@@ -36,6 +36,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     See Also
     --------
     ChunkTransformer : The same for long documents.
+    evaluate_hypotheses : Tests annotations of pairs too.
+    sklearn.compose.ColumnTransformer : Transforms columns and sets the outputs side by side.
 
     Notes
     -----

@@ -55,9 +55,8 @@ def make_concept_texts(n_samples=1000, n_concepts=10, *, task="regression", nois
           ``softmax((intercept + concepts @ coef.T) / noise)``.
     noise : float, default=0.5
         The size of the noise in units of `coef`. For a regression, its standard deviation in units of
-        the target; with the default, the true concepts explain roughly 70 to 80 % of the variance. For
-        the others, what the scores are divided by to give log-odds. With 0 the concepts determine the
-        target.
+        the target; for the others, what the scores are divided by to give log-odds. With 0 the concepts
+        determine the target.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same texts and target at every call.
 
@@ -86,13 +85,19 @@ def make_concept_texts(n_samples=1000, n_concepts=10, *, task="regression", nois
     ValueError
         If a parameter is out of its range.
 
+    See Also
+    --------
+    match_hypotheses : Scores what was found of the concepts.
+    sklearn.datasets.fetch_20newsgroups : Real texts, by topic.
+    sklearn.datasets.make_regression : Planted effects of numbers instead of texts.
+
     Notes
     -----
     Each concept is true of 7 to 30 % of the texts. Texts have a mood, so praise comes a little more often
-    with praise and complaints with complaints (correlations up to 0.2). A text has at most five concepts,
-    and never two that contradict each other: a long wait and quick food, friendly and rude staff, high
-    prices and good value, noise and outdoor seats, coming back and falling ill (correlations down to
-    -0.3).
+    with praise and complaints with complaints. A text has at most five concepts, and never two that
+    contradict each other: a long wait and quick food, friendly and rude staff, high prices and good value,
+    noise and outdoor seats, coming back and falling ill. How well simple methods do on these texts is in
+    docs/datasets.md.
 
     The same `random_state` gives the same texts for every `task` and `noise`, and the same coefficients
     for every `n_samples`.

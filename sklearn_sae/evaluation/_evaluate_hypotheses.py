@@ -103,6 +103,13 @@ def evaluate_hypotheses(
         ``task="binary"``; if `hypotheses` has another length than `annotations` has columns; if `groups` has another
         length than `annotations` has rows, a missing label or only one.
 
+    See Also
+    --------
+    discover : Finds hypotheses and tests them on texts held out.
+    match_hypotheses : Compares hypotheses with known ones, without a target.
+    sklearn.model_selection.permutation_test_score : Tests a whole pipeline by shuffling the target.
+    statsmodels.stats.multitest.multipletests : The corrections.
+
     Notes
     -----
     *Separation* is the mean of the target on the rows where the hypothesis holds (annotation 0.5 or more) minus its

@@ -68,6 +68,24 @@ class HypothesisEvaluation:
     class_metrics : DataFrame or None, default=None
         For a multiclass target one row a class, in the order of `table`: `class`, `n_samples` (rows of the class),
         `auc`, `auprc` and `auc_cv` of the class against the rest, and `n_significant`.
+
+    See Also
+    --------
+    evaluate_hypotheses : Returns one.
+    Discovery : Holds one, beside the pipeline that found the hypotheses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_sae import evaluate_hypotheses
+    >>> annotations = np.tile([[0, 1], [1, 0], [1, 1], [0, 0]], (25, 1))
+    >>> evaluation = evaluate_hypotheses(annotations, 3 + annotations[:, 0] + np.arange(100) / 100)
+    >>> evaluation.table[["hypothesis", "separation_score", "significant"]].round(2)
+         hypothesis  separation_score  significant
+    0  hypothesis 0              1.00         True
+    1  hypothesis 1             -0.01        False
+    >>> evaluation.metrics["n_significant"], evaluation.notes
+    (1, ())
     """
 
     table: pd.DataFrame
@@ -81,7 +99,12 @@ class HypothesisEvaluation:
     class_metrics: pd.DataFrame | None = None
 
     def summary(self):
-        """Return the counts, the fit and, unless they are classical, the standard errors, a line each."""
+        """Return the counts, the fit and, unless they are classical, the standard errors, a line each.
+
+        Returns
+        -------
+        summary : str
+        """
         m = self.metrics
         unit = "hypotheses" if self.task != "multiclass" else "pairs of class and hypothesis"
         if "r2" in m:

@@ -43,6 +43,20 @@ class HypothesisMatching:
 
     threshold : float
         The correlation from which a hypothesis counts as recovered.
+
+    See Also
+    --------
+    match_hypotheses : Returns one.
+
+    Examples
+    --------
+    >>> from sklearn_sae import match_hypotheses
+    >>> matching = match_hypotheses([[1, 0], [0, 0], [1, 1], [0, 1]], [[1], [0], [1], [0]])
+    >>> matching.table
+              found     reference  correlation   f1  recovered
+    0  hypothesis 0  hypothesis 0          1.0  1.0       True
+    >>> matching.metrics["precision"], matching.metrics["recall"]
+    (0.5, 1.0)
     """
 
     table: pd.DataFrame
@@ -51,7 +65,12 @@ class HypothesisMatching:
     threshold: float
 
     def summary(self):
-        """Return the counts and scores in one sentence."""
+        """Return the counts and scores in one sentence.
+
+        Returns
+        -------
+        summary : str
+        """
         m = self.metrics
         return (
             f"{m['n_recovered']} of {m['n_reference']} recovered by {m['n_found']} found (correlation >= "
@@ -115,6 +134,12 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
     ValueError
         If annotations are empty, not 2-D, or not numbers from -1 to 1 or NaN; if `found` and `reference` have not the
         same number of rows; if names are not one a column.
+
+    See Also
+    --------
+    evaluate_hypotheses : Tests hypotheses against a target.
+    make_concept_texts : Texts whose true hypotheses are known.
+    scipy.optimize.linear_sum_assignment : The assignment of one to the other.
 
     Notes
     -----

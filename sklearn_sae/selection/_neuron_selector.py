@@ -22,6 +22,8 @@ from sklearn_sae.utils._validation import check_target, check_target_varies, ref
 class NeuronSelector(SelectorMixin, BaseEstimator):
     """Keep the neurons whose activations best predict a target.
 
+    Activations may be sparse; they are never densified. See docs/selection.md for which method suits what.
+
     Parameters
     ----------
     n_neurons : int, default=20
@@ -56,8 +58,8 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         See the notes for what this does not promise.
 
     n_resamples : int, default=0
-        Number of random halves of the rows on which to choose again, for `stability_`; 100 is customary. They come
-        in complementary pairs. What is kept does not depend on them.
+        Number of random halves of the rows on which to choose again, for `stability_`; 100 is customary [6]_. They
+        come in complementary pairs. What is kept does not depend on them.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the random halves. Nothing else is random: ties go to the smaller index.
@@ -112,6 +114,14 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         If fewer than `n_neurons` neurons vary (and have a defined score). All that do are kept, so that a search over
         sizes can go on.
 
+    See Also
+    --------
+    TopKSAETransformer : Makes the activations, and may be trained for the same target.
+    KeywordHypothesisAnnotator, LLMHypothesisAnnotator : Name the neurons that are kept.
+    sklearn.feature_selection.SelectFromModel : Selection by the coefficients of any model.
+    sklearn.feature_selection.SelectKBest : Selection by a score of each feature on its own.
+    sklearn.feature_selection.SequentialFeatureSelector : Stepwise selection by cross-validation of any model.
+
     Notes
     -----
     The lasso path is followed exactly from its first neuron until `n_neurons` are active, with no penalty to choose.
@@ -138,7 +148,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     ``TopKSAETransformer(target_weight=...)``): then all of them are too small, and only unseen rows tell. They assume
     independent rows of equal variance, and see no effect that is not linear.
 
-    The (n_features, n_features) matrix of correlations is never formed, nor are the zeros of a sparse `X` filled in.
+    The (n_features, n_features) matrix of correlations is never formed.
 
     References
     ----------
