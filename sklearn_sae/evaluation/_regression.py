@@ -102,19 +102,19 @@ def _separating(A, y):
     Maximum likelihood for the others is that without these columns and without the rows where they are not what they
     are elsewhere. If it is not finite either, all columns are returned.
     """
-    finite, left = np.ones(A.shape[1], dtype=bool), np.ones(len(y), dtype=bool)
+    finite, rows = np.ones(A.shape[1], dtype=bool), np.ones(len(y), dtype=bool)
     for j, column in enumerate(A.T):
         for usual in (-1, 0, 1):
             other = column != usual
             if other.any() and np.ptp(y[other]) == 0:
                 finite[j] = False
-                left &= ~other
-    if finite.all() or not left.any() or np.ptp(y[left]) == 0:
+                rows &= ~other
+    if finite.all() or not rows.any() or np.ptp(y[rows]) == 0:
         return np.ones_like(finite)
-    finite[finite] = independent_columns(A[np.ix_(left, finite)])
-    if not finite.any() or finite.sum() + 1 >= left.sum():
+    finite[finite] = independent_columns(A[np.ix_(rows, finite)])
+    if not finite.any() or finite.sum() + 1 >= rows.sum():
         return np.ones_like(finite)
-    penalized = logistic(_standardized(A[np.ix_(left, finite)])[0], y[left])[1]
+    penalized = logistic(_standardized(A[np.ix_(rows, finite)])[0], y[rows])[1]
     return np.ones_like(finite) if penalized else ~finite
 
 
@@ -170,15 +170,15 @@ def sandwich(X, residuals, weights, groups=None):
        (2015).
     """
     n, k = X.shape
-    pull = X @ np.linalg.inv((X * weights[:, None]).T @ X)  # of each row on each coefficient
+    sensitivity = X @ np.linalg.inv((X * weights[:, None]).T @ X)  # of each coefficient to the residual of each row
     if groups is None:
-        left = 1 - weights * (pull * X).sum(axis=1)
-        alone = left < 1e-9
-        influences = pull * (residuals / np.where(alone, 1, left))[:, None]
-        influences[alone] = np.where(np.abs(pull[alone]) > 1e-9 * np.abs(pull).max(axis=0), np.nan, 0)
+        slack = 1 - weights * (sensitivity * X).sum(axis=1)  # 1 less the row's leverage
+        alone = slack < 1e-9
+        influences = sensitivity * (residuals / np.where(alone, 1, slack))[:, None]
+        influences[alone] = np.where(np.abs(sensitivity[alone]) > 1e-9 * np.abs(sensitivity).max(axis=0), np.nan, 0)
         return (influences**2).sum(axis=0)
     n_groups = groups.max() + 1
-    influences = np.column_stack([np.bincount(groups, column) for column in (pull * residuals[:, None]).T])
+    influences = np.column_stack([np.bincount(groups, column) for column in (sensitivity * residuals[:, None]).T])
     return n_groups / (n_groups - 1) * (n - 1) / (n - k) * (influences**2).sum(axis=0)
 
 

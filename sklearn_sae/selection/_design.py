@@ -64,8 +64,8 @@ def intercept_and_controls(n_samples, controls=None, sample_weight=None):
     spread = np.linalg.norm(centered, axis=0)
     centered = centered[:, spread > _CONSTANT * np.abs(mean)]
     centered /= np.linalg.norm(centered, axis=0)
-    left, singular, _ = np.linalg.svd(centered, full_matrices=False)
-    return np.hstack([root, left[:, singular > _DEPENDENT * singular.max(initial=0)]])
+    directions, singular, _ = np.linalg.svd(centered, full_matrices=False)
+    return np.hstack([root, directions[:, singular > _DEPENDENT * singular.max(initial=0)]])
 
 
 def standardize(X, basis=None):
@@ -111,9 +111,9 @@ def standardize(X, basis=None):
     if basis.shape[1] > 1:
         controls = basis[:, 1:]
         on_controls = controls.T @ values - np.multiply.outer(root @ controls, loadings[0])
-        left = 1 - (on_controls**2).sum(axis=0)  # of a variance of 1
-        live &= left > _EXPLAINED
-        factor = np.divide(1.0, np.sqrt(np.maximum(left, 0.0)), out=np.zeros(n_neurons), where=live)
+        unexplained = 1 - (on_controls**2).sum(axis=0)  # share of the variance, which is 1
+        live &= unexplained > _EXPLAINED
+        factor = np.divide(1.0, np.sqrt(np.maximum(unexplained, 0.0)), out=np.zeros(n_neurons), where=live)
         if issparse(X):
             values.data *= factor[columns]
         else:

@@ -356,8 +356,8 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         else:
             tie_break = np.zeros(X.shape[1])
             if self.method == "separation":
-                left = targets * spread / basis[:, :1]  # of the targets, in their units
-                scores = separation_scores(X, left, self.n_top, sample_weight)
+                residuals = targets * spread / basis[:, :1]  # in the units of the target
+                scores = separation_scores(X, residuals, self.n_top, sample_weight)
             else:
                 scores = self._called_scores(X, values)
 

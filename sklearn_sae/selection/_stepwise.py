@@ -29,21 +29,21 @@ def stepwise_scores(design, correlations, n_steps):
         of them.
     """
     n_targets, n_neurons = correlations.shape
-    left = correlations.copy()  # covariances of the neurons with the targets' residuals
+    covariance = correlations.copy()  # of the neurons with the targets' residuals, (n_targets, n_neurons)
     unexplained = design.live.astype(np.float64)  # share of each neuron's variance beyond the chosen ones
     factor = np.empty((n_steps, n_neurons))  # covariances of the neurons with each orthogonal direction
     on_direction = np.empty((n_steps, n_targets))
     chosen = []
     for step in range(n_steps):
         free = unexplained > _COLLINEAR
-        gains = np.divide((left**2).sum(axis=0), unexplained, out=np.zeros(n_neurons), where=free)
+        gains = np.divide((covariance**2).sum(axis=0), unexplained, out=np.zeros(n_neurons), where=free)
         if gains.max() <= _ROUNDING:
             break
         j = int(np.argmax(gains >= gains.max() * (1 - _TIE)))
         row = design.covariance(design.residual(j)) - factor[:step, j] @ factor[:step]
         factor[step] = row / np.sqrt(unexplained[j])
-        on_direction[step] = left[:, j] / np.sqrt(unexplained[j])
-        left -= np.outer(on_direction[step], factor[step])
+        on_direction[step] = covariance[:, j] / np.sqrt(unexplained[j])
+        covariance -= np.outer(on_direction[step], factor[step])
         unexplained -= factor[step] ** 2
         unexplained[j] = 0.0
         chosen.append(j)
