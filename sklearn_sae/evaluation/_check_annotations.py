@@ -24,7 +24,7 @@ def check_annotations(annotations, hypotheses=None, *, name="annotations", names
     """
     if hypotheses is None and hasattr(annotations, "columns"):
         hypotheses = [str(column) for column in annotations.columns]
-    if isinstance(annotations, pd.DataFrame):  # two columns may have one name
+    if isinstance(annotations, pd.DataFrame):  # because two columns may have the same name
         annotations = annotations.set_axis(range(annotations.shape[1]), axis="columns")
     shape = np.shape(annotations)
     if len(shape) != 2:

@@ -1,4 +1,4 @@
-"""The table of a multiclass target as it is shown: a row a hypothesis, a column a class."""
+"""The printed table of a multiclass target, with a row a hypothesis and a column a class."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 from sklearn_sae.utils._tables import LEAST_ROOM, WIDTH, table_lines
 
-_MAX_LABEL = 14  # characters of a class in a printed heading; the table itself holds the whole
+_MAX_LABEL = 14  # The heading of a class is cut to so many characters.
 
 
 class ClassColumns(NamedTuple):
-    """The columns of the table, each a heading and its cells: two lines a hypothesis, and two of the class below."""
+    """The columns of the table: a heading and its cells each, of two lines a hypothesis and two of the class below."""
 
-    names: tuple  # (str, list of str): what the lines are
+    names: tuple  # (str, list of str) which says what the lines are
     classes: list  # of (str, list of str)
     more: list  # of (str, list of str)
     sentences: list  # of str
@@ -25,18 +25,18 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
     Parameters
     ----------
     table, class_metrics : DataFrame
-        Of an evaluation.
+        Those of an evaluation.
     more : dict of str to list of str
-        More columns, of cells as `table` has rows, to stand behind the classes.
+        Columns that stand behind the classes, with one cell for each row of `table`.
     names : (str, str), default=("sep.", "coef")
-        Of the separation, and of the coefficient, which has a star if it is significant.
+        The names of the separation and of the coefficient. A significant coefficient has a star.
 
     Returns
     -------
     columns : ClassColumns
     """
     codes, classes = pd.factorize(table["class"])
-    again = table.groupby([codes, "hypothesis"]).cumcount()  # two hypotheses may have one name
+    again = table.groupby([codes, "hypothesis"]).cumcount()  # tells hypotheses of one name apart
     hypothesis = table.groupby(["hypothesis", again], sort=False).ngroup().to_numpy()
     rows = np.unique(hypothesis, return_index=True)[1]
     cells = np.full((len(classes), len(rows)), "", dtype=object)
@@ -61,7 +61,7 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
 
 
 def class_lines(columns, *, width=WIDTH):
-    """Return the lines of a table with these `ClassColumns`, in several parts where the classes do not fit."""
+    """Return the lines of a table with these `ClassColumns`; classes that do not fit follow in further parts."""
     names, classes, more, sentences = columns
     classes = [(_shortened(label), cells) for label, cells in classes]
     room = width - LEAST_ROOM - sum(map(_size, [names, *more]))

@@ -1,4 +1,4 @@
-"""Correlations between annotations, gaps left out pair by pair."""
+"""Correlations between annotations, in which each pair of columns uses the rows where both have an answer."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def correlations(A, B):
     Parameters
     ----------
     A : ndarray of shape (n_samples, n_columns_a)
-        May hold NaN, as may `B`.
+        `A` and `B` may have NaN.
     B : ndarray of shape (n_samples, n_columns_b)
 
     Returns
@@ -27,7 +27,7 @@ def correlations(A, B):
 
 
 def _centered(A):
-    """Return the columns less their means, with 0 for NaN, and 1 where there was a number."""
+    """Return the columns minus their means, with 0 in place of NaN, and an array with 1 where there is a number."""
     answered = ~np.isnan(A)
     means = np.where(answered, A, 0).sum(axis=0) / np.maximum(answered.sum(axis=0), 1)
     return np.where(answered, A - means, 0.0), answered.astype(np.float64)

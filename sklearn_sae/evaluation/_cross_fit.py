@@ -1,4 +1,4 @@
-"""How well the joint regression predicts rows that it was not fitted to."""
+"""The score of the joint regression on rows to which it was not fitted."""
 
 import numpy as np
 from sklearn.metrics import r2_score, roc_auc_score
@@ -15,7 +15,7 @@ def cross_fit_r2(A, y, groups=None):
     Parameters
     ----------
     A : ndarray of shape (n_samples, n_columns)
-        NaN where no answer came; the mean of the rows fitted to stands in.
+        NaN where no answer came. The mean of the column in the training folds takes its place.
     y : ndarray of shape (n_samples,)
     groups : ndarray of int of shape (n_samples,), optional
         Rows of one group stay in one fold.
@@ -23,7 +23,8 @@ def cross_fit_r2(A, y, groups=None):
     Returns
     -------
     r2 : float
-        Over all rows at once, as folds may be small; NaN with too few rows for the columns.
+        The score is of all rows at once because folds may be small. It is NaN where there are too few rows for the
+        columns.
     """
     n_folds = min(_N_FOLDS, len(y) if groups is None else groups.max() + 1)
     folds = GroupKFold(n_folds) if groups is not None else KFold(n_folds, shuffle=True, random_state=0)
@@ -44,8 +45,8 @@ def cross_fit_auc(A, y, groups=None):
     Returns
     -------
     auc : float
-        Mean over the folds that have both classes, as predictions of different fits are not to be ranked together; NaN
-        with too few rows.
+        The mean over the folds that have both classes, because predictions of different fits cannot be ranked
+        together. It is NaN where there are too few rows.
     """
     n_folds = min(_N_FOLDS, *np.bincount(y.astype(int)), *([] if groups is None else [groups.max() + 1]))
     if n_folds < 2:
@@ -62,7 +63,7 @@ def cross_fit_auc(A, y, groups=None):
 
 
 def _designs(train, test):
-    """Return both with a column of ones and without gaps; columns that `train` cannot tell apart are left out."""
+    """Return both parts with a column of ones and without NaN or the columns that `train` cannot tell apart."""
     answered = ~np.isnan(train)
     means = np.where(answered, train, 0).sum(axis=0) / np.maximum(answered.sum(axis=0), 1)
     train, test = (np.where(np.isnan(rows), means, rows) for rows in (train, test))

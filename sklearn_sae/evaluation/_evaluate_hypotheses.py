@@ -16,10 +16,9 @@ from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_par
 from sklearn_sae.utils._validation import check_groups, check_target, check_target_varies
 
 _FEW_GROUPS = 20
-_NEARLY_SAME = (
-    0.8  # absolute correlation; two such hypotheses inflate the variance of each other's coefficient 2.8 times
-)
-_MAX_PAIRS = 5  # named in a note
+# Two hypotheses of this absolute correlation inflate the variance of each other's coefficient 2.8 times.
+_NEARLY_SAME = 0.8
+_MAX_PAIRS = 5  # A note names so many pairs.
 
 
 @validate_params(
@@ -55,9 +54,9 @@ def evaluate_hypotheses(
     Parameters
     ----------
     annotations : array-like, DataFrame or sparse matrix of shape (n_samples, n_hypotheses)
-        1 where a hypothesis holds for a text and 0 where it does not, or any number between (a soft annotation). For
-        pairs of texts, 1 where it holds for the first text only, -1 for the second only and 0 for both or neither; the
-        target is then whether the first wins (1 or 0), or its lead over the second. NaN where no answer came.
+        1 where a hypothesis holds for a text, 0 where it does not, any number between for a soft annotation, and NaN
+        where no answer came. For pairs of texts, 1 where it holds for the first text only, -1 for the second only and 0
+        for both or neither; the target is then whether the first wins (1 or 0), or its lead over the second.
 
     y : array-like of shape (n_samples,)
         Target: numbers, or labels of any kind.
@@ -79,16 +78,16 @@ def evaluate_hypotheses(
         Level of significance after correction, between 0 and 1.
 
     groups : array-like of shape (n_samples,), default=None
-        Labels of what rows have in common: the author, the restaurant. Texts of one group tend to agree, and then tell
-        less than as many texts of different groups. With `groups`, all p-values and intervals are cluster-robust, and
-        the cross-fitted score keeps each group in one fold.
+        Labels of what rows have in common, such as the author or the restaurant. Texts of one group tend to agree, and
+        then tell less than as many texts of different groups. With `groups`, all p-values and intervals are
+        cluster-robust, and the cross-fitted score keeps each group in one fold.
 
     robust : bool, default=False
         Whether the regression's standard errors hold where the target scatters more in some rows than in others (HC3).
         `groups` has that already. Separation does not assume equal scatter in any case.
 
     confidence : float, default=0.95
-        Level of the confidence intervals, each for itself: they are not corrected for the number of hypotheses.
+        Level of each confidence interval. The intervals are not corrected for the number of hypotheses.
 
     Returns
     -------
@@ -264,11 +263,11 @@ def evaluate_hypotheses(
 
 
 class _Notes:
-    """Collects sentences that name hypotheses; one that holds of several classes is said once."""
+    """Sentences that name hypotheses, in which one that holds for several classes occurs once."""
 
     def __init__(self, hypotheses):
         self.names = [repr(name if len(name) <= 60 else name[:59] + "…") for name in hypotheses]
-        self._classes = {}  # by sentence
+        self._classes = {}  # the classes by sentence
 
     def add(self, sentence, which=(), *, label=None):
         names = ", ".join(self.names[j] for j in np.flatnonzero(which))
@@ -315,7 +314,7 @@ def _count_groups(A, groups, notes):
         raise ValueError("groups has one label in all rows with an answer; standard errors need two groups or more.")
     if n_groups < _FEW_GROUPS:
         notes.add(f"With {n_groups} groups the p-values are approximate and tend to be too small")
-    # An annotation that is 1 in a single group, say, has a clustered error near zero, whatever its true one.
+    # The clustered error of an annotation that varies in a single group is near zero, whatever the true error.
     n_varied = np.array([min(len(np.unique(groups[~np.isnan(a) & (a != usual)])) for usual in (-1, 0, 1)) for a in A.T])
     few = (n_varied < FEW) & (n_varied > 0)
     if few.any():
@@ -324,7 +323,7 @@ def _count_groups(A, groups, notes):
 
 
 def _redundancy(A, notes):
-    """Return each hypothesis's largest absolute correlation with another, and note pairs that say nearly the same."""
+    """Return the largest absolute correlation of each hypothesis with another, and note the pairs above a limit."""
     between = np.abs(correlations(A, A))
     np.fill_diagonal(between, np.nan)
     pairs = np.argwhere(np.triu(np.nan_to_num(between)) >= _NEARLY_SAME)
@@ -337,9 +336,9 @@ def _redundancy(A, notes):
 
 
 def _one_against_rest(target):
-    """Yield (class or None, y, unit of y) of each question that the target poses."""
+    """Yield (class or None, y, unit of y) for the target, or for each of its classes against the rest."""
     if target.task == "regression":
-        # A power of two, so that nothing is rounded; in this unit no square leaves the range of floats.
+        # The unit is a power of two, so that nothing is rounded. In it no square leaves the range of floats.
         unit = np.ldexp(1.0, np.frexp(np.abs(target.values).max())[1] - 1)
         yield None, target.values / unit, unit
     else:

@@ -1,4 +1,4 @@
-"""The result of an evaluation, and how it is shown."""
+"""The result of an evaluation, which prints as a table."""
 
 from dataclasses import dataclass
 from html import escape
@@ -33,12 +33,12 @@ class HypothesisEvaluation:
         - `separation_score`: mean target where it holds minus mean target where it does not, in units of the target;
           for classes a difference of proportions. For pairs, half the difference between holding for the first text
           and for the second.
-        - `separation_pvalue`: of Welch's t-test for that difference, or of one that heeds groups.
+        - `separation_pvalue`: the p-value of Welch's t-test for that difference, or of a cluster-robust one.
         - `separation_ci_low`, `separation_ci_high`: its confidence interval, from the same test.
         - `effect_size`: the separation without a unit; Cohen's d, for classes Cohen's h.
-        - `regression_coef`: in the joint regression on all hypotheses; for classes, log-odds.
+        - `regression_coef`: its coefficient in the joint regression on all hypotheses; for classes, log-odds.
         - `regression_se`: standard error of that coefficient.
-        - `regression_pvalue`: of that coefficient, before correction.
+        - `regression_pvalue`: the p-value of that coefficient, before correction.
         - `regression_ci_low`, `regression_ci_high`: its confidence interval.
         - `prevalence`: share of the answered rows where it holds.
         - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
@@ -51,22 +51,22 @@ class HypothesisEvaluation:
         - `n_significant`: number of rows of `table` that are significant.
         - `n_hypotheses`: number of hypotheses.
         - `threshold`: the uncorrected p-value below which a row is significant.
-        - `n_samples`: number of rows of the data with at least one answer; `n_groups`, with groups, of these.
+        - `n_samples`: number of rows of the data with at least one answer; with groups also `n_groups`, their number.
 
     task : str
         "regression", "binary" or "multiclass".
     correction : str
         The correction for multiple tests.
     alpha : float
-        The level that it keeps to.
+        The level of significance after correction.
     notes : tuple of str
-        Why statistics are missing or come from another method, one sentence each.
+        Sentences that say why statistics are missing or come from another method.
     standard_errors : {"classical", "HC3", "clustered"}, default="classical"
-        Those of the joint regression; "clustered" ones are of the separation too.
+        The standard errors of the joint regression; "clustered" ones are those of the separation too.
     confidence : float, default=0.95
         Level of each confidence interval.
     class_metrics : DataFrame or None, default=None
-        For a multiclass target one row a class, in the order of `table`: `class`, `n_samples` (rows of the class),
+        For a multiclass target, one row a class in the order of `table`: `class`, `n_samples` (rows of the class),
         `auc`, `auprc` and `auc_cv` of the class against the rest, and `n_significant`.
 
     See Also

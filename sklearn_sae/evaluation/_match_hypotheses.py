@@ -1,4 +1,4 @@
-"""Which hypotheses of a reference were found."""
+"""The hypotheses of a reference that were found."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -26,7 +26,7 @@ class HypothesisMatching:
         One row a pair, highest correlation first; a hypothesis that is in no pair has no row. Columns:
 
         - `found`, `reference`: the two hypotheses.
-        - `correlation`: of their annotations.
+        - `correlation`: the correlation of their annotations.
         - `f1`: F1 of the found annotation for the reference one.
         - `recovered`: bool; whether the correlation is at least `threshold`.
 
@@ -39,7 +39,7 @@ class HypothesisMatching:
         - `n_recovered`, `n_found`, `n_reference`: numbers of hypotheses.
 
     correlations : DataFrame of shape (n_found, n_reference)
-        Of every found with every reference annotation; NaN where one of the two is constant.
+        Correlations of every found with every reference annotation; NaN where one of the two is constant.
 
     threshold : float
         The correlation from which a hypothesis counts as recovered.
@@ -116,7 +116,7 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
         answer came.
 
     reference : array-like, DataFrame or sparse matrix of shape (n_samples, n_reference)
-        Annotations by the hypotheses to be found, of the same texts in the same order: planted concepts, say.
+        Annotations by the hypotheses to be found, such as planted concepts, of the same texts in the same order.
 
     threshold : float, default=0.5
         The correlation of a pair's annotations from which its reference hypothesis counts as recovered.
@@ -198,7 +198,7 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
             "reference": [reference_names[j] for j in columns],
             "correlation": between[rows, columns],
             "f1": [_annotation_f1(found[:, i], reference[:, j]) for i, j in zip(rows, columns, strict=True)],
-            "recovered": between[rows, columns] >= threshold - 1e-12,  # 1, but for rounding, is 1
+            "recovered": between[rows, columns] >= threshold - 1e-12,  # tolerates a rounding error of a perfect 1
         }
     )
     n_found, n_reference, n_recovered = found.shape[1], reference.shape[1], int(table["recovered"].sum())
@@ -217,7 +217,7 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
 
 
 def _annotation_f1(found, reference):
-    """Return F1 on the rows with both answers; an answer of the other sign counts as a miss and as a false one."""
+    """Return F1 on the rows with both answers; an answer of the other sign counts as a miss and a false positive."""
     both = ~np.isnan(found) & ~np.isnan(reference)
     found, reference = (np.sign(a[both]) * (np.abs(a[both]) >= 0.5) for a in (found, reference))
     n_alike = ((found == reference) & (found != 0)).sum()

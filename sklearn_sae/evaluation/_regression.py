@@ -1,4 +1,4 @@
-"""The joint regression on all hypotheses: least squares, or logistic with Firth's penalty under separation."""
+"""The joint regression on all hypotheses: least squares or logistic regression, with Firth's penalty if needed."""
 
 import warnings
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2, t
 
-_COLLINEAR = 1e-5  # share of a column's length that the columns before it must leave unexplained
-_EXACT = 1e-10  # share of the target's spread below which a residual is rounding
-_DIVERGED = 1e5  # standard error, of a column in standard units, from which log-odds have no finite estimate
+_COLLINEAR = 1e-5  # A column is independent if the columns before it leave this share of its length unexplained.
+_EXACT = 1e-10  # A residual below this share of the target's spread is a rounding error.
+_DIVERGED = 1e5  # Log-odds with a larger standard error, of a standardized column, have no finite estimate.
 
 
 class Fit(NamedTuple):
-    """A joint regression, the intercept left out."""
+    """A joint regression without its intercept."""
 
     coef: np.ndarray  # (n_columns,)
     se: np.ndarray  # (n_columns,) standard errors
     pvalues: np.ndarray  # (n_columns,)
-    low: np.ndarray  # (n_columns,) of the confidence interval
-    high: np.ndarray  # (n_columns,)
+    low: np.ndarray  # (n_columns,) lower limits of the confidence intervals
+    high: np.ndarray  # (n_columns,) upper limits
     predicted: np.ndarray  # (n_samples,)
-    penalized: bool = False  # by Firth's method
+    penalized: bool = False  # whether the estimates are Firth's
 
 
 def independent_columns(A):
@@ -40,7 +40,7 @@ def independent_columns(A):
     for j, column in enumerate(centered.T):
         basis = orthonormal[: kept.sum()]
         rest = column - basis.T @ (basis @ column)
-        rest -= basis.T @ (basis @ rest)  # once more, for what rounding left
+        rest -= basis.T @ (basis @ rest)  # a second pass removes what rounding left
         length = np.linalg.norm(rest)
         if length > _COLLINEAR * max(np.linalg.norm(column), np.abs(A[:, j]).max()):
             orthonormal[kept.sum()] = rest / length
@@ -51,7 +51,7 @@ def independent_columns(A):
 def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
     """Regress `y` on a constant and the independent columns of `A` by ordinary least squares.
 
-    Standard errors are classical, HC3 (`robust`) or clustered (`groups`: ndarray of int from 0).
+    Standard errors are classical, HC3 (`robust`) or clustered (`groups`, an ndarray of int from 0).
     """
     X, scale = _standardized(A)
     coef = least_squares(X, y)
@@ -64,7 +64,7 @@ def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
             variances = np.diag(np.linalg.inv(X.T @ X)) * (residuals @ residuals / df)
     fit = _wald(coef, variances, predicted, df if groups is None else groups.max(), confidence)
     if residuals.std() <= _EXACT * y.std() + 1e-14 * np.abs(y).max():
-        # No error is left to compare with: a coefficient is certain, or rounding.
+        # The fit is exact, so a coefficient is either certain or a rounding error.
         pvalues = np.where(np.abs(fit.coef) > 1e-6 * y.std(), 0.0, 1.0)
         fit = fit._replace(pvalues=pvalues, se=np.zeros_like(fit.se), low=fit.coef, high=fit.coef)
     return _unscaled(fit, scale)
@@ -73,10 +73,11 @@ def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
 def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
     """Regress 0/1 `y` on a constant and the independent columns of `A` by logistic regression.
 
-    Maximum likelihood with Wald tests, their standard errors classical, HC3 (`robust`) or clustered (`groups`: ndarray
-    of int from 0). Where it has no finite maximum, because a combination of the columns separates the classes fully or
-    in part, Firth's penalized likelihood with likelihood-ratio tests and the intervals that these give. They do not
-    heed groups; with `groups` there are Wald tests of the columns that have a finite maximum, and NaN for the others.
+    Coefficients are those of maximum likelihood, with Wald tests. Standard errors are classical, HC3 (`robust`) or
+    clustered (`groups`, an ndarray of int from 0). The likelihood has no finite maximum where a combination of the
+    columns separates the classes fully or in part. Coefficients are then those of Firth's penalized likelihood, with
+    likelihood-ratio tests and the intervals that these give. There is no such test for rows in groups, so with `groups`
+    the columns that have a finite maximum get Wald tests and the others NaN.
     """
     X, scale = _standardized(A)
     coef, penalized = logistic(X, y)
@@ -97,10 +98,10 @@ def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
 
 
 def _separating(A, y):
-    """Return which columns have no finite log-odds: those that hold, or do not, in one class only.
+    """Return which columns have no finite log-odds because they hold, or do not hold, in one class only.
 
-    Maximum likelihood for the others is that without these columns and without the rows where they are not what they
-    are elsewhere. If it is not finite either, all columns are returned.
+    The maximum likelihood of the others is that without these columns, and without the rows where these columns differ
+    from their usual value. If that is not finite either, all columns are returned.
     """
     finite, rows = np.ones(A.shape[1], dtype=bool), np.ones(len(y), dtype=bool)
     for j, column in enumerate(A.T):
@@ -134,28 +135,28 @@ def logistic(X, y):
             result = sm.Logit(y, X).fit(disp=False, maxiter=50)
         except (np.linalg.LinAlgError, PerfectSeparationError):
             result = None
-    # Far out on a flat likelihood, steps become too small to count as such.
+    # A flat likelihood counts as converged far out, because its steps are small there.
     if result is not None and result.mle_retvals["converged"] and result.bse.max() < _DIVERGED:
         return result.params, False
     return fit_firth(X, y)[0], True
 
 
 def sandwich(X, residuals, weights, groups=None):
-    """Return the variances of coefficients that hold where rows scatter unlike each other, or go together in groups.
+    """Return variances of coefficients that are valid where rows scatter unequally or are dependent within groups.
 
-    HC3 [1]_, or CR1 with `groups` [2]_. statsmodels has these for least squares; for its logistic regression "HC3" is
-    HC0.
+    They are HC3 [1]_, or CR1 with `groups` [2]_. statsmodels has these for least squares, but the "HC3" of its logistic
+    regression is HC0.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        With its column of ones.
+        The columns, with the column of ones.
     residuals : ndarray of shape (n_samples,)
-        Of the target itself, for logistic regression too.
+        Residuals of the target itself, for logistic regression too.
     weights : ndarray of shape (n_samples,)
-        Of the rows in the information: 1 for least squares, p (1 - p) for logistic regression.
+        Weights of the rows in the information: 1 for least squares, p (1 - p) for logistic regression.
     groups : ndarray of int of shape (n_samples,), optional
-        From 0 to the number of groups less one.
+        Groups from 0 to their number less one.
 
     Returns
     -------
@@ -172,7 +173,7 @@ def sandwich(X, residuals, weights, groups=None):
     n, k = X.shape
     sensitivity = X @ np.linalg.inv((X * weights[:, None]).T @ X)  # of each coefficient to the residual of each row
     if groups is None:
-        slack = 1 - weights * (sensitivity * X).sum(axis=1)  # 1 less the row's leverage
+        slack = 1 - weights * (sensitivity * X).sum(axis=1)  # 1 minus the leverage of the row
         alone = slack < 1e-9
         influences = sensitivity * (residuals / np.where(alone, 1, slack))[:, None]
         influences[alone] = np.where(np.abs(sensitivity[alone]) > 1e-9 * np.abs(sensitivity).max(axis=0), np.nan, 0)
@@ -183,7 +184,7 @@ def sandwich(X, residuals, weights, groups=None):
 
 
 def _wald(coef, variances, predicted, df, confidence):
-    """Return the fit with tests and intervals by Student's t (the normal for infinite `df`), less the intercept."""
+    """Return the fit without its intercept, with tests and intervals by Student's t (normal for infinite `df`)."""
     coef, se = coef[1:], np.sqrt(variances[1:])
     with np.errstate(all="ignore"):
         pvalues = 2 * t.sf(np.abs(coef) / se, df)
@@ -192,7 +193,7 @@ def _wald(coef, variances, predicted, df, confidence):
 
 
 def _firth_tests(X, y, coef, confidence):
-    """Return p-values, lower and upper limits by the penalized likelihood ratio, less the intercept."""
+    """Return p-values and limits by the penalized likelihood ratio, without those of the intercept."""
     best = _penalized_loglikelihood(X, y, coef)
     p = probabilities(X @ coef)
     errors = np.sqrt(np.diag(np.linalg.inv((X * (p * (1 - p))[:, None]).T @ X)))
@@ -200,8 +201,9 @@ def _firth_tests(X, y, coef, confidence):
     for j in range(1, X.shape[1]):
         free = np.arange(X.shape[1]) != j
 
-        def root(value, free=free, start=coef):  # of the likelihood ratio: nearly linear in the coefficient
-            # A likelihood is flat at its maximum, so a looser tolerance gives the same.
+        def root(value, free=free, start=coef):
+            # The root of the likelihood ratio is nearly linear in the coefficient. The likelihood is flat at its
+            # maximum, so a looser tolerance gives the same value.
             fixed, loglikelihood = fit_firth(X, y, free, start=start, fixed=value, tol=1e-5)
             return np.sqrt(2 * max(best - loglikelihood, 0.0)), fixed
 
@@ -212,9 +214,9 @@ def _firth_tests(X, y, coef, confidence):
 
 
 def _limit(root, coef, j, error, target):
-    """Return where the root of the likelihood ratio reaches `target`, on the side of the estimate that `error` is."""
+    """Return where the root of the likelihood ratio reaches `target`, on the side that the sign of `error` names."""
     step, start = error * target, coef
-    inner, at_inner, outer, at_outer = 0.0, 0.0, None, None  # steps from the estimate, and the root there
+    inner, at_inner, outer, at_outer = 0.0, 0.0, None, None  # steps, and the root after them
     for _ in range(40):
         reached, start = root(coef[j] + step, start=start)
         if abs(reached - target) < 1e-3 * target:
@@ -225,7 +227,7 @@ def _limit(root, coef, j, error, target):
             outer, at_outer = step, reached
         if outer is None:
             step *= min(max(1.05 * target / max(reached, 1e-3), 1.2), 4.0)
-        else:  # false position, kept off the ends
+        else:  # the method of false position, kept away from both ends
             share = (target - at_inner) / (at_outer - at_inner)
             step = inner + (outer - inner) * min(max(share, 0.05), 0.95)
     return coef[j] + step
@@ -237,13 +239,13 @@ def fit_firth(X, y, free=None, *, start=None, fixed=0.0, max_iter=200, tol=1e-8)
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_columns)
-        With its column of ones.
+        The columns, with the column of ones.
     y : ndarray of shape (n_samples,)
-        0 or 1.
+        Zeros and ones.
     free : ndarray of bool of shape (n_columns,), optional
-        Coefficients to estimate; the others are `fixed`. The penalty is that of all columns.
+        Which coefficients to estimate; the others are `fixed`. The penalty is that of all columns.
     start : ndarray of shape (n_columns,), optional
-        Coefficients to start from, 0 by default; those of a fit to more columns save most of the steps.
+        Coefficients to start from, 0 by default. Those of a fit to more columns save most of the steps.
     fixed : float, default=0.0
         The value of the coefficients that are not free.
 
@@ -267,11 +269,11 @@ def fit_firth(X, y, free=None, *, start=None, fixed=0.0, max_iter=200, tol=1e-8)
         leverage = (weighted * np.linalg.solve(information, weighted.T).T).sum(axis=1)
         gradient = X.T @ (y - p + leverage * (0.5 - p))
         step = np.zeros_like(coef)
-        # The gradient is that of 1 + leverage observations a row, so that is the curvature to step by.
+        # The gradient is that of 1 + leverage observations a row, and so is the curvature.
         curvature = (weighted[:, free] * (1 + leverage)[:, None]).T @ weighted[:, free]
         step[free] = np.linalg.solve(curvature, gradient[free])
-        step *= min(1.0, 5.0 / max(np.abs(X @ step).max(), 1e-300))  # in log-odds, so as not to overshoot
-        for _ in range(30):  # halve until the likelihood does not fall
+        step *= min(1.0, 5.0 / max(np.abs(X @ step).max(), 1e-300))  # at most 5 in log-odds
+        for _ in range(30):  # The step is halved until the likelihood does not fall.
             new_value = _penalized_loglikelihood(X, y, coef + step)
             if new_value >= value - 1e-12 * abs(value):
                 break
@@ -298,7 +300,7 @@ def probabilities(eta):
 
 
 def _standardized(A):
-    """Return a column of ones and the columns in standard units (the same model, better conditioned), and the units."""
+    """Return a column of ones beside the standardized columns, which are better conditioned, and the columns' units."""
     scale = A.std(axis=0)
     return np.column_stack([np.ones(len(A)), (A - A.mean(axis=0)) / scale]), scale
 

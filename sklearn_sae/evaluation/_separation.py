@@ -1,50 +1,50 @@
-"""How the target differs between the rows where a hypothesis holds and those where it does not."""
+"""The difference of the target between the rows where a hypothesis holds and those where it does not."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t
 
-FEW = 10  # rows, or groups of rows, on a side; with fewer a test is not to be relied on
+FEW = 10  # A test is not reliable with fewer rows, or groups of rows, on a side.
 
 
 class Separation(NamedTuple):
     """A difference of means, its test and its interval."""
 
     score: float  # NaN where a side has no row
-    pvalue: float  # NaN where a side has fewer than FEW rows and the target does not vary on it, or a single group
-    low: float  # of the confidence interval; NaN where the p-value is
-    high: float
+    pvalue: float  # NaN where a side has one group, or fewer than FEW rows and one target
+    low: float  # lower limit of the confidence interval, NaN where the p-value is NaN
+    high: float  # upper limit
     effect_size: float  # Cohen's d, or Cohen's h of shares
-    reliable: bool  # each side has FEW rows or more, and the target varies on it
+    reliable: bool  # whether each side has FEW rows or more and a target that varies
 
 
 def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
-    """Return the difference of the target's means, with Welch's t-test or one that heeds groups of rows.
+    """Return the difference of the target's means, with Welch's t-test or a cluster-robust one.
 
-    For pairs, rows where it holds for the first text are compared with rows where it holds for the second. Rows of
-    both or neither would be a fair measure only if the first text had no advantage as such; it cancels between the
-    other two. As these differ by twice the effect, the score is half their difference.
+    For pairs, rows where the hypothesis holds for the first text are compared with rows where it holds for the second.
+    Rows where it holds for both or neither are not used because the first text may have an advantage as such, which
+    cancels between the other two. Those differ by twice the effect, so the score is half their difference.
 
     Parameters
     ----------
     annotation : ndarray of shape (n_samples,)
-        Numbers in [-1, 1], or NaN where no answer came. It holds from 0.5 on; at -0.5 and below it holds for the other
-        text of the pair.
+        Numbers in [-1, 1], or NaN where no answer came. The hypothesis holds from 0.5 on. At -0.5 and below it holds
+        for the second text of the pair.
     y : ndarray of shape (n_samples,)
     groups : ndarray of int of shape (n_samples,), optional
-        Rows of one group may be alike; the variance is then the cluster-robust one (CR1) of the regression of `y` on
+        Rows of one group may be alike. The variance is then the cluster-robust one (CR1) of the regression of `y` on
         the two sides, with Student's t of one degree of freedom less than there are groups.
     confidence : float, default=0.95
-        Of the interval.
+        Level of the interval.
     shares : bool, default=False
         Whether `y` is 0 or 1, so that its means are shares and the effect size is Cohen's h.
 
     Returns
     -------
     separation : Separation
-        Where the target does not vary on either side the p-value is 1 for equal and 0 for different means, the limits
-        of the test.
+        Where the target does not vary on either side, the p-value is 1 for equal and 0 for different means, which are
+        the limits of the test.
     """
     first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
     if first.any() and second.any():

@@ -1,4 +1,4 @@
-"""Tables as lines of text."""
+"""Tables printed as lines of text."""
 
 import textwrap
 from functools import partial
@@ -6,24 +6,24 @@ from itertools import zip_longest
 
 import numpy as np
 
-WIDTH = 100  # columns of a printed line
-LEAST_ROOM = 30  # characters of a line that a hypothesis has in any case
-_MAX_LINES = 4  # of a sentence; the table itself holds the whole
+WIDTH = 100  # A printed line has so many characters.
+LEAST_ROOM = 30  # A hypothesis has room for so many characters of a line in any case.
+_MAX_LINES = 4  # A longer sentence is cut.
 
 
 def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
-    r"""Return the lines of a table whose last column, the hypotheses, is wrapped, and cut to four lines.
+    r"""Return the lines of a table whose last column, the hypotheses, is wrapped and cut to four lines.
 
     Parameters
     ----------
     columns : list of (str, list of str)
-        The headings and cells of the other columns, set right; of one without a heading, left. A cell may have
-        several lines, with a ``"\n"`` between.
+        The headings and cells of the other columns. They are set right, in a column without a heading left. A cell may
+        have several lines, with a ``"\n"`` between.
     sentences : iterable of str
     head : str, default="hypothesis"
-        Of the last column.
+        The heading of the last column.
     width : int, default=100
-        Of a line. A hypothesis has room for 30 characters in any case.
+        The width of a line. A hypothesis has room for 30 characters in any case.
 
     Returns
     -------
