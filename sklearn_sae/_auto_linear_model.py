@@ -1,4 +1,4 @@
-"""The last step of the standard pipeline: a linear model that suits the target."""
+"""The last step of the standard pipeline, a linear model that suits the target."""
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,14 +15,14 @@ def _is_classification(estimator):
 
 
 class AutoLinearModel(BaseEstimator):
-    """Least squares for a regression, logistic regression for classes, decided in `fit`.
+    """Least squares for a regression and logistic regression for classes; `fit` decides which.
 
     Attributes
     ----------
     model_ : LinearRegression or LogisticRegression
-        The second is fitted to indices into `classes_`.
+        The fitted model. A `LogisticRegression` is fitted to indices into `classes_`.
     classes_ : ndarray of shape (n_classes,)
-        Only for classes.
+        The classes; absent for a regression.
     """
 
     def fit(self, X, y):

@@ -1,4 +1,4 @@
-"""make_hypothesis_pipeline: the one place that knows every stage."""
+"""The standard pipeline, which joins the stages."""
 
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
@@ -14,7 +14,7 @@ from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._words import TOKEN_PATTERN
 
-_MAX_TERMS = 15_000  # the most frequent; see docs/pipeline.md
+_MAX_TERMS = 15_000  # TF-IDF keeps so many terms, the most frequent ones; docs/pipeline.md says why.
 
 
 def make_hypothesis_pipeline(
@@ -32,7 +32,7 @@ def make_hypothesis_pipeline(
 
     The steps are ``hypotheses`` (an annotator whose ``encoder`` is a pipeline of ``embed``, ``sae``
     and ``select``), ``impute`` (an annotation that got no answer counts as absent) and ``model``. Any
-    parameter of a stage can be set or searched: ``hypotheses__encoder__sae__k``, say.
+    parameter of a stage can be set or searched, such as ``hypotheses__encoder__sae__k``.
 
     Parameters
     ----------
@@ -52,10 +52,9 @@ def make_hypothesis_pipeline(
         What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
         of them with parameters of your own (its ``encoder`` is set here).
     model : estimator or "auto", default="auto"
-        What predicts the target from the annotations; "auto" is least squares for a regression and
-        logistic regression for classes. It learns which from the target, so before `fit` the pipeline does
-        not count as a classifier; for cross-validation with stratified folds pass a
-        `LogisticRegression()`.
+        What predicts the target from the annotations. "auto" is least squares for a regression and logistic regression
+        for classes. The target decides which, so before `fit` the pipeline does not count as a classifier. Pass a
+        `LogisticRegression()` for cross-validation with stratified folds.
     random_state : int, RandomState instance or None, default=None
         Seeds every stage that draws random numbers.
 
@@ -120,7 +119,7 @@ def _annotator(naming, random_state):
 
 
 class CappedSVD(TruncatedSVD):
-    """Truncated SVD of at most as many components as there are features: a few short texts have few words."""
+    """Truncated SVD of at most as many components as there are features, because a few short texts have few words."""
 
     def fit_transform(self, X, y=None):
         """Fit and reduce `X`."""

@@ -106,7 +106,7 @@ def _number(value):
 
 
 def _output(value):
-    # Refused now, not after an hour of work.
+    # A file that cannot be written is refused before the work and not after it.
     path = Path(value)
     if path.suffix.lower() not in (".csv", ".json"):
         raise argparse.ArgumentTypeError(f"{value} ends neither in .csv nor in .json")

@@ -1,4 +1,4 @@
-"""The commands, and what becomes of their errors."""
+"""The commands and the exit status."""
 
 import os
 import shutil
@@ -22,13 +22,13 @@ _LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concept
 def main(argv=None):
     """Run the command line; return the exit status."""
     arguments = make_parser().parse_args(argv)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to stop
+    sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
         try:
             {"demo": _demo, "discover": _discover}[arguments.command](arguments)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read along, `head` say, has seen enough
+        except BrokenPipeError:  # A reader such as `head` has closed the pipe.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
             print(f"sklearn-sae: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn_sae.utils._optional import require
 from sklearn_sae.utils._validation import check_texts
 
-_MOSTLY = 0.5  # a column of which more than this share are numbers was meant to be one of numbers
+_MOSTLY = 0.5  # A column with a larger share of numbers is meant to be one of numbers.
 
 
 def read_columns(path, text, target, *, classes=False):
@@ -106,7 +106,7 @@ def _read_table(path):
 def _read_csv(path):
     with path.open(encoding="utf-8-sig") as lines:
         header = lines.readline()
-    separator = max(",;\t", key=header.count)  # spreadsheets of half the world write semicolons
+    separator = max(",;\t", key=header.count)  # because many spreadsheets write semicolons
     table = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError("rows have more fields than the header; put texts that hold the separator in quotes.")

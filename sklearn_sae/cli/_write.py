@@ -1,4 +1,4 @@
-"""A discovery as a file."""
+"""The file that a discovery is written to."""
 
 import json
 
@@ -35,4 +35,4 @@ def _records(table):
 
 
 def _jsonable(metrics):
-    return json.loads(pd.Series(metrics, dtype=object).to_json())  # NaN to null
+    return json.loads(pd.Series(metrics, dtype=object).to_json())  # turns NaN into null

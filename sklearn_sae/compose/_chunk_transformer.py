@@ -1,4 +1,4 @@
-"""A transformer of texts carried over to long documents."""
+"""A transformer of texts, applied to long documents."""
 
 from numbers import Integral
 
@@ -17,10 +17,10 @@ _POOLING = {"max": pool_max, "mean": pool_mean}
 
 
 class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
-    """Carry a transformer over to long documents: it sees chunks, and its output is pooled back to documents.
+    """Apply a transformer of texts to long documents: it sees chunks, and its output is pooled back to documents.
 
-    An embedding model reads a limited number of words and ignores the rest, and one vector says little of a long
-    text. Chunks are read whole, and each may be about another thing. See docs/compose.md.
+    An embedding model takes a limited number of words and ignores the rest, and one vector says little of a long
+    text. Chunks are embedded whole, and each may have a topic of its own. See docs/compose.md.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
         From texts to numbers: an embedder, a pipeline of embedder and autoencoder, an annotator with an `encoder`. A
         clone of it is fitted on the chunks.
     max_words : int, default=150
-        The most words in a chunk: no more than the embedding model reads. A word is what stands between spaces, or a
-        character of Chinese or Japanese.
+        The most words in a chunk, at most as many as the embedding model takes. A word is what stands between spaces,
+        or a character of Chinese or Japanese.
     overlap : int, default=0
         How many of the last words of a chunk begin the next; less than `max_words`.
     pooling : {"max", "mean"}, default="max"
@@ -46,8 +46,8 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
 
     See Also
     --------
-    PairTransformer : The same for pairs of texts.
-    EmbeddingTransformer : Reads a limited number of words of each text.
+    PairTransformer : Applies a transformer to pairs of texts.
+    EmbeddingTransformer : Takes a limited number of words of each text.
 
     Notes
     -----
@@ -61,7 +61,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     in proportion to its chunks, and the target of most chunks of a mixed document is noise, so that effects look
     smaller for a chunk than they are for a document. So test, and where possible select, behind the
     `ChunkTransformer`, where rows are documents again. Cross-validation around it splits documents, so no document
-    has chunks on both sides. Sample weights and groups belong to documents too: give them to a step behind.
+    has chunks on both sides. Sample weights and groups belong to documents too, so give them to a step behind.
 
     NaN in a chunk's row is NaN in the document's row.
 
@@ -147,7 +147,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
             CSR if the transformer gives a sparse matrix.
         """
         check_is_fitted(self)
-        self._validate_params()  # again: `set_params` may have come since
+        self._validate_params()  # because `set_params` may have been called after `fit`
         chunks, document = self._split(X)
         return self._pooled(document, transform_inner(self.transformer_, chunks), X)
 

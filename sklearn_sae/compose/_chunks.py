@@ -1,4 +1,4 @@
-"""Documents to chunks of words, and rows of chunks back to rows of documents."""
+"""Chunks of words from documents, and rows of documents from rows of chunks."""
 
 import re
 
@@ -13,8 +13,8 @@ _SENTENCE_END = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]*$")
 def split_words(text, max_words, overlap=0):
     """Return `text` in chunks of at most `max_words` words and of similar length.
 
-    A chunk ends with a sentence or a line where one ends in the second half of what it may hold, else after any word.
-    It begins with the last `overlap` words of the chunk before.
+    A chunk ends with a sentence or a line if one ends in the second half of the words that it may have, else after any
+    word. It begins with the last `overlap` words of the chunk before.
     """
     spans = [match.span() for match in WORD_IN_TEXT.finditer(text)]
     if len(spans) <= max_words:
@@ -44,7 +44,7 @@ def _ends_sentence(text, spans):
 
 
 def pool_mean(values, starts):
-    """Return the mean of each run of rows; run i begins at row ``starts[i]``. No sparse matrix is densified."""
+    """Return the mean of each run of rows, of which run i begins at row ``starts[i]``, without densifying."""
     n_rows = values.shape[0]
     lengths = np.diff(np.append(starts, n_rows))
     if not sparse.issparse(values):
@@ -56,19 +56,20 @@ def pool_mean(values, starts):
 
 
 def pool_max(values, starts):
-    """Return the maximum of each run of rows; run i begins at row ``starts[i]``. No sparse matrix is densified."""
+    """Return the maximum of each run of rows, of which run i begins at row ``starts[i]``, without densifying."""
     if not sparse.issparse(values):
         return np.maximum.reduceat(values, starts)
     n_rows, n_columns = values.shape
     lengths = np.diff(np.append(starts, n_rows))
     document = np.repeat(np.repeat(np.arange(len(starts)), lengths), np.diff(values.indptr))
-    entry = document * n_columns + values.indices  # the entry of the result that each stored value goes to
+    entry = document * n_columns + values.indices  # of the result, for each stored value
     entries, which, counts = np.unique(entry, return_inverse=True, return_counts=True)
     maxima = np.full(len(entries), -np.inf, dtype=values.dtype)
-    with np.errstate(invalid="ignore"):  # NaN stays NaN
+    with np.errstate(invalid="ignore"):  # because NaN may be among the values, and stays
         np.maximum.at(maxima, which, values.data)
     document, column = np.divmod(entries, n_columns)
-    maxima = np.where(counts < lengths[document], np.maximum(maxima, 0), maxima)  # some chunks have a zero there
+    # A chunk without a stored value has a zero there.
+    maxima = np.where(counts < lengths[document], np.maximum(maxima, 0), maxima)
     pooled = type(values)((maxima, (document, column)), shape=(len(starts), n_columns), dtype=values.dtype)
     pooled.eliminate_zeros()
     return pooled

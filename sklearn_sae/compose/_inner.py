@@ -1,4 +1,4 @@
-"""What both meta-estimators do with the transformer that they hold."""
+"""The parts of a meta-estimator that concern the transformer which it holds."""
 
 import numpy as np
 from sklearn import config_context

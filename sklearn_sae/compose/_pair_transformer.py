@@ -1,4 +1,4 @@
-"""A transformer of texts carried over to pairs of texts."""
+"""A transformer of texts, applied to pairs of texts."""
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -11,7 +11,7 @@ from sklearn_sae.utils._validation import check_target
 
 
 class PairTransformer(InnerTransformerMixin, BaseEstimator):
-    """Carry a transformer over to pairs: what it makes of the first, minus what it makes of the second.
+    """Apply a transformer of texts to pairs: its output for the first text minus that for the second.
 
     For data where one of two won, such as headlines of one article or posts by one author. A neuron then says in
     which of the two a concept is stronger; the annotation of a hypothesis becomes 1 where it holds for the first text
@@ -28,14 +28,14 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     transformer_ : estimator
         The fitted transformer, of single texts.
     text_index_ : ndarray of shape (n_texts,), intp
-        Where in ``np.ravel(X)`` each distinct text first stands: row numbers that `transformer_` keeps, such as
+        The first position of each distinct text in ``np.ravel(X)``. Row numbers that `transformer_` keeps, such as
         the `examples_` of an annotator, count the distinct texts. Not for pairs of vectors.
     n_features_in_ : int
         The number of columns of `X`: 2 for texts.
 
     See Also
     --------
-    ChunkTransformer : The same for long documents.
+    ChunkTransformer : Applies a transformer to long documents.
     evaluate_hypotheses : Tests annotations of pairs too.
     sklearn.compose.ColumnTransformer : Transforms columns and sets the outputs side by side.
 
@@ -51,7 +51,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
     So with y in {first, second}, target-aware training, selection and naming inside `transformer` look for what sets
     winners apart from losers. A selector behind the `PairTransformer` looks at differences instead, from which
-    whatever both texts share has gone.
+    whatever both texts share cancels.
 
     Swapping the texts of a pair turns the sign of its row. A model that should give the swapped pair the opposite
     answer has no intercept.
@@ -143,7 +143,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = False  # a pair is a row of two columns, or of an even number
+        tags.input_tags.one_d_array = False  # because a pair is a row of two columns or an even number
         return tags
 
     def _fit(self, X, y, method):
@@ -160,7 +160,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
                 error.add_note("The transformer got no target: y has more than two classes, which have no reverse.")
             raise
         self.n_features_in_ = pairs.n_columns
-        vars(self).pop("text_index_", None)  # of an earlier fit to texts
+        vars(self).pop("text_index_", None)  # left by an earlier fit to texts
         if pairs.index is not None:
             self.text_index_ = pairs.index
         return pairs, output

@@ -1,4 +1,4 @@
-"""Pairs as rows of one list of items, each to be transformed once."""
+"""Pairs as row numbers of one list of items, so that each item is transformed once."""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +10,12 @@ from sklearn_sae.utils._validation import check_texts
 
 
 class Pairs(NamedTuple):
-    """`items`, and which of them are first and second in each pair."""
+    """The items of all pairs, and the rows of the first and second item of each pair."""
 
-    items: Any  # the distinct texts as a list of str; or vectors, the first ones above the second ones
+    items: Any  # distinct texts as a list of str, or vectors: the first ones above the second ones
     first: np.ndarray  # (n_pairs,) row of the first item of each pair
     second: np.ndarray  # (n_pairs,)
-    index: np.ndarray | None  # (n_items,) where in np.ravel(X) each text first stands; None for vectors
+    index: np.ndarray | None  # (n_items,) first position of each text in np.ravel(X); None for vectors
     n_columns: int
 
 
@@ -78,4 +78,5 @@ def target_of_items(pairs, target):
     if target.classes is not None:
         values = 2 * values - 1
     rows = np.concatenate([pairs.first, pairs.second])
-    return np.bincount(rows, weights=np.concatenate([values, -values])) / np.bincount(rows)  # each item is in a pair
+    # Each item is in a pair, so no count is zero.
+    return np.bincount(rows, weights=np.concatenate([values, -values])) / np.bincount(rows)

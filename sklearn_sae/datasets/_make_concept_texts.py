@@ -13,9 +13,9 @@ from sklearn_sae.datasets._templates import parse, spell
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 _CLASSES = np.array(["app", "email", "website"])
-_MOOD = 0.3  # share of a concept's latent normal that is the mood of the text; the square of a loading
-_SPREAD = 0.75  # standard deviation of concepts @ coef, were the concepts independent
-_MAX_CONCEPTS = 5  # in one text
+_MOOD = 0.3  # The mood of the text is this share of the variance of the latent normal of a concept.
+_SPREAD = 0.75  # The standard deviation that concepts @ coef has if the concepts are independent.
+_MAX_CONCEPTS = 5  # A text has at most so many.
 _MAX_SENTENCES = 6
 
 
@@ -133,7 +133,7 @@ def make_concept_texts(n_samples=1000, n_concepts=10, *, task="regression", nois
 
 def _draw_concepts(n_samples, bank, rng):
     """Return which concepts are true of each text: bool (n_samples, n_concepts)."""
-    # A Gaussian copula: the mood correlates the concepts and leaves each its own prevalence.
+    # The concepts have a Gaussian copula, in which the mood correlates them and leaves each its own prevalence.
     loading = np.sqrt(_MOOD) * np.array([concept.valence for concept in bank])
     mood = rng.standard_normal((n_samples, 1))
     own = rng.standard_normal((n_samples, len(bank)))
@@ -143,7 +143,7 @@ def _draw_concepts(n_samples, bank, rng):
 
 
 def _thin(chosen, bank, most, rng):
-    """Drop entries of `chosen` at random: one a group stays, and ``most[i]`` in row i."""
+    """Drop entries of `chosen` at random, so that one a group stays and at most ``most[i]`` in row i."""
     priority = np.where(chosen, rng.random_sample(chosen.shape), -1.0)
     for columns in _columns_by_group(bank):
         losers = priority[:, columns] < priority[:, columns].max(axis=1, keepdims=True)
@@ -171,7 +171,7 @@ def _draw_coef(bank, task, rng):
     raised = rng.randint(len(_CLASSES), size=n_concepts, dtype=np.int64)
     if task == "multiclass":
         return effects * (raised == np.arange(len(_CLASSES))[:, None])
-    return effects * signs + 0.0  # no -0.0
+    return effects * signs + 0.0  # turns -0.0 into 0.0
 
 
 def _draw_target(concepts, coef, task, noise, rng):
@@ -220,7 +220,7 @@ def _write(concepts, bank, rng):
 
     texts = []
     for i in range(n_samples):
-        # The plainest wordings of a concept come first in the bank and, as with people, most often in texts.
+        # The plainest wordings of a concept come first in the bank and occur most often in texts.
         body = [one_of(trees[column][0], skew=2) for column in np.flatnonzero(concepts[i])]
         body += [one_of(trees[column][1]) for column in np.flatnonzero(near[i])]
         body += [spell(fillers[k], draw) for k in filler_order[i, : n_neutral[i] - has_opener[i]]]

@@ -18,7 +18,7 @@ def _parse_options(tokens, slots):
     for token in tokens:
         if token == "{":
             choice = _parse_options(tokens, slots)
-            if len(choice) == 1:  # the name of a slot
+            if len(choice) == 1:  # A single alternative is the name of a slot.
                 choice = [parse(option, slots) for option in slots[choice[0][0]].split("|")]
             sequence.append(choice)
         elif token in "|}":

@@ -1,28 +1,29 @@
-"""What an intercept, and controls, leave of sparse activations and of a target, without filling in the zeros."""
+"""Residuals of sparse activations and targets beyond an intercept and controls, without filling in the zeros."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
-_CONSTANT = 1e-9  # a spread below this share of the mean is rounding, not signal
-_EXPLAINED = 1e-9  # a variance of which controls leave less than this share is theirs
-_DEPENDENT = 1e-7  # a singular value below this share of the largest is rounding
+_CONSTANT = 1e-9  # A spread below this share of the mean is a rounding error.
+_EXPLAINED = 1e-9  # The controls explain a variance fully if they leave less than this share of it.
+_DEPENDENT = 1e-7  # A singular value below this share of the largest is a rounding error.
 
 
 class Standardized(NamedTuple):
-    """Activations whose residuals have unit norm in every live column; `basis` is left to the vectors they meet.
+    """Activations whose residuals beyond `basis` have unit norm in every live column.
 
-    Rows are scaled by the root of their share of the weight, so that sums of squares are weighted variances.
+    The residuals themselves are dense, so `basis` is taken out of the vectors with which products are formed. Rows are
+    scaled by the root of their share of the weight, so that sums of squares are weighted variances.
     """
 
     values: csc_array | np.ndarray  # (n, M) float64; dead columns are zero
     basis: np.ndarray  # (n, 1 + n_independent_controls)
     loadings: np.ndarray  # (1 + n_independent_controls, M): basis.T @ values
-    live: np.ndarray  # (M,) bool: the neuron varies beyond the controls
+    live: np.ndarray  # (M,) bool, whether the neuron varies beyond the controls
 
     def residual(self, j):
-        """Return what the basis leaves of neuron `j`: a dense vector of norm 1."""
+        """Return the residual of neuron `j` beyond the basis, a dense vector of norm 1."""
         residual = -self.basis @ self.loadings[:, j]
         if issparse(self.values):
             entries = slice(self.values.indptr[j], self.values.indptr[j + 1])
@@ -33,20 +34,21 @@ class Standardized(NamedTuple):
 
     def covariance(self, residuals):
         """Return the neurons' covariances (M,) or (M, n_targets) with vectors that are orthogonal to the basis."""
-        rounding = self.loadings.T @ (self.basis.T @ residuals)  # of the orthogonality; it counts where means are large
+        # Residuals are orthogonal to the basis up to rounding, which matters where means are large.
+        rounding = self.loadings.T @ (self.basis.T @ residuals)
         return self.values.T @ residuals - rounding
 
 
 def intercept_and_controls(n_samples, controls=None, sample_weight=None):
-    """Return an orthonormal basis of what to take out of every column.
+    """Return an orthonormal basis of the intercept and the controls.
 
     Parameters
     ----------
     n_samples : int
     controls : ndarray of shape (n_samples, n_controls) or None
-        Constant ones, and those that are combinations of others, add nothing.
+        Controls that are constant, or combinations of others, add nothing to the basis.
     sample_weight : ndarray of shape (n_samples,) or None
-        Above 0.
+        Weights above 0.
 
     Returns
     -------
@@ -69,13 +71,13 @@ def intercept_and_controls(n_samples, controls=None, sample_weight=None):
 
 
 def standardize(X, basis=None):
-    """Scale the columns of `X` so that what `basis` leaves of each has unit norm.
+    """Scale the columns of `X` so that the residual of each beyond `basis` has unit norm.
 
     Parameters
     ----------
     X : sparse or dense array of shape (n_samples, n_neurons)
     basis : ndarray of shape (n_samples, 1 + n_independent_controls) or None
-        From `intercept_and_controls`; an intercept alone if None.
+        The basis from `intercept_and_controls`; None is an intercept alone.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def standardize(X, basis=None):
     if basis.shape[1] > 1:
         controls = basis[:, 1:]
         on_controls = controls.T @ values - np.multiply.outer(root @ controls, loadings[0])
-        unexplained = 1 - (on_controls**2).sum(axis=0)  # share of the variance, which is 1
+        unexplained = 1 - (on_controls**2).sum(axis=0)  # share of a variance of 1
         live &= unexplained > _EXPLAINED
         factor = np.divide(1.0, np.sqrt(np.maximum(unexplained, 0.0)), out=np.zeros(n_neurons), where=live)
         if issparse(X):
@@ -123,7 +125,7 @@ def standardize(X, basis=None):
 
 
 def standardize_targets(Y, basis):
-    """Return what `basis` leaves of the targets, with unit norm, and how much it was.
+    """Return the residuals of the targets beyond `basis`, scaled to unit norm, and their spread.
 
     Parameters
     ----------
@@ -133,9 +135,9 @@ def standardize_targets(Y, basis):
     Returns
     -------
     targets : ndarray of shape (n_samples, n_targets)
-        Rows scaled as those of `Standardized`; 0 where nothing is left.
+        The residuals, with rows scaled as those of `Standardized`; 0 where no residual is left.
     spread : ndarray of shape (n_targets,)
-        The standard deviation of what is left, in units of the target.
+        The standard deviation of the residuals in units of the target.
     """
     root = basis[:, 0]
     centered = root[:, None] * (Y - root**2 @ Y)

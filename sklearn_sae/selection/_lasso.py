@@ -1,4 +1,4 @@
-"""The lasso path by homotopy: every knot exact, and only the Gram rows of active neurons ever formed."""
+"""The lasso path by homotopy, with exact knots and the Gram rows of active neurons only."""
 
 from functools import cache
 from itertools import count
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-_TIE = 1e-9  # relative difference below which two penalties are one
-_COLLINEAR = 1e-9  # share of a neuron's variance that the active ones must leave unexplained
+_TIE = 1e-9  # Two penalties of a smaller relative difference are the same.
+_COLLINEAR = 1e-9  # The active neurons must leave this share of the variance of another one unexplained.
 
 
 class Segment(NamedTuple):
-    """A stretch of the path; on it the coefficients are ``at_zero - penalty * slope``."""
+    """A linear piece of the path, on which the coefficients are ``at_zero - penalty * slope``."""
 
-    lower: float  # the penalty at which it ends
+    lower: float  # the penalty at which the piece ends
     active: list  # neurons in order of entry
     at_zero: np.ndarray  # (n_active,)
     slope: np.ndarray  # (n_active,)
@@ -22,34 +22,34 @@ class Segment(NamedTuple):
 def lasso_path(correlation, gram_row):
     """Yield the segments of a lasso path from the highest penalty down to 0.
 
-    Between knots the coefficients of the active neurons, and so the correlation of every neuron with the
-    residual, are linear in the penalty. The next knot is the highest penalty at which an inactive neuron's
-    correlation reaches the penalty (it joins) or an active coefficient reaches zero (it leaves). Each segment is
-    solved anew, so errors do not add up. Of events at one penalty the smallest index goes first, which both breaks
-    ties by index and cannot cycle (Murty's rule). A neuron that is a linear combination of the active ones but for
-    rounding is passed over.
+    Between knots the coefficients of the active neurons are linear in the penalty, and so is the correlation of every
+    neuron with the residual. The next knot is the highest penalty at which the correlation of an inactive neuron
+    reaches the penalty (the neuron joins) or the coefficient of an active one reaches zero (the neuron leaves). Each
+    segment is solved anew, so errors do not add up. Of events at one penalty the one of the smallest index comes first,
+    which breaks ties by index and cannot cycle (Murty's rule). A neuron that is a linear combination of the active ones
+    up to rounding is skipped.
 
     Parameters
     ----------
     correlation : ndarray of shape (n_neurons,)
-        Of the standardized neurons with the target; 0 for a neuron that must not join.
+        Correlations of the standardized neurons with the target; 0 for a neuron that must not join.
     gram_row : callable
         ``gram_row(j)`` is row j of the neurons' correlation matrix.
 
     Yields
     ------
     segment : Segment
-        The last has ``lower=0``.
+        The last segment has ``lower=0``.
     """
     n_neurons = len(correlation)
-    floor = _TIE * np.abs(correlation).max()  # below it a correlation is rounding
+    floor = _TIE * np.abs(correlation).max()  # a smaller correlation is a rounding error
     active, signs, passed_over = [], [], []
-    rows = np.empty((0, n_neurons))  # of the correlation matrix, one an active neuron
+    rows = np.empty((0, n_neurons))  # rows of the correlation matrix, one for each active neuron
     penalty = np.inf
     for n_knots in count():
         gram = rows[:, active]
         at_zero, slope = np.linalg.solve(gram, np.column_stack([correlation[active], signs])).T
-        # A neuron's correlation with the residual is residual + penalty * drift.
+        # The correlation of a neuron with the residual is residual + penalty * drift.
         residual, drift = correlation - at_zero @ rows, slope @ rows
 
         knots = np.zeros(n_neurons)
@@ -101,8 +101,8 @@ def lasso_scores(design, correlations, n_active):
     Returns
     -------
     coef : ndarray of shape (n_targets, n_neurons)
-        For standardized neurons and targets, in the middle of the segment. Fewer than `n_active` neurons have one
-        if the paths end before; more, if several join at one penalty.
+        Coefficients of standardized neurons for standardized targets, in the middle of the segment. Fewer than
+        `n_active` neurons have one if the paths end before, and more if several join at one penalty.
     """
 
     @cache

@@ -80,9 +80,9 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         "lasso" and "stepwise") magnitude of correlation, then index. Neurons that cannot be kept come last.
 
     pvalues_ : ndarray of shape (n_features_in_,)
-        Of each neuron's linear association with `y` beyond the controls, whatever `method` is and whatever the other
-        neurons say: the t test of its (partial) correlation, or the F test over all classes of a multiclass target.
-        Not corrected for the number of neurons. NaN for a neuron that does not vary.
+        P-values of the linear association of each neuron with `y` beyond the controls. They depend neither on `method`
+        nor on the other neurons: they are those of the t test of the (partial) correlation, or of the F test over all
+        classes of a multiclass target. Not corrected for the number of neurons. NaN for a neuron that does not vary.
 
     stability_ : ndarray of shape (n_features_in_,)
         Share of the random halves on which `method` chose the neuron, before any `max_fdr`. A half with nothing to
@@ -235,8 +235,8 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             Target: numbers, or labels of any kind.
         controls : array-like of shape (n_samples, n_controls) or None, default=None
             Known confounders, such as the lengths of the texts, as numbers. Their linear effect, with an intercept,
-            is taken out of `y` and of every neuron before the neurons are scored. Their scales do not matter, nor
-            does it if they are constant or combinations of each other. Not for a callable method.
+            is taken out of `y` and of every neuron before the neurons are scored. Neither their scales matter, nor
+            whether they are constant or combinations of each other. Not for a callable method.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many rows each row stands for: a weight of 2 is the row twice, 0 is no row. Scores depend on the
             proportions alone, but for "separation"; for `pvalues_` the sum is the number of rows. Not for a callable
@@ -275,7 +275,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             raise ValueError("y is a linear combination of the controls: they leave nothing of it to predict.")
         support = self._choose(ranking)
 
-        for attribute in ("class_scores_", "classes_", "stability_"):  # of an earlier, different fit
+        for attribute in ("class_scores_", "classes_", "stability_"):  # left by an earlier fit
             vars(self).pop(attribute, None)
         self._support = support
         self.scores_ = np.take_along_axis(ranking.scores, ranking.strongest[None], axis=0)[0]
@@ -433,12 +433,12 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
 
 
 class _Ranking(NamedTuple):
-    """The neurons as some rows rank them."""
+    """The scores of the neurons on some rows, and the order that follows."""
 
     scores: np.ndarray  # (n_targets, n_features)
-    strongest: np.ndarray  # (n_features,) the target of the score of largest magnitude
-    best_first: np.ndarray  # (n_features,) indices
-    n_selectable: int  # how many can be kept
+    strongest: np.ndarray  # (n_features,) index of the target with the score of largest magnitude
+    best_first: np.ndarray  # (n_features,) indices of the neurons
+    n_selectable: int  # number of neurons that can be kept
     pvalues: np.ndarray  # (n_features,)
 
     def top(self, n_neurons):

@@ -1,8 +1,8 @@
-"""Random halves of the rows."""
+"""Random halves of the rows, in complementary pairs."""
 
 
 def complementary_halves(n_samples, n_halves, random_state):
-    """Yield the row numbers of random halves, every second one of rows that the one before left out.
+    """Yield the row numbers of random halves, of which every second one complements the one before.
 
     Parameters
     ----------

@@ -1,21 +1,21 @@
-"""Scores and tests of neurons taken one by one, from sparse or dense activations."""
+"""Scores and tests of single neurons, from sparse or dense activations."""
 
 import numpy as np
 from scipy.sparse import csc_array
 from scipy.special import betainc
 from scipy.stats import false_discovery_control
 
-_DEPENDENT = 1e-9  # an eigenvalue of the targets' correlations below this is rounding
+_DEPENDENT = 1e-9  # A smaller eigenvalue of the correlations of the targets is a rounding error.
 
 
 def correlation_scores(design, targets):
-    """Return the correlations of the neurons with each target, partial ones where there are controls.
+    """Return the correlations of the neurons with each target; with controls, the partial correlations.
 
     Parameters
     ----------
     design : Standardized
     targets : ndarray of shape (n_samples, n_targets)
-        From `standardize_targets`, with the basis of `design`.
+        The targets from `standardize_targets`, with the basis of `design`.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def correlation_scores(design, targets):
 
 
 def association_pvalues(correlations, targets, n_free):
-    """Return the p-value of each neuron's association with the targets, taken together.
+    """Return the p-value of the association of each neuron with all targets together.
 
     A neuron's share of variance that `rank` independent targets explain has a beta distribution under the null
     hypothesis, as in the F test of a regression; for one target this is the t test of its correlation.
@@ -35,9 +35,9 @@ def association_pvalues(correlations, targets, n_free):
     ----------
     correlations : ndarray of shape (n_targets, n_neurons)
     targets : ndarray of shape (n_samples, n_targets)
-        From `standardize_targets`.
+        The targets from `standardize_targets`.
     n_free : float
-        Rows, less the columns of the basis.
+        Number of rows minus the columns of the basis.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def association_pvalues(correlations, targets, n_free):
 
 
 def passes_fdr(pvalues, max_fdr):
-    """Return which p-values the Benjamini-Hochberg procedure rejects at a rate, NaN not being among them.
+    """Return which p-values the Benjamini-Hochberg procedure rejects at a rate; NaN never passes.
 
     Parameters
     ----------
@@ -72,16 +72,17 @@ def passes_fdr(pvalues, max_fdr):
 
 
 def separation_scores(X, Y, n_top, sample_weight=None):
-    """Return how far the target's mean on the top rows lies from its mean on the rows of zero activation.
+    """Return the mean of the target on the top rows minus its mean on the rows of zero activation.
 
     Parameters
     ----------
     X : sparse or dense array of shape (n_samples, n_neurons)
     Y : ndarray of shape (n_samples, n_targets)
     n_top : int
-        Rows of highest activation that count; only positive activations do, and of equal ones the earlier rows.
+        Number of rows of highest activation that count. Only positive activations count, and of equal ones those of
+        earlier rows.
     sample_weight : ndarray of shape (n_samples,) or None
-        How many rows each stands for, above 0; the last of the top rows may count in part.
+        How many rows each row stands for, above 0. The last of the top rows may count in part.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def separation_scores(X, Y, n_top, sample_weight=None):
     by_activation = np.lexsort((-X.data, columns))
     weight = sample_weight[X.indices[by_activation]]
     up_to = np.concatenate([[0.0], np.cumsum(weight)])
-    before = up_to[:-1] - up_to[X.indptr[columns]]  # weight of the column's higher rows
+    before = up_to[:-1] - up_to[X.indptr[columns]]  # weight of the rows of higher activation
     counted = np.clip(n_top - before, 0, weight) * (X.data[by_activation] > 0)
     top = by_activation[counted > 0]
     counted = counted[counted > 0]
@@ -110,6 +111,7 @@ def separation_scores(X, Y, n_top, sample_weight=None):
     scores = np.full((Y.shape[1], n_neurons), np.nan)
     for score, y in zip(scores, (Y - np.average(Y, axis=0, weights=sample_weight)).T, strict=True):
         top_sum = np.bincount(columns[top], counted * y[X.indices[top]], n_neurons)
-        zero_sum = -np.bincount(columns, (sample_weight * y)[X.indices], n_neurons)  # over all rows the sum is zero
+        # The sum over all rows is zero, so the rows of zero activation have the negative of the others' sum.
+        zero_sum = -np.bincount(columns, (sample_weight * y)[X.indices], n_neurons)
         score[defined] = top_sum[defined] / top_weight[defined] - zero_sum[defined] / zero_weight[defined]
     return scores

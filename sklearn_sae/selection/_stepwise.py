@@ -1,18 +1,18 @@
-"""Forward stepwise selection by least squares, from only the Gram rows of chosen neurons."""
+"""Forward stepwise selection by least squares, with the Gram rows of chosen neurons only."""
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-_TIE = 1e-9  # relative difference below which two gains are one
-_COLLINEAR = 1e-9  # share of a neuron's variance that the chosen ones must leave unexplained
-_ROUNDING = 1e-18  # a gain below this is none, of targets with norm 1
+_TIE = 1e-9  # Two gains of a smaller relative difference are the same.
+_COLLINEAR = 1e-9  # The chosen neurons must leave this share of the variance of another one unexplained.
+_ROUNDING = 1e-18  # A smaller gain is a rounding error, because the targets have norm 1.
 
 
 def stepwise_scores(design, correlations, n_steps):
     """Choose at each step the neuron that lowers the residual sum of squares most, given those chosen before.
 
     Each chosen neuron is made orthogonal to the earlier ones, which is one step of a pivoted Cholesky factorization
-    of the Gram matrix. The sum of squares goes over all targets. Ties go to the smaller index.
+    of the Gram matrix. The sum of squares is over all targets. Ties go to the smaller index.
 
     Parameters
     ----------
@@ -23,10 +23,10 @@ def stepwise_scores(design, correlations, n_steps):
     Returns
     -------
     coef : ndarray of shape (n_targets, n_neurons)
-        Of least squares on the chosen neurons, for standardized neurons and targets; 0 for the others.
+        Coefficients of least squares on the chosen neurons, for standardized neurons and targets; 0 for the others.
     chosen : list of int
-        In order of choice. Fewer than `n_steps` if those explain the targets fully, or all others are combinations
-        of them.
+        The neurons in order of choice. They are fewer than `n_steps` if they explain the targets fully, or if all
+        others are combinations of them.
     """
     n_targets, n_neurons = correlations.shape
     covariance = correlations.copy()  # of the neurons with the targets' residuals, (n_targets, n_neurons)
