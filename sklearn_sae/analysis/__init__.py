@@ -1,4 +1,4 @@
-"""What differs, co-occurs, clusters and matches in any matrix of activations with named features."""
+"""Differences, co-occurrences, clusters and matches in any matrix of activations with named features."""
 
 from sklearn_sae.analysis._diff_features import diff_features, plot_diff_features
 from sklearn_sae.analysis._feature_correlations import feature_correlations, npmi, plot_feature_correlations

@@ -1,4 +1,4 @@
-"""What every question asks of a matrix of activations: where it is active, and what its columns are called."""
+"""Checks of a matrix of activations, its active entries and the labels of its columns."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def check_activations(X, *, name="X"):
     with refuse_texts(name):
         X = check_array(X, accept_sparse="csr", input_name=name)
     if issparse(X):
-        X = csr_array(X, dtype=np.float32 if X.dtype == np.float16 else None)  # which scipy cannot index
+        X = csr_array(X, dtype=np.float32 if X.dtype == np.float16 else None)  # because scipy cannot index float16
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
@@ -45,7 +45,7 @@ def active(X, threshold=0.0, *, name="X"):
     ----------
     X : array-like, DataFrame or sparse matrix of shape (n_documents, n_features)
     threshold : float, default=0.0
-        0 or more, so that an entry that is not stored is never active.
+        A threshold of 0 or more, so that an entry that is not stored is never active.
     name : str, default="X"
         What to call `X` in an error.
     """
@@ -60,19 +60,19 @@ def active(X, threshold=0.0, *, name="X"):
 
 
 def counts(active):
-    """Return in how many documents each feature is active, (n_features,) int64."""
+    """Return the number of documents in which each feature is active, (n_features,) int64."""
     return np.bincount(active.indices, minlength=active.shape[1])
 
 
 def feature_labels(X, labels, *, name="labels"):
-    """Return the label of each column of `X`, and whether it says anything.
+    """Return the label of each column of `X`, and whether the label has a meaning.
 
     Parameters
     ----------
     X : array-like, DataFrame or sparse matrix of shape (n_documents, n_features)
     labels : sequence of str of length n_features, mapping from int to str, or None
-        None is the column names of a frame. A feature without a label, or with a missing or an empty one, is called
-        "feature 7".
+        The labels; None takes the column names of a frame. A feature without a label, or with a missing or an empty
+        one, is called "feature 7".
     name : str, default="labels"
         What to call `labels` in an error.
 
@@ -80,7 +80,8 @@ def feature_labels(X, labels, *, name="labels"):
     -------
     labels : ndarray of object of shape (n_features,)
     is_labelled : ndarray of bool of shape (n_features,)
-        False without a label, for one that has no letter or digit, and for "feature 7" of feature 7.
+        Whether the label has a meaning: False without a label, for a label that has no letter or digit, and for
+        "feature 7" of feature 7.
     """
     n_features = X.shape[1] if hasattr(X, "shape") else np.shape(X)[1]
     if labels is None:

@@ -1,10 +1,10 @@
-"""In how many documents two features are active together, for all pairs that are frequent enough."""
+"""The number of documents in which two features are active together, for all pairs that are frequent enough."""
 
 import numpy as np
 
-_STAGE = 4096  # columns that share one choice of possible partners
-_TABLE = 2**19  # counts at a time: few enough to stay in a processor's cache
-_ENTRIES = 2**22  # active entries at a time
+_STAGE = 4096  # So many columns share one choice of possible partners.
+_TABLE = 2**19  # So many counts at a time stay in the cache of a processor.
+_ENTRIES = 2**22  # So many active entries are counted at a time.
 
 
 def npmi_of(both, first, second, n_documents):
@@ -13,37 +13,38 @@ def npmi_of(both, first, second, n_documents):
     Parameters
     ----------
     both, first, second : ndarray of int
-        Documents in which both features are active, the first is, the second is.
+        Documents in which both features, the first and the second are active.
     n_documents : int
 
     Returns
     -------
     npmi : ndarray
-        Above -1, to 1 (the two are active in the same documents); 0 is what independent features have. 1 is also for
-        features that are active in all documents, where the formula is 0 / 0.
+        Numbers above -1 up to 1, which features have that are active in the same documents; independent features have
+        0. Features that are active in all documents have 1, although the formula is 0 / 0 there.
     """
     log_n = np.log(n_documents)
     log_both, log_first, log_second = (np.log(np.asarray(count, dtype=np.float64)) for count in (both, first, second))
-    # In this order two features that are active in the same documents have exactly 1.
+    # This order of the terms gives exactly 1 for two features that are active in the same documents.
     shared = (log_n - log_first) + (log_both - log_second)
     information = log_n - log_both
     return np.divide(shared, information, out=np.ones(shared.shape), where=information > 0)
 
 
 def cooccurrences(X, Y=None, *, min_count=1, min_npmi=None):
-    """Yield the pairs of features that are active together often enough, some at a time.
+    """Yield the pairs of features that are active together often enough, in parts.
 
-    Some columns at a time, the features of their documents are counted in a small dense table and pruned at once, so
-    memory does not grow with the number of pairs there are, only with those that are kept. Features too rare for
-    `min_count`, and pairs whose frequencies differ too much to reach `min_npmi` however they co-occur, are not counted.
+    For some columns at a time, the features of their documents are counted in a small dense table, which is pruned at
+    once. So memory grows with the number of pairs that are kept and not with the number of all pairs. Features too rare
+    for `min_count` are not counted, nor are pairs whose frequencies differ too much to reach `min_npmi`.
 
     Parameters
     ----------
     X, Y : csr_array of int32 of shape (n_documents, n_features)
-        1 where a feature is active; without `Y`, each pair of different columns of `X` comes once.
+        1 where a feature is active. Without `Y`, each pair of different columns of `X` comes once.
     min_count : int, default=1
-        Documents in which both are active.
+        The least number of documents in which both are active.
     min_npmi : float or None, default=None
+        The least normalized pointwise mutual information; None keeps all pairs.
 
     Yields
     ------
@@ -75,7 +76,7 @@ def cooccurrences(X, Y=None, *, min_count=1, min_npmi=None):
 
 
 def _count(partners, columns, start, stop, min_count):
-    """Return the partners of some columns, these columns, and the documents that they share, where these are enough."""
+    """Return the partners of some columns, these columns, and how many documents they share, if these are enough."""
     n_partners = partners.shape[1]
     entries = slice(*columns.indptr[[start, stop]])
     documents = columns.indices[entries]
@@ -93,7 +94,7 @@ def _count(partners, columns, start, stop, min_count):
 
 
 def _by_frequency(X, min_count):
-    """Return the columns that are active often enough, rarest first, with their counts and numbers."""
+    """Return the columns that are active often enough, rarest first, with their counts and their numbers in `X`."""
     n_active = np.bincount(X.indices, minlength=X.shape[1])
     order = np.argsort(n_active, kind="stable")
     order = order[n_active[order] >= min_count].astype(np.int32)
@@ -108,7 +109,7 @@ def _partners(n_rows, rarest, most_frequent, n_documents, min_npmi):
     """
     if min_npmi is None or min_npmi <= 0:
         return 0, len(n_rows)
-    slack = 1e-9  # against rounding
+    slack = 1e-9  # for rounding errors
     lowest = n_documents * (rarest / n_documents) ** (1 / min_npmi) * (1 - slack)
     highest = n_documents * (most_frequent / n_documents) ** min_npmi * (1 + slack)
     return np.searchsorted(n_rows, lowest, side="left"), np.searchsorted(n_rows, highest, side="right")

@@ -1,4 +1,4 @@
-"""Which features are active in more documents of one data set than of another."""
+"""Features that are active in more documents of one data set than of another."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -63,15 +63,15 @@ def diff_features(
         together; of two, the first with the second.
 
     paired : bool, default=False
-        Whether row i of each data set is about the same thing: the answers of two models to one prompt. It takes two
-        data sets or more with as many rows; of more than two, `reference` must be one.
+        Whether row i of each data set belongs to the same thing, such as the answers of two models to one prompt. All
+        data sets must have the same number of rows, and of more than two, `reference` must be one.
 
     labels : sequence of str or mapping from int to str, default=None
-        What the features are called: one label a column, or by column number. By default the column names of a
-        DataFrame, else "feature 0", "feature 1" and so on.
+        Labels of the features, one a column or by column number. By default the column names of a DataFrame, else
+        "feature 0", "feature 1" and so on.
 
     metric : {"absolute", "relative"}, default="absolute"
-        Which difference the rows are ordered by; the table has both.
+        The difference by which rows are ordered; the table has both.
 
     threshold : float, default=0.0
         A feature is active in a document where its activation is above that.
@@ -81,7 +81,7 @@ def diff_features(
         out, and do not count as tests. So are in any case those that are active in no document, or in all.
 
     confidence : float, default=0.95
-        Level of the confidence intervals, each for itself: they are not corrected for the number of features.
+        Level of each confidence interval. The intervals are not corrected for the number of features.
 
     alpha : float, default=0.05
         The expected share of false findings among the significant ones is at most that.
@@ -91,7 +91,7 @@ def diff_features(
     differences : DataFrame
         One row a comparison and feature, the significant first and of these the largest difference in either direction:
 
-        - `data_set`, `against`: what is compared with what. "rest" is all other data sets.
+        - `data_set`, `against`: the data sets that are compared. "rest" is all other data sets.
         - `feature` (column number), `label`.
         - `frequency`, `frequency_against`: share of the documents in which the feature is active, from 0 to 1.
         - `difference` (the first less the second), `ci_low`, `ci_high`.
@@ -214,8 +214,8 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
     differences : DataFrame
         As `diff_features` returns it, or some of its rows. With several comparisons, each is a color.
     n_features : int, default=20
-        How many features to draw: those that come first, the highest difference on top. Filled dots are significant.
-        With one comparison both frequencies stand beside it.
+        How many features to draw. They are the first of the table, with the highest difference on top. Filled dots are
+        significant. With one comparison, both frequencies stand beside each dot.
     ax : matplotlib Axes or None, default=None
         Where to draw; None makes a new figure.
 
@@ -257,7 +257,7 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
 
 
 def _data_sets(A, B, groups, threshold):
-    """Return the names of the data sets, and where each is active."""
+    """Return the names of the data sets and, for each, an array with 1 where a feature is active."""
     if isinstance(A, Mapping) and not (B is None and groups is None):
         raise ValueError("A is several data sets: leave out B and groups.")
     if groups is not None:
@@ -288,7 +288,7 @@ def _data_sets(A, B, groups, threshold):
 
 
 def _comparisons(names, sets, groups, reference, paired):
-    """Return pairs of positions; None is the rest."""
+    """Return pairs of positions of data sets to compare, in which None is the rest."""
     if reference is not None and reference not in names:
         raise ValueError(f"reference {reference!r} is none of the data sets {', '.join(map(repr, names))}.")
     if paired:
@@ -305,7 +305,7 @@ def _comparisons(names, sets, groups, reference, paired):
 
 
 def _check_columns(frames):
-    """Refuse frames whose columns have other names or another order: columns are compared by position."""
+    """Refuse frames whose columns differ in names or order, because columns are compared by position."""
     columns = {name: list(each.columns) for name, each in frames.items() if hasattr(each, "columns")}
     named = [name for name, each in columns.items() if all(isinstance(column, str) for column in each)]
     for name in named[1:]:

@@ -1,21 +1,21 @@
-"""Exact tests of counts, many at a time, and their false-discovery rate."""
+"""Exact tests of many counts at a time, and their false-discovery rate."""
 
 import numpy as np
 from scipy.special import gammaln
 from scipy.stats import binom
 
-_NEGLIGIBLE = 1e-17  # share of a sum below which its further terms change nothing
+_NEGLIGIBLE = 1e-17  # Terms below this share of a sum no longer change it.
 
 
 def enrichment_pvalues(both, first, second, n_documents):
-    """Return the probability of so many documents with both of two independent features, or of more.
+    """Return the probability of so many documents, or more, with both of two independent features.
 
-    Given in how many documents each is active, the number with both is hypergeometric: Fisher's exact test, one-sided.
+    The number of documents with both is hypergeometric, given how many have each: Fisher's exact test, one-sided.
 
     Parameters
     ----------
     both, first, second : ndarray of int of shape (n_tests,)
-        Documents in which both features are active, the first is, the second is.
+        Documents in which both features, the first and the second are active.
     n_documents : int
 
     Returns
@@ -26,7 +26,7 @@ def enrichment_pvalues(both, first, second, n_documents):
     above_mean = both > first * second / n_documents
     pvalues = np.empty(len(both))
     pvalues[above_mean] = _upper_tail(both[above_mean], first[above_mean], second[above_mean], n_documents)
-    # Below the mean the other tail is the short sum: so many or fewer with the first feature and without the second.
+    # Below the mean the other tail is the shorter sum. It counts documents with the first and without the second.
     rest = ~above_mean
     without = first[rest] - both[rest] + 1
     pvalues[rest] = 1 - _upper_tail(without, first[rest], n_documents - second[rest], n_documents)
@@ -34,16 +34,16 @@ def enrichment_pvalues(both, first, second, n_documents):
 
 
 def fisher_pvalues(active, active_against, n, n_against):
-    """Return the two-sided p-values of Fisher's exact test, twice the smaller tail.
+    """Return the two-sided p-values of Fisher's exact test, which are twice the smaller tail.
 
     Parameters
     ----------
     active, active_against : ndarray of int of shape (n_features,)
-        Documents in which a feature is active, in a data set and in the one it is compared with.
+        Documents in which a feature is active, in a data set and in the one that it is compared with.
     n, n_against : int
-        Documents of the two.
+        Documents in the two data sets.
     """
-    # Many features have the same two counts: each such pair is tested once.
+    # Many features have the same two counts, so each pair of counts is tested once.
     pairs, where = np.unique(active * (n_against + 1) + active_against, return_inverse=True)
     k, k_against = np.divmod(pairs, n_against + 1)
     upper = enrichment_pvalues(k, k + k_against, np.full(len(k), n), n + n_against)
@@ -52,7 +52,7 @@ def fisher_pvalues(active, active_against, n, n_against):
 
 
 def mcnemar_pvalues(only_first, only_second):
-    """Return the two-sided p-values of McNemar's exact test, the binomial one of the documents that differ."""
+    """Return the two-sided p-values of McNemar's exact test, the binomial test of the documents that differ."""
     return np.minimum(1, 2 * binom.cdf(np.minimum(only_first, only_second), only_first + only_second, 0.5))
 
 
@@ -63,7 +63,7 @@ def adjusted_pvalues(pvalues, n_tests):
     ----------
     pvalues : ndarray of shape (n_kept,)
     n_tests : int
-        How many tests were made; those that are not among `pvalues` count as failed (a p-value of 1).
+        The number of tests that were made. Those that are not among `pvalues` count as tests with a p-value of 1.
     """
     order = np.argsort(pvalues)
     scaled = pvalues[order] * n_tests / np.arange(1, len(pvalues) + 1)
@@ -73,7 +73,7 @@ def adjusted_pvalues(pvalues, n_tests):
 
 
 def _upper_tail(k, first, second, n):
-    """Return P(X >= k) of hypergeometric counts, fast where k is above the mean, as the terms then fall steeply."""
+    """Return P(X >= k) of hypergeometric counts; it is fast for k above the mean because terms fall steeply there."""
     last = np.minimum(first, second)
     term = np.where(k <= last, np.exp(_log_pmf(np.minimum(k, last), first, second, n)), 0.0)
     total = term.copy()

@@ -1,4 +1,4 @@
-"""Which features are active in the same documents, more than by chance."""
+"""Pairs of features that are active in the same documents more often than by chance."""
 
 from numbers import Integral, Real
 
@@ -15,8 +15,8 @@ from sklearn_sae.analysis._metadata import metadata_features
 from sklearn_sae.utils._plotting import new_axes, shorten
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 
-_MAX_KEPT = 20_000_000  # pairs; their statistics take about 100 bytes each
-_CHUNK = 100_000  # pairs of labels compared at a time
+_MAX_KEPT = 20_000_000  # The statistics of a pair take about 100 bytes.
+_CHUNK = 100_000  # So many pairs of labels are compared at a time.
 
 _SHARED_PARAMETERS = {
     "X": "no_validation",
@@ -63,11 +63,11 @@ def feature_correlations(
         Activations.
 
     Y : array-like, DataFrame or sparse matrix of shape (n_documents, n_other_features), default=None
-        Other features of the same documents, such as those of the answers where `X` has those of the prompts: each of
-        `X` is then paired with each of `Y`.
+        Other features of the same documents, such as those of the answers where `X` has those of the prompts. Each
+        feature of `X` is then paired with each of `Y`.
 
     metadata : DataFrame of n_documents rows, default=None
-        What else is known of the documents, in place of `Y`. Each value of a column of strings, categories or bool
+        Other data about the documents, in place of `Y`. Each value of a column of strings, categories or bool
         counts as a feature, "source = forum", and so does each number if a column has up to 10; more numbers, and
         dates, are cut into quarters of equally many documents. A missing value counts as no feature.
 
@@ -81,11 +81,11 @@ def feature_correlations(
         The documents in which both features must be active. NPMI is high by chance where these are few.
 
     labels, labels_Y : sequence of str or mapping from int to str, default=None
-        What the features are called: one label a column, or by column number. By default the column names of a
-        DataFrame, else "feature 0", "feature 1" and so on.
+        Labels of the features, one a column or by column number. By default the column names of a DataFrame, else
+        "feature 0", "feature 1" and so on.
 
     max_label_similarity : float, default=0.4
-        Pairs whose labels are more alike are left out, as they say the same twice; 1 keeps all. Features without a
+        Pairs whose labels are more alike are left out because both say the same; 1 keeps all. Features without a
         label, or with one that only counts ("feature 7"), are never left out.
 
     embedder : callable, transformer or None, default=None
@@ -184,8 +184,8 @@ def feature_correlations(
 
     npmi = npmi_of(both, n_first[i], n_second[j], n_documents)
     pvalues = enrichment_pvalues(both, n_first[i], n_second[j], n_documents)
-    # A pair that was left out, whether for its NPMI or its labels, is a test that found nothing: were it to count as a
-    # finding, the false ones among those that are returned could be more than the rate allows.
+    # A pair that was left out for its NPMI or its labels counts as a test that found nothing. If it counted as a
+    # finding, the share of false ones among the returned findings could exceed the rate.
     adjusted = adjusted_pvalues(pvalues, _n_tests(n_first, None if B is None else n_second, min_count))
     significant = adjusted <= alpha
     order = np.lexsort((j, i, -both, -npmi, ~significant))[:n_pairs]
@@ -271,7 +271,7 @@ def plot_feature_correlations(pairs, *, n_pairs=15, ax=None):
     pairs : DataFrame
         As `feature_correlations` returns it.
     n_pairs : int, default=15
-        How many pairs to draw: those that come first. Pairs that are not significant are pale.
+        How many pairs to draw. They are the first of the table. Pairs that are not significant are pale.
     ax : matplotlib Axes or None, default=None
         Where to draw; None makes a new figure.
 
@@ -319,7 +319,7 @@ def _gather(A, B, min_count, min_npmi):
 
 
 def _n_tests(n_first, n_second, min_count):
-    """Return how many pairs there are of features that are active often enough."""
+    """Return the number of pairs of features that are active often enough."""
     n = int((n_first >= min_count).sum())
     return n * (n - 1) // 2 if n_second is None else n * int((n_second >= min_count).sum())
 

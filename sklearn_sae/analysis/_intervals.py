@@ -1,4 +1,4 @@
-"""Confidence intervals of a difference of two shares, by Newcombe's hybrid of Wilson's intervals."""
+"""Confidence intervals of a difference of two shares, Newcombe's hybrid of Wilson's intervals."""
 
 import numpy as np
 from scipy.stats import norm
@@ -20,11 +20,13 @@ def newcombe(active, active_against, n, n_against, confidence, correlation=0.0):
     Parameters
     ----------
     active, active_against : ndarray of int of shape (n_features,)
-        Documents in which a feature is active, in a data set and in the one it is compared with.
+        Documents in which a feature is active, in a data set and in the one that it is compared with.
     n, n_against : int
+        Documents in the two data sets.
     confidence : float
+        Level of the intervals.
     correlation : float or ndarray of shape (n_features,), default=0.0
-        Of the two activities over paired documents; 0 for independent ones.
+        Correlation of the two activities over paired documents; 0 for independent ones.
     """
     share, against = active / n, active_against / n_against
     low, high = wilson(active, n, confidence)
@@ -40,7 +42,7 @@ def newcombe(active, active_against, n, n_against, confidence, correlation=0.0):
 def paired_correlation(both, first, second, n):
     """Return Newcombe's estimate of the correlation of two activities over the same documents.
 
-    A positive one is corrected for continuity, which widens the interval.
+    A positive correlation is corrected for continuity, which widens the interval.
     """
     determinant = both * n - first * second  # of the 2 x 2 table
     corrected = np.where(determinant > 0, np.maximum(determinant - n / 2, 0), determinant)

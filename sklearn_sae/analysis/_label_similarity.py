@@ -1,4 +1,4 @@
-"""Which labels say the same as a query: the step by which a question in words chooses features."""
+"""The similarity of labels and queries, by which a question in words chooses features."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -23,8 +23,8 @@ def label_similarity(labels, query, *, embedder=None):
     Parameters
     ----------
     labels : sequence of str or mapping from int to str
-        The labels, one a feature in order, or by feature number. A label that is None or has no letter or digit stands
-        for no label.
+        The labels, one a feature in order, or by feature number. A label that is None or has no letter or digit counts
+        as no label.
     query : str
         What to look for, in words.
     embedder : callable, transformer or None, default=None
@@ -101,7 +101,7 @@ def plot_label_similarity(ranking, *, n_labels=15, ax=None):
 
 
 class LabelVectors:
-    """Labels as vectors, ready to be compared with queries.
+    """Labels as vectors, which are compared with queries.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class LabelVectors:
             words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b")
             embedder = make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5)))
         if hasattr(embedder, "transform"):
-            embedder = clone(embedder).fit(labels, None)  # None: `FrozenEstimator` asks for a y
+            embedder = clone(embedder).fit(labels, None)  # None, because `FrozenEstimator` asks for a y
         elif not callable(embedder):
             raise TypeError(f"embedder must be a function or a transformer; got {type(embedder).__name__}.")
         self.embedder = embedder
@@ -131,7 +131,7 @@ class LabelVectors:
         return np.asarray(cosine_similarity(self.vectors, vectors), dtype=np.float64)
 
     def _embed(self, texts):
-        with config_context(transform_output="default"):  # a union of sparse parts makes no frame
+        with config_context(transform_output="default"):  # because a union of sparse parts makes no frame
             vectors = self.embedder.transform(texts) if hasattr(self.embedder, "transform") else self.embedder(texts)
         if not hasattr(vectors, "tocsr"):
             vectors = np.asarray(vectors)
@@ -179,7 +179,7 @@ def column_labels(estimator):
 
 
 def check_query(query):
-    """Return a query, or say why it is none."""
+    """Return a query, or raise if it is no str or empty."""
     if not isinstance(query, str):
         raise TypeError(f"query must be a str; got {type(query).__name__}.")
     if not query.strip():

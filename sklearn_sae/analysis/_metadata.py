@@ -1,10 +1,10 @@
-"""Metadata of documents as features that are active or not."""
+"""Features from metadata of documents."""
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-_MAX_VALUES = 10  # distinct numbers that are each a feature of their own
+_MAX_VALUES = 10  # Of at most so many distinct numbers, each is a feature of its own.
 _N_BINS = 4
 
 
@@ -31,7 +31,7 @@ def metadata_features(metadata, n_documents):
         raise ValueError(f"metadata has {len(metadata)} rows for {n_documents} rows of X.")
     labels, rows, columns = [], [], []
     for name, values in metadata.items():
-        if pd.api.types.infer_dtype(values, skipna=True) in ("date", "datetime"):  # also as objects
+        if pd.api.types.infer_dtype(values, skipna=True) in ("date", "datetime"):  # which a column of objects may hold
             values = pd.to_datetime(values)
         is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         relation = "="

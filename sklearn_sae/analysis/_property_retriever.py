@@ -1,4 +1,4 @@
-"""Rank documents for a property in words, through the features whose labels match."""
+"""A search for documents by a property in words, through the features whose labels match."""
 
 from numbers import Integral, Real
 
@@ -13,15 +13,15 @@ from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, short
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
 
-_NOTHING = 1e-9  # a similarity up to this is none
+_NOTHING = 1e-9  # A similarity up to this value is a rounding error.
 
 
 class PropertyRetriever(BaseEstimator):
     r"""Find the documents that have a property, such as "sounds sarcastic", and say by which labels they were found.
 
-    A search engine finds texts about what is asked; this finds texts that are as asked [1]_. The features whose labels
-    are most similar to the query are looked up, and documents ranked by how active these are. What was matched is the
-    explanation, and a person can see where it is wrong.
+    A search engine finds texts about a topic; this finds texts that have a property [1]_. The features whose labels
+    are most similar to the query are looked up, and documents are ranked by how active these are. The matched labels
+    are the explanation, so a person can see where it is wrong.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def _scaled(activations):
     activations.eliminate_zeros()
     size = activations.shape[1]
     count = np.bincount(activations.indices, minlength=size)
-    share = np.abs(activations.data) / np.maximum(count, 1)[activations.indices]  # their sum is never too large
+    share = np.abs(activations.data) / np.maximum(count, 1)[activations.indices]  # so that the sum does not overflow
     scale = np.bincount(activations.indices, weights=share, minlength=size)
     activations.data = (activations.data / scale[activations.indices]).astype(np.float32)
     return activations

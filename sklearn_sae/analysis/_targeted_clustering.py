@@ -1,4 +1,4 @@
-"""Cluster documents by what a query names, instead of by whatever they differ in most."""
+"""Clusters of documents by the features that a query names."""
 
 from numbers import Integral
 
@@ -16,8 +16,8 @@ from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, short
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context, set_random_states
 from sklearn_sae.utils._validation import check_texts, refuse_texts
 
-_NAMED_BY, _NAME_WIDTH = 2, 48  # labels in the name of a cluster, and characters of each
-_NOTHING = 1e-9  # a similarity up to this is none
+_NAMED_BY, _NAME_WIDTH = 2, 48  # The name of a cluster has so many labels, each of so many characters.
+_NOTHING = 1e-9  # A similarity up to this value is a rounding error.
 
 
 def _can_predict(estimator):
@@ -27,10 +27,10 @@ def _can_predict(estimator):
 class TargetedClustering(ClusterMixin, BaseEstimator):
     r"""Cluster rows of activations by the features that a query names.
 
-    Plain clustering finds what documents differ in most, mostly their topic. Here the features whose labels are most
-    similar to a query are chosen and weighted, and only they are clustered [1]_. One query, "tone of voice", asks for
-    groups within what it names. Several, ``["praise", "criticism"]``, are poles: documents are placed between them, and
-    differ in nothing else.
+    Plain clustering finds what documents differ in most, which is mostly their topic. Here the features whose labels
+    are most similar to a query are chosen and weighted, and only they are clustered [1]_. One query, such as "tone of
+    voice", asks for groups within what it names. Several, such as ``["praise", "criticism"]``, are poles: documents are
+    placed between them, and differ in nothing else.
 
     Parameters
     ----------
@@ -226,18 +226,18 @@ class TargetedClustering(ClusterMixin, BaseEstimator):
 
 
 def choose_features(similarity, n_features):
-    """Return which features stand for the queries, for which, and with what weights.
+    """Return the features that are chosen for the queries, the query of each, and their weights.
 
     Parameters
     ----------
     similarity : ndarray of shape (n_labelled, n_queries)
     n_features : int
-        The most to choose for each query.
+        The largest number of features to choose for each query.
 
     Returns
     -------
     chosen : ndarray of int of shape (n_chosen,)
-        Grouped by query, strongest first.
+        The chosen features, grouped by query, strongest first.
     query : ndarray of int of shape (n_chosen,)
     weights : ndarray of shape (n_chosen, n_queries), float64
 
@@ -269,7 +269,7 @@ def active_scale(columns):
 
 
 def place(columns, scale, weights):
-    """Return where rows are clustered, dense: between the queries, or with one query within its features."""
+    """Return the dense points to cluster, which lie between the queries or, for one query, within its features."""
     if weights.shape[1] > 1:
         return np.asarray(columns @ (weights / scale[:, None]).astype(columns.dtype))
     weighted = columns.toarray() if sparse.issparse(columns) else columns
@@ -290,7 +290,7 @@ def set_apart(columns, labels, features):
     for cluster in _clusters(labels):
         inside = labels == cluster
         if inside.all():
-            continue  # nothing to be set apart from
+            continue  # because there is no other row to compare with
         frequency = _n_active(columns[inside]) / inside.sum()
         elsewhere = _n_active(columns[~inside]) / (~inside).sum()
         table = features[["feature", "label"]].assign(
@@ -306,9 +306,9 @@ def set_apart(columns, labels, features):
 
 
 def name_clusters(cluster_features, labels, points, poles):
-    """Return a name by cluster: its first labels, behind the pole that its rows are nearest on the mean.
+    """Return a name by cluster, made of its first labels behind the pole that is nearest to the mean of its rows.
 
-    Where no feature is active in its rows, the name says so, and no pole.
+    Where no feature is active in its rows, the name says so and has no pole.
     """
     names = {}
     for cluster in _clusters(labels):
@@ -370,7 +370,7 @@ def _check_queries(query):
 
 
 def _clusters(labels):
-    """Return the clusters in order, without noise."""
+    """Return the clusters in order, without noise (-1)."""
     return [cluster for cluster in np.unique(labels).tolist() if cluster != -1]
 
 

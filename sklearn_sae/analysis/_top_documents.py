@@ -1,4 +1,4 @@
-"""The documents in which a feature is most active."""
+"""The documents in which features are most active."""
 
 from numbers import Integral, Real
 
@@ -25,7 +25,7 @@ from sklearn_sae.utils._validation import check_texts
     prefer_skip_nested_validation=True,
 )
 def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highlight=None, threshold=0.0):
-    """Find the documents in which features are most active, and what in them did it.
+    """Find the documents in which features are most active.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highli
         Activations, 0 where a feature is not active.
 
     feature : int, str or sequence of these
-        Column number or label of a feature, or several.
+        Column number or label of a feature, or of several.
 
     texts : sequence of str of length n_documents, default=None
         The documents.
@@ -42,13 +42,13 @@ def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highli
         How many documents at most for each feature.
 
     labels : sequence of str or mapping from int to str, default=None
-        What the features are called: one label a column, or by column number. By default the column names of a
-        DataFrame, else "feature 0", "feature 1" and so on.
+        Labels of the features, one a column or by column number. By default the column names of a DataFrame, else
+        "feature 0", "feature 1" and so on.
 
     highlight : callable, default=None
-        What marks the words that made a feature active: ``highlight(text, feature) -> str`` with the column number,
-        such as the `highlight` of a :class:`~sklearn_sae.PretrainedSAETransformer`. Only called for the documents that
-        are returned.
+        A function that marks the words which made a feature active, ``highlight(text, feature) -> str`` with the column
+        number, such as the `highlight` of a :class:`~sklearn_sae.PretrainedSAETransformer`. It is called for the
+        documents that are returned only.
 
     threshold : float, default=0.0
         A feature is active in a document where its activation is above that; others are not returned.
@@ -169,7 +169,7 @@ def _column(feature, labels):
 
 
 def _around_mark(text, width):
-    """Return a text from some words before its first mark."""
+    """Return the part of a text that begins some words before its first mark."""
     text = " ".join(str(text).split())
     mark = text.find("<<")
     if mark < width // 2:

@@ -1,4 +1,4 @@
-"""What all plots share: axes, rows with names, legends, and labels cut to a width."""
+"""Parts of plots: axes, rows with names, legends, and labels cut to a width."""
 
 import numpy as np
 
