@@ -2,7 +2,6 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -10,11 +9,9 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
-from sklearn_sae.selection._lasso import lasso_scores
+from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
-from sklearn_sae.selection._scores import association_pvalues, correlation_scores, passes_fdr, separation_scores
-from sklearn_sae.selection._stepwise import stepwise_scores
+from sklearn_sae.selection._scores import passes_fdr
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
 from sklearn_sae.utils._validation import check_target, check_target_varies, refuse_texts
 
@@ -335,55 +332,8 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             raise ValueError("sample_weight is zero for every row; give some row a weight above zero.")
         return sample_weight
 
-    def _rank(self, X, values, Y, controls, sample_weight):
-        """Score and order the neurons on these rows; return None if nothing of the target is left to predict."""
-        basis = intercept_and_controls(X.shape[0], controls, sample_weight)
-        targets, spread = standardize_targets(Y, basis)
-        if not spread.any():
-            return None
-        design = standardize(X, basis)
-        correlations = correlation_scores(design, targets)
-        pvalues = association_pvalues(correlations, targets, sample_weight.sum() - basis.shape[1])
-        tie_break = np.abs(correlations).max(axis=0)
-        chosen = []
-        if self.method == "lasso":
-            scores = lasso_scores(design, correlations, self.n_neurons) * spread[:, None]
-        elif self.method == "stepwise":
-            scores, chosen = stepwise_scores(design, correlations, self.n_neurons)
-            scores *= spread[:, None]
-        elif self.method == "correlation":
-            scores = correlations
-        else:
-            tie_break = np.zeros(X.shape[1])
-            if self.method == "separation":
-                residuals = targets * spread / basis[:, :1]  # in the units of the target
-                scores = separation_scores(X, residuals, self.n_top, sample_weight)
-            else:
-                scores = self._called_scores(X, values)
-
-        defined = ~np.isnan(scores).any(axis=0)
-        if not callable(self.method):
-            scores = np.where(defined & design.live, scores, 0.0)
-        magnitudes = np.abs(np.where(defined, scores, 0.0))
-        selectable = design.live & defined
-        entry = np.full(X.shape[1], len(chosen))
-        entry[chosen] = np.arange(len(chosen))
-        return _Ranking(
-            scores=scores,
-            strongest=magnitudes.argmax(axis=0),
-            best_first=np.lexsort((-tie_break, -magnitudes.max(axis=0), entry, ~selectable)),
-            n_selectable=int(selectable.sum()),
-            pvalues=np.where(design.live, pvalues, np.nan),
-        )
-
-    def _called_scores(self, X, y):
-        scores = np.asarray(self.method(X, y))
-        if scores.shape != (X.shape[1],) or scores.dtype.kind not in "biuf":
-            raise ValueError(
-                f"method must return one number for each neuron, shape ({X.shape[1]},); "
-                f"it returned an array of {scores.dtype} of shape {scores.shape}."
-            )
-        return scores[None].astype(np.float64)
+    def _rank(self, *data):
+        return rank_neurons(*data, method=self.method, n_neurons=self.n_neurons, n_top=self.n_top)
 
     def _choose(self, ranking):
         """Return the support mask, or say why it would be empty."""
@@ -430,22 +380,6 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags.sparse = True
         return tags
-
-
-class _Ranking(NamedTuple):
-    """The scores of the neurons on some rows, and the order that follows."""
-
-    scores: np.ndarray  # (n_targets, n_features)
-    strongest: np.ndarray  # (n_features,) index of the target with the score of largest magnitude
-    best_first: np.ndarray  # (n_features,) indices of the neurons
-    n_selectable: int  # number of neurons that can be kept
-    pvalues: np.ndarray  # (n_features,)
-
-    def top(self, n_neurons):
-        """Return the mask of the best."""
-        mask = np.zeros(len(self.best_first), dtype=bool)
-        mask[self.best_first[: min(n_neurons, self.n_selectable)]] = True
-        return mask
 
 
 def _take(rows, *arrays):
