@@ -1,4 +1,4 @@
-"""discover: the whole way from texts and a target to tested hypotheses."""
+"""The whole way from texts and a target to tested hypotheses."""
 
 import math
 from numbers import Integral, Real
@@ -71,8 +71,8 @@ def discover(
 ):
     """Find out, in plain language, what in the texts predicts the target, and test it on texts held out.
 
-    Some of the texts are held out. On the others the pipeline of `make_hypothesis_pipeline` is fitted, which finds and
-    names hypotheses; those held out are annotated by the names and test them.
+    Some of the texts are held out. The pipeline of `make_hypothesis_pipeline` is fitted on the others, which finds and
+    names hypotheses. The texts held out are then annotated by the names, and the annotations are tested.
 
     Parameters
     ----------
@@ -105,19 +105,19 @@ def discover(
         parameters of your own (its ``encoder`` is set here).
 
     groups : array-like of shape (n_texts,), default=None
-        Labels of what texts have in common: the author, the restaurant. The texts of a group are then never on both
-        sides of the split, `test_size` is a share of the groups, and the tests heed groups as those of
-        `evaluate_hypotheses` do. A group that shares a text with another goes where that one goes.
+        Labels of what texts have in common, such as the author or the restaurant. The texts of a group are then never
+        on both sides of the split, `test_size` is a share of the groups, and the tests are cluster-robust, as in
+        `evaluate_hypotheses`. Groups that share a text are on the same side.
 
     test_size : float, default=0.2
-        Share of the texts to hold out, between 0 and 1. Texts that are the same but for case and spaces count once and
-        are never on both sides. Without `groups`, classes keep their shares.
+        Share of the texts to hold out, between 0 and 1. Copies of a text, which differ in case and spaces only, count
+        once and are never on both sides. Without `groups`, classes keep their shares.
 
     alpha : float, default=0.1
         Level of significance of `evaluate_hypotheses`, after Bonferroni's correction.
 
     random_state : int, RandomState instance or None, default=None
-        Seeds the split and every stage that draws random numbers, but for an annotator of your own, which has its own
+        Seeds the split and every stage that draws random numbers. An annotator or embedder of your own keeps its own
         seed. Pass an int for the same result at every call.
 
     Returns
@@ -129,16 +129,17 @@ def discover(
     ------
     TypeError, ValueError
         If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
-        or a missing value; if the target is constant, on either side of the split too, or has nearly as many classes as
-        texts; if there are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the number of
-        neurons; if a language model is to be asked and there is no key. All of that is found out before the work
-        begins.
+        or a missing value; if the target is constant, on one side of the split too, or has nearly as many classes as
+        there are texts; if there are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the
+        number of neurons; if a language model is to be asked and there is no key. All of that is checked before the
+        work begins.
 
     See Also
     --------
     make_hypothesis_pipeline : The pipeline alone, for cross-validation and searches.
     evaluate_hypotheses : The tests alone, with more options.
-    sklearn.model_selection.train_test_split : A split that does not know copies of texts.
+    sklearn.model_selection.train_test_split : A split that may part the copies of a text.
+    sklearn.model_selection.GroupShuffleSplit : A split of groups alone.
 
     Notes
     -----
@@ -179,7 +180,7 @@ def discover(
 
 
 class Plan(NamedTuple):
-    """What a discovery will do: everything is checked, and nothing slow has been done."""
+    """The parameters of `discover` after all checks, the split and the pipeline that will be fitted."""
 
     texts: np.ndarray  # (n_texts,) of str
     y: Any  # as it was given
@@ -278,7 +279,7 @@ def _check_target(y, n_texts, name):
 
 
 def _check_pipeline(pipeline, n_texts):
-    """Check what the steps would say of their parameters after minutes of work, and that there is a key."""
+    """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work."""
     annotator = pipeline["hypotheses"]
     for step in (annotator, *(step for _, step in annotator.encoder.steps)):
         if hasattr(step, "_validate_params"):
@@ -299,7 +300,7 @@ def _check_pipeline(pipeline, n_texts):
 def _split(texts, target, groups, test_size, random_state, name):
     """Return the rows to find hypotheses on and the rows to test them on.
 
-    Copies of a text stay together, and so do groups; without groups, classes keep their shares.
+    Copies of a text stay on one side, and so do groups. Without groups, classes keep their shares.
     """
     unit, what = pd.factorize(np.array([text_identity(text) for text in texts], dtype=object))[0], "different texts"
     if groups is not None:
@@ -328,7 +329,7 @@ def _split(texts, target, groups, test_size, random_state, name):
 
 
 def _joined(texts, groups):
-    """Return the numbers of groups, those that share a text being one."""
+    """Return the group of each text, in which groups that share a text are joined to one."""
     n_texts = texts.max() + 1
     size = n_texts + groups.max() + 1
     shared = coo_array((np.ones(len(texts)), (texts, n_texts + groups)), shape=(size, size))
@@ -351,7 +352,7 @@ def _describe(target, name, n_train, n_test):
 
 
 def _fit_words(texts, y, n_words):
-    """Fit what is to be had without any of this: a few single words chosen by lasso."""
+    """Fit the baseline, a few single words chosen by lasso."""
     words = CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN)
     n_words = min(n_words, words.fit_transform(texts).shape[1])
     return make_pipeline(words, NeuronSelector(n_words), AutoLinearModel()).fit(texts, y)

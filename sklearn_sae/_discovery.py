@@ -1,4 +1,4 @@
-"""The result of a discovery, and how it is printed."""
+"""The result of a discovery, which prints as a table."""
 
 from dataclasses import dataclass
 from textwrap import fill
@@ -33,7 +33,7 @@ class Discovery:
         ``pipeline["hypotheses"]`` annotates any text.
 
     notes : list of str
-        What to bear in mind in reading the table, one sentence each.
+        Sentences that say what is missing from the table or not reliable.
 
     evaluation : HypothesisEvaluation
         The tests, with hypotheses in the order of the neurons.
@@ -42,10 +42,10 @@ class Discovery:
         Row numbers of the texts on which hypotheses were found, and of those on which they were tested.
 
     target_name : str or None
-        What the target is called.
+        The name of the target.
 
     description : str
-        What the target is and how the texts were split, in two or three lines.
+        The target and the split of the texts in words, in two or three lines.
 
     See Also
     --------
@@ -116,7 +116,7 @@ def findings(discovery, width=WIDTH):
 
 
 def _table(table, class_metrics, width):
-    """Return the lines of the table, and what its effects are."""
+    """Return the lines of the table, and what the effects in it are."""
     if class_metrics is not None:
         table = _by_best_class(table)
     texts = [percent(share, 0) for share in table["prevalence"]]
@@ -139,7 +139,7 @@ def _table(table, class_metrics, width):
 
 
 def _by_best_class(table):
-    """Return the table with the hypotheses that speak most for the first class first, then for the second..."""
+    """Return the table ordered by the class for which a hypothesis speaks most, and by its effect on that class."""
     best = table.sort_values("separation_score", ascending=False, kind="stable").drop_duplicates("hypothesis")
     order = pd.Series(range(len(best)), index=best.sort_values("class", kind="stable")["hypothesis"])
     return table.sort_values("hypothesis", key=lambda names: names.map(order), kind="stable")
