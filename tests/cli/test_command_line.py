@@ -29,6 +29,8 @@ def small():
 
 
 def write(table, path):
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow")
     writers = {
         ".csv": lambda: table.to_csv(path, index=False),
         ".tsv": lambda: table.to_csv(path, sep="\t", index=False),

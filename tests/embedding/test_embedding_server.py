@@ -139,7 +139,7 @@ def test_long_texts_are_cut_where_the_server_says_so(openai_server, embed):
 
 
 def test_long_texts_are_cut_exactly_where_tokens_can_be_counted(openai_server, embed, monkeypatch):
-    import tiktoken
+    tiktoken = pytest.importorskip("tiktoken")
 
     # A tokenizer of our own, one token a byte, since OpenAI's needs a download.
     bytes_ = tiktoken.Encoding(
