@@ -17,12 +17,6 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's cache."""
-    monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path / "cache"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _interrupts_are_heard():
     """Where the tests run in the background SIGINT is ignored, and programs started from them would inherit that."""
