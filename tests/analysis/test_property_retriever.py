@@ -7,16 +7,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.metrics import average_precision_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae.analysis import PropertyRetriever, label_similarity, plot_search
 from sklearn_sae.datasets import make_concept_texts
-
-
-@parametrize_with_checks([PropertyRetriever()])
-def test_common_checks(estimator, check):
-    check(estimator)
-
 
 LABELS = ["complains about the food", "written in French", "complains about the bill", None, "praises the food"]
 

@@ -9,22 +9,9 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_mutual_info_score
-from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae.analysis import TargetedClustering, diff_features, plot_clusters
-
-
-@parametrize_with_checks(
-    [
-        TargetedClustering("x0"),
-        TargetedClustering("x0", clusterer=AgglomerativeClustering(2)),
-        TargetedClustering("x0", clusterer=GaussianMixture(2)),
-    ]
-)
-def test_common_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

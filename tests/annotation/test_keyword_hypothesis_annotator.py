@@ -264,10 +264,6 @@ def test_own_encoder_works_with_routing_on(routing, encoder, planted):
     assert pipeline.fit(planted.texts, planted.y).score(planted.texts, planted.y) > 0.95
 
 
-def test_text_transformer_checks(check_text_transformer, encoder, planted):
-    check_text_transformer(KeywordHypothesisAnnotator(encoder, random_state=0), planted.texts[:40])
-
-
 @pytest.mark.parametrize("container", [np.asarray, sparse.coo_array, pd.DataFrame, pd.DataFrame.sparse.from_spmatrix])
 def test_any_output_of_the_encoder_will_do(planted, container):
     output = sparse.csr_matrix(planted.has.astype(float))

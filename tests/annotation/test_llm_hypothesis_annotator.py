@@ -291,10 +291,8 @@ def test_straight_pipeline(rule_server, encoder, planted):
             pipeline.predict(planted.texts)
 
 
-def test_text_transformer_checks(check_text_transformer, annotator, given, planted):
-    texts = planted.texts[:24]
-    check_text_transformer(annotator.set_params(concepts_per_call=4), texts, counters=("usage_",))
-    check_text_transformer(given.set_params(concepts_per_call=4), texts, counters=("usage_",))
+def test_text_transformer_checks_with_an_encoder(check_text_transformer, annotator, planted):
+    check_text_transformer(annotator.set_params(concepts_per_call=4), planted.texts[:24], counters=("usage_",))
 
 
 def test_a_pickle_holds_no_key_text_or_client(annotator, planted):

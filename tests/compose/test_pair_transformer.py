@@ -87,10 +87,6 @@ def model():
 # --- the contract -------------------------------------------------------------------------------
 
 
-def test_common_checks(check_without_texts):
-    check_without_texts(PairTransformer(CountVectorizer()))
-
-
 def same(one, other):
     one, other = (np.asarray(each.todense() if sparse.issparse(each) else each) for each in (one, other))
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)

@@ -56,30 +56,6 @@ def log(tmp_path):
     return tmp_path / "calls.txt"
 
 
-# --- the common checks -------------------------------------------------------------------------
-
-
-def test_common_checks_sentence_transformers(check_text_transformer, tiny_sentence_transformer):
-    check_text_transformer(EmbeddingTransformer(tiny_sentence_transformer, normalize=True), TEXTS)
-
-
-def test_common_checks_server(check_text_transformer, openai_server):
-    check_text_transformer(EmbeddingTransformer("any", base_url=openai_server.base_url), TEXTS)
-
-
-class Lengths:
-    def __call__(self, texts):
-        return [[len(text), text.count("a")] for text in texts]
-
-
-@pytest.mark.parametrize("cached", [True, False])
-def test_common_checks_callable(check_text_transformer, cached):
-    embed = Lengths()
-    if cached:
-        embed.cache_key = "lengths"
-    check_text_transformer(EmbeddingTransformer(embed), TEXTS)
-
-
 # --- a real sentence-transformers model --------------------------------------------------------
 
 

@@ -213,13 +213,6 @@ def test_sae_lens_folder(llama_reader, make_sae):
 # --- scikit-learn ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cache_dir", ["auto", None])
-def test_common_checks(check_text_transformer, gpt2_reader, sae, cache_dir):
-    # One text at a time: beside others it is padded, and its last digits differ.
-    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, cache_dir=cache_dir, batch_size=1)
-    check_text_transformer(transformer, TEXTS)
-
-
 def test_importing_and_making_one_loads_nothing():
     program = (
         "import sys, sklearn_sae.pretrained as p; repr(p.PretrainedSAETransformer('a/b'));"

@@ -21,7 +21,6 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae import TopKSAETransformer
 from sklearn_sae.sae import _training
@@ -31,18 +30,6 @@ from sklearn_sae.sae._sizes import suggest_size
 def small(**params):
     defaults = {"n_components": 32, "k": 4, "max_epochs": 5, "random_state": 0}
     return TopKSAETransformer(**defaults | params)
-
-
-@parametrize_with_checks(
-    [
-        TopKSAETransformer(n_components=4, k=1),
-        TopKSAETransformer(n_components=4, k=1, sparsity="batch_topk"),
-        TopKSAETransformer(n_components=4, k=1, target_weight=0.5),
-        TopKSAETransformer(n_components=4, k=1, encoder="matching_pursuit"),
-    ]
-)
-def test_common_checks(estimator, check):
-    check(estimator)
 
 
 # What comes out

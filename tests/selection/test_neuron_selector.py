@@ -19,25 +19,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_sae import NeuronSelector
 from sklearn_sae.selection._resampling import complementary_halves
 
 METHODS = ["lasso", "stepwise", "correlation", "separation"]
-
-
-# All of them; scikit-learn itself skips check_array_api_input unless SCIPY_ARRAY_API is set.
-@parametrize_with_checks(
-    [
-        NeuronSelector(n_neurons=1),
-        NeuronSelector(n_neurons=1, method="stepwise"),
-        NeuronSelector(n_neurons=1, method="correlation"),
-        NeuronSelector(n_neurons=1, n_resamples=2, random_state=0),
-    ],
-)
-def test_common_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture
