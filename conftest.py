@@ -6,10 +6,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 # Each process computes on one thread, and so do the programs that it starts. Threads that wait for each other spin, so
-# on cores that are shared, as by the workers of pytest-xdist, a test takes ten times its time. What holds for several
-# threads is tested with `torch.set_num_threads`. Most libraries are loaded later and read the variable then; the limit
-# is for those that a plugin of pytest has loaded already.
+# on cores that are shared, as by the workers of pytest-xdist, a test takes ten times its time. Tests that need several
+# threads ask torch for them; those sleep while they wait. Most libraries are loaded later and read the variables then;
+# the limit is for those that a plugin of pytest has loaded already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 threadpool_limits(1)
 
 

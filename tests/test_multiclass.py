@@ -371,6 +371,7 @@ def test_the_notebook_has_every_number_behind_its_class(reviews):
         assert f"{low:+.3f} to {high:+.3f}" in block.replace("\u00a0", " ")
 
 
+@pytest.mark.slow
 def test_the_command_line_in_a_shell(reviews, tmp_path):
     file, found = tmp_path / "reviews.jsonl", tmp_path / "found.json"
     table = pd.DataFrame({"review": reviews.data, "source": reviews.target})

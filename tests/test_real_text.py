@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import Pipeline
@@ -27,6 +28,7 @@ class MiniLM:
         return np.array([self.vector[text] for text in texts])
 
 
+@pytest.mark.slow
 def test_twenty_neurons_of_an_unsupervised_autoencoder_predict_the_stars(yelp, tmp_path):
     """M and K chosen inside each training fold; the peer reaches 0.40."""
     texts, stars, embeddings = yelp

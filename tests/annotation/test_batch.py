@@ -240,7 +240,7 @@ def create_and_die(server, die):
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 @pytest.mark.parametrize(
     "stage",
-    ["uploaded", "created", "in progress", "storing", "deleting"],
+    ["created", *(pytest.param(s, marks=pytest.mark.slow) for s in ("uploaded", "in progress", "storing", "deleting"))],
 )
 def test_killed_at(server, cache, stage):
     ready = threading.Event()
@@ -278,6 +278,7 @@ def test_killed_at(server, cache, stage):
     check_all_bought_once(server, cache)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 def test_killed_again_and_again(server, cache):
     server.batch_seconds = 1.0

@@ -155,10 +155,10 @@ def let_fail(server, failures):
     server.fail = fail
 
 
-@pytest.mark.parametrize("concepts_per_call", [1, 20])
-def test_a_tenth_of_the_replies_fails_and_nothing_is_lost(annotator, server, concepts_per_call):
+@pytest.mark.parametrize(("concepts_per_call", "texts"), [(1, TEXTS[:30]), (20, TEXTS)])
+def test_a_tenth_of_the_replies_fails_and_nothing_is_lost(annotator, server, concepts_per_call, texts):
     groups = [tuple(group) for group in np.reshape(HYPOTHESES, (-1, concepts_per_call)).tolist()]
-    questions = list(itertools.product(TEXTS, groups))
+    questions = list(itertools.product(texts, groups))
     rng = random.Random(0)
     failures = defaultdict(list)
     for asked, kind in zip(rng.sample(questions, len(questions) // 10), itertools.cycle(FAILURES), strict=False):
@@ -171,8 +171,8 @@ def test_a_tenth_of_the_replies_fails_and_nothing_is_lost(annotator, server, con
     annotator.set_params(concepts_per_call=concepts_per_call, max_retries=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        out = annotator.transform(TEXTS)
-    np.testing.assert_array_equal(out, right(TEXTS))
+        out = annotator.transform(texts)
+    np.testing.assert_array_equal(out, right(texts))
     # Once for each failure and once for the answer: at most max_retries + 1, and one more for an unreadable reply.
     assert times_asked(server) == {asked: 1 + len(failures.get(asked, ())) for asked in questions}
     assert annotator.usage_["failed"] == 0
@@ -232,6 +232,7 @@ def start():
         process.communicate()
 
 
+@pytest.mark.slow
 @posix
 def test_twenty_kills_of_one_run(options, server, start):
     max_concurrency, n_kills = 16, 20
@@ -314,6 +315,7 @@ def two_runs(options, server, start):
     end.set()
 
 
+@pytest.mark.slow
 @posix
 def test_a_run_beside_one_that_is_killed(two_runs, annotator, server):
     first, second = two_runs
@@ -360,7 +362,14 @@ def interrupt(process, server, how, *, n_in_flight=8):
 
 
 @posix
-@pytest.mark.parametrize("how", ["while requests hang", "while the client waits to try again", "while answers come in"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "while requests hang",
+        pytest.param("while the client waits to try again", marks=pytest.mark.slow),
+        pytest.param("while answers come in", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c(options, annotator, server, start, how):
     process = start(f"{SETUP}\nannotator.transform(texts)", options, TEXTS[:20], max_concurrency=8)
     out, errors, n_before = interrupt(process, server, how)
@@ -379,6 +388,7 @@ def test_ctrl_c(options, annotator, server, start, how):
         assert n_repeated(server) == 8  # all that had arrived was kept
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_that_is_caught_leaves_no_thread_and_all_goes_on(options, server, start):
     code = f"""{SETUP}
@@ -395,6 +405,7 @@ print((annotator.transform(texts) >= 0).all())
     assert n_repeated(server) == 8
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_in_joblib_workers(options, annotator, server, start):
     code = f"""{SETUP}
@@ -411,6 +422,7 @@ Parallel(n_jobs=2)(delayed(annotator.transform)(texts[i::2]) for i in range(2))
     assert n_repeated(server) <= 8
 
 
+@pytest.mark.slow
 @posix
 def test_ctrl_c_beside_another_run(two_runs, annotator, server):
     first, second = two_runs
@@ -491,6 +503,7 @@ print(json.dumps([str(warning.message) for warning in caught]))
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_disk_that_fills_up(options, annotator, server, start):
     texts = TEXTS[:30]

@@ -20,7 +20,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn_sae import LLMHypothesisAnnotator
 
 _MISSING = [name for name in ("accelerate", "fastapi", "transformers", "uvicorn") if find_spec(name) is None]
-pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"needs transformers[serving]; missing: {', '.join(_MISSING)}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(_MISSING), reason=f"needs transformers[serving]; missing: {', '.join(_MISSING)}"),
+]
 
 HYPOTHESES = ["mentions a long wait", "praises the staff"]
 TEXTS = ["We waited an hour.", "Lovely staff!", "Café crème, 10 €, 好吃 🍜", "The soup came cold."]

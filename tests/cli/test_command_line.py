@@ -41,6 +41,7 @@ def write(table, path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_the_demo_in_a_shell():
     command = [sys.executable, "-m", "sklearn_sae", "demo", "--n-texts", "400", "--n-hypotheses", "4"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -166,6 +166,7 @@ def _wait_for_lines(log, n):
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(tmp_path, log):
     n_texts = 60
     for n in (BATCH, 6 * BATCH, 11 * BATCH):
@@ -190,6 +191,7 @@ def test_two_processes_share_the_work(tmp_path, log):
     assert sorted(lines(log)) == sorted(f"text {i}" for i in range(n_texts))
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_claimed_is_read_by_the_other(tmp_path, log):
     n_texts = 40
     first = _start(tmp_path, log, n_texts, 30)  # so long that it is killed within its first batch

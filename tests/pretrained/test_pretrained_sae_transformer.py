@@ -213,16 +213,6 @@ def test_sae_lens_folder(llama_reader, make_sae):
 # --- scikit-learn ------------------------------------------------------------------------------------
 
 
-def test_importing_and_making_one_loads_nothing():
-    program = (
-        "import sys, sklearn_sae.pretrained as p; repr(p.PretrainedSAETransformer('a/b'));"
-        "print(*{'torch', 'transformers', 'sae_lens', 'tokenizers', 'pandas'} & set(sys.modules))"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = set(run.stdout.split())
-    assert not loaded & {"torch", "transformers", "sae_lens", "tokenizers"}
-
-
 def test_output(gpt2_reader, sae):
     transformer = PretrainedSAETransformer(sae, model=gpt2_reader)
     X = transformer.fit_transform(TEXTS)
@@ -298,6 +288,7 @@ def test_a_file_that_changes_is_read_anew(gpt2_reader, sae, make_goodfire_file, 
     assert abs(first - transformer.transform(TEXTS)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_pickles_are_small_and_work_elsewhere(gpt2_reader, sae, tmp_path):
     transformer = PretrainedSAETransformer(sae, model=gpt2_reader, cache_dir=None).fit(TEXTS)
     X = transformer.transform(TEXTS)
@@ -445,6 +436,7 @@ def _run(sae, folder, store, log, n_texts):  # in a process of its own, by its s
     return PretrainedSAETransformer(sae, model=folder, batch_size=4, cache_dir=store).transform(texts)
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(gpt2_reader, sae, tmp_path, monkeypatch):
     log, n_texts = tmp_path / "log.txt", 100
     arguments = (str(sae), gpt2_reader, str(tmp_path / "store"), str(log), n_texts)

@@ -312,6 +312,7 @@ def test_a_local_goodfire_file_of_another_model(make_goodfire_file):
         load_sparse_encoder(make_goodfire_file(32, name="tiny.pt"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to tell what is in memory")
 def test_a_goodfire_file_is_mapped_and_its_decoder_never_read(make_goodfire_file):
     path = make_goodfire_file(4096, n_latents=4096)  # 64 MiB each way

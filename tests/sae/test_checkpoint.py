@@ -37,6 +37,7 @@ sae.set_params(checkpoint_dir=sys.argv[1]).fit(X)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_fit_goes_on_and_ends_in_the_same_bits(tmp_path, monkeypatch):
     process = subprocess.run([sys.executable, "-c", FIT + KILLED, str(tmp_path)], check=False)
     assert process.returncode == -signal.SIGKILL

@@ -114,18 +114,18 @@ def test_transform_holds_one_chunk_of_pre_activations(monkeypatch, sparsity):
 
 
 def test_a_pursuit_holds_one_chunk_of_correlations(monkeypatch):
-    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
     sae = TopKSAETransformer(n_components=512, k=3, max_epochs=1, encoder="matching_pursuit", random_state=0).fit(X)
     monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**15)
     with Operations(2**15 + 1) as operations:
         sae.transform(X)
     assert operations.large == {"addmm": 1}  # the Gram matrix, once
-    assert operations.counts["addmm"] == 1 + -(-3000 // 64)
+    assert operations.counts["addmm"] == 1 + -(-600 // 64)
     monkeypatch.setattr(_pursuit, "_LARGEST_GRAM", 2**16)
     with Operations(2**15 + 1) as operations:
         sae.transform(X)
     assert not operations.large
-    assert operations.counts["addmm"] == 3 * -(-3000 // 64)
+    assert operations.counts["addmm"] == 3 * -(-600 // 64)
     sae = TopKSAETransformer(n_components=64, k=40, max_epochs=1, encoder="matching_pursuit", random_state=0).fit(X)
     with Operations(2**15 + 1) as operations:
         sae.transform(X)
