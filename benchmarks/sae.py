@@ -28,7 +28,7 @@ from benchmarks._peers import epochs_of_hypothesaes, epochs_of_sae_lens, hypothe
 from benchmarks._report import machine, mean, median, print_table, ratio
 from benchmarks._rows import embeddings, movies_train, resampled, splits, write_resampled
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _kernels
+from sklearn_sae.sae.native import _calls
 
 M, K = 256, 8
 
@@ -254,7 +254,7 @@ def transform(effort):
 
 def compiled(effort):
     """What the C files bring: ours with them and without."""
-    if _kernels.compiled is None:
+    if _calls.compiled is None:
         raise RuntimeError("the package was installed without a C compiler")
     rows = []
     for m, k, n_rows, _ in TRAINING_SIZES[:3]:
@@ -275,18 +275,16 @@ def compiled(effort):
     )
 
 
-FORMS = {"compiled": _kernels.compiled, "without a compiler": None}
+FORMS = {"compiled": _calls.compiled, "without a compiler": None}
 
 
 def _with_form(form, call):
     def called(*args):
-        _kernels.compiled = FORMS[form]
-        _kernels.multiplies_bfloat16.cache_clear()
+        _calls.compiled = FORMS[form]
         try:
             return call(*args)
         finally:
-            _kernels.compiled = FORMS["compiled"]
-            _kernels.multiplies_bfloat16.cache_clear()
+            _calls.compiled = FORMS["compiled"]
 
     return called
 

@@ -8,13 +8,12 @@ from torch import Tensor
 from sklearn_sae.sae._kernels import (
     Active,
     by_neuron,
-    compiled,
     dots,
-    runs_compiled,
     sum_by_neuron,
     transposed_product,
     vector_product,
 )
+from sklearn_sae.sae.native import _calls as native
 
 _BETAS = 0.9, 0.999
 _EPS = 1e-8
@@ -73,7 +72,7 @@ def adam_step(params: Parameters, gradient: Gradient, first, second, *, step, le
 
     Rows of `components` are brought back to unit norm.
     """
-    if runs_compiled(*params):
+    if native.runs_on(*params):
         biases = _move_weights(params, gradient, first, second, step, learning_rate)
         _fused_adam(params[1::2], biases, first[1::2], second[1::2], step, learning_rate)
     else:
@@ -87,21 +86,14 @@ def _move_weights(params, gradient, first, second, step, learning_rate):
     The gradient of a neuron is formed when it is moved: the whole gradients, as large as the weights, are never in
     memory.
     """
-    g, (n_neurons, n_features) = gradient, params.components.shape
-    order = by_neuron(g.neurons, n_neurons)
-    pull, x = g.pull.contiguous(), g.x.contiguous()
-    encoder_bias = torch.zeros_like(params.encoder_bias)
-    back = pull.new_zeros(-(-n_neurons // compiled.NEURONS), n_features)  # encoder_bias @ encoder_weight, in parts
-    encoder, decoder = (tuple(group[i].data_ptr() for group in (params, first, second)) for i in (0, 2))
-    if not len(params.encoder_weight):
-        encoder = 0, 0, 0
-    compiled.descend(
-        *(n_neurons, len(x), n_features),
-        *(tensor.data_ptr() for tensor in (order.order, order.starts, g.rows, g.codes, pull, x)),
-        *(encoder, decoder),
-        *(encoder_bias.data_ptr(), back.data_ptr()),
+    g, order = gradient, by_neuron(gradient.neurons, len(params.components))
+    encoder, decoder = (tuple(group[i] for group in (params, first, second)) for i in (0, 2))
+    encoder_bias, back = native.adam_step(
+        *order,
+        *(g.rows, g.codes, g.pull.contiguous(), g.x.contiguous()),
+        encoder if len(params.encoder_weight) else None,
+        decoder,
         (learning_rate / (1 - _BETAS[0] ** step), (1 - _BETAS[1] ** step) ** -0.5, *_BETAS, _EPS),
-        torch.get_num_threads(),
     )
     return encoder_bias, g.bias - back.sum(0)
 

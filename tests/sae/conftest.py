@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_sae.sae import _kernels
+from sklearn_sae.sae.native import _calls
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,6 @@ def X():
 def maybe_compiled(request, monkeypatch):
     """With the compiled functions, where there are any, and without."""
     if not request.param:
-        monkeypatch.setattr(_kernels, "compiled", None)
-    elif _kernels.compiled is None:
+        monkeypatch.setattr(_calls, "compiled", None)
+    elif _calls.compiled is None:
         pytest.skip("installed without a C compiler")

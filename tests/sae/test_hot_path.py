@@ -11,6 +11,7 @@ from sklearn_sae import TopKSAETransformer
 from sklearn_sae.sae import _encoding, _kernels, _pursuit
 from sklearn_sae.sae._network import Settings
 from sklearn_sae.sae._training import State, initial_arrays, training_step
+from sklearn_sae.sae.native import _calls
 
 B, D, M, K = 64, 8, 1024, 4
 DENSE = B * M  # larger than any parameter
@@ -56,7 +57,7 @@ def step_operations(settings, *, n_steps=1, dead_after=10**6, large=DENSE):
 
 def test_a_step_forms_one_dense_matrix_the_pre_activations(maybe_compiled):
     operations = step_operations(Settings(k=K, aux_k=8, aux_weight=1 / 32))
-    compiled = _kernels.compiled is not None
+    compiled = _calls.compiled is not None
     assert operations.large == {"addmm": 1}
     assert operations.counts["topk"] == (not compiled)
     assert operations.counts["sparse_sampled_addmm"] == (not compiled)  # the gradient of the codes
@@ -67,7 +68,7 @@ def test_a_step_forms_one_dense_matrix_the_pre_activations(maybe_compiled):
 
 
 def test_a_compiled_step_forms_no_gradient_of_a_weight():
-    if _kernels.compiled is None:
+    if _calls.compiled is None:
         pytest.skip("installed without a C compiler")
     assert step_operations(Settings(k=K, aux_k=8, aux_weight=1 / 32), large=M * D).large == {"addmm": 1}
 
@@ -85,7 +86,7 @@ def test_no_term_forms_another(settings, products):
 
 
 def test_through_bfloat16_no_dense_matrix_has_32_bits(monkeypatch):
-    if _kernels.compiled is None:
+    if _calls.compiled is None:
         pytest.skip("installed without a C compiler")
     monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: True)
     operations = step_operations(Settings(k=K))

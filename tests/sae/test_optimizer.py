@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sklearn_sae.sae import _kernels
 from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
 from sklearn_sae.sae._optimizer import Parameters, adam_step, dense_gradient
+from sklearn_sae.sae.native import _calls
 
 RATE = 0.01
 CASES = {
@@ -82,7 +82,7 @@ def test_steps_do_not_depend_on_the_number_of_threads(case, maybe_compiled):
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (16, 64, 5), (17, 63, 5), (33, 130, 40)])
 def test_the_compiled_step_takes_any_shape(shape):
-    if _kernels.compiled is None:
+    if _calls.compiled is None:
         pytest.skip("installed without a C compiler")
     n_neurons, n_features, n_rows = shape
     params, batches = problem(Settings(k=1), n_neurons, n_features, n_rows)

@@ -9,8 +9,9 @@ from hypothesis.extra import numpy as npst
 
 from sklearn_sae.sae import _kernels
 from sklearn_sae.sae._kernels import linear, topk_linear
+from sklearn_sae.sae.native import _calls
 
-needs_compiled = pytest.mark.skipif(_kernels.compiled is None, reason="installed without a C compiler")
+needs_compiled = pytest.mark.skipif(_calls.compiled is None, reason="installed without a C compiler")
 
 
 def assert_topk(matrix, k, values, columns):
@@ -59,7 +60,7 @@ def test_compiled_topk_says_nan_for_rows_of_nan():
 
 
 def test_without_a_compiler(monkeypatch):
-    monkeypatch.setattr(_kernels, "compiled", None)
+    monkeypatch.setattr(_calls, "compiled", None)
     for n_columns, k in [(5, 5), (40, 1), (63, 1), (300, 8), (900, 8)]:
         matrix = torch.randn(33, n_columns)
         values, columns = _kernels._topk(matrix, k)
@@ -159,7 +160,7 @@ def test_one_long_neuron_does_not_make_the_others_be_computed():
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize(("n_neurons", "k"), [(5, 5), (40, 3), (300, 8), (900, 8)])
 def test_topk_linear_equals_the_plain_one(monkeypatch, n_neurons, k, bfloat16):
-    monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: bfloat16 and _kernels.compiled is not None)
+    monkeypatch.setattr(_kernels, "multiplies_bfloat16", lambda: bfloat16 and _calls.compiled is not None)
     x, weight, offset = torch.randn(33, 20), torch.randn(n_neurons, 20), torch.randn(n_neurons)
     values, neurons = topk_linear(x, weight, offset, k)
     pre = x @ weight.T + offset

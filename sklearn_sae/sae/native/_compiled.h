@@ -1,5 +1,5 @@
-/* What the C files share. They work on float32 in C order, of which they get addresses and sizes: `_kernels.py` and
-   `_optimizer.py` see to it that these are right. */
+/* What the C files share. They work on float32 in C order, of which they get addresses and sizes. `_calls.py` sees to
+   it that these are right, and `_compiled.c` that indices are in range. */
 
 #ifndef SKLEARN_SAE_COMPILED_H
 #define SKLEARN_SAE_COMPILED_H

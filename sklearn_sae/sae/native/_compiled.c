@@ -1,4 +1,5 @@
-/* The module `_compiled`: fast forms of functions of `_kernels.py` and `_optimizer.py`, which give addresses as int. */
+/* The module `_compiled`. Its functions take addresses as int; `_calls.py` is the only one to call them, and has checked
+   what lies there. What the arrays themselves say, which are indices, is checked here. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -13,6 +14,28 @@ static PyObject *none_unless(int failed)
     if (failed)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
+}
+
+/* Return whether all indices are from 0 up to a bound; if not, set IndexError. */
+static int within(const int64_t *indices, Py_ssize_t n, Py_ssize_t bound, const char *name)
+{
+    int outside = 0;
+    for (Py_ssize_t i = 0; i < n; i++)
+        outside |= indices[i] < 0 || indices[i] >= bound;
+    if (outside)
+        PyErr_Format(PyExc_IndexError, "%s has an index that is not from 0 up to %zd.", name, bound);
+    return !outside;
+}
+
+/* Return whether n + 1 starts ascend from 0 or more up to an end; if not, set IndexError. */
+static int ascend(const int64_t *starts, Py_ssize_t n, Py_ssize_t end)
+{
+    int outside = starts[0] < 0 || starts[n] > end;
+    for (Py_ssize_t i = 0; i < n; i++)
+        outside |= starts[i] > starts[i + 1];
+    if (outside)
+        PyErr_Format(PyExc_IndexError, "The starts do not ascend from 0 to %zd.", end);
+    return !outside;
 }
 
 static PyObject *use_threads_(PyObject *Py_UNUSED(module), PyObject *args)
@@ -73,9 +96,10 @@ static PyObject *take_rows_(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Address x, rows, center, taken;
     float factor;
-    Py_ssize_t n_rows, n;
+    Py_ssize_t n_x, n_rows, n;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "KKKfnnKi", &x, &rows, &center, &factor, &n_rows, &n, &taken, &n_threads))
+    if (!PyArg_ParseTuple(args, "KKKfnnnKi", &x, &rows, &center, &factor, &n_x, &n_rows, &n, &taken, &n_threads) ||
+        !within(AT(rows), n_rows, n_x, "rows"))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     take_rows(AT(x), AT(rows), AT(center), factor, n_rows, n, AT(taken), n_threads);
@@ -86,10 +110,11 @@ static PyObject *take_rows_(PyObject *Py_UNUSED(module), PyObject *args)
 static PyObject *residuals_(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Address values, neurons, starts, weight, target, results, squares;
-    Py_ssize_t n_rows, n;
+    Py_ssize_t n_active, n_neurons, n_rows, n;
     int n_threads;
-    if (!PyArg_ParseTuple(args, "KKKKKnnKKi", &values, &neurons, &starts, &weight, &target, &n_rows, &n, &results,
-                          &squares, &n_threads))
+    if (!PyArg_ParseTuple(args, "KKKKKnnnnKKi", &values, &neurons, &starts, &weight, &target, &n_active, &n_neurons,
+                          &n_rows, &n, &results, &squares, &n_threads) ||
+        !within(AT(neurons), n_active, n_neurons, "neurons") || !ascend(AT(starts), n_rows, n_active))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     residuals(AT(values), AT(neurons), AT(starts), AT(weight), AT(target), n_rows, n, AT(results), AT(squares),
@@ -102,7 +127,8 @@ static PyObject *sort_by_neuron_(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Address neurons, order, starts;
     Py_ssize_t n_active, n_neurons;
-    if (!PyArg_ParseTuple(args, "KnnKK", &neurons, &n_active, &n_neurons, &order, &starts))
+    if (!PyArg_ParseTuple(args, "KnnKK", &neurons, &n_active, &n_neurons, &order, &starts) ||
+        !within(AT(neurons), n_active, n_neurons, "neurons"))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
     sort_by_neuron(AT(neurons), n_active, n_neurons, AT(order), AT(starts));
@@ -113,12 +139,15 @@ static PyObject *sort_by_neuron_(PyObject *Py_UNUSED(module), PyObject *args)
 static PyObject *descend_(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Descent d;
-    Py_ssize_t n_neurons, n_rows, n;
+    Py_ssize_t n_active, n_pull, n_neurons, n_rows, n;
     Address order, starts, rows, codes, pull, x, encoder[3], decoder[3], encoder_bias, back;
     int n_threads, failed;
-    if (!PyArg_ParseTuple(args, "nnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_neurons, &n_rows, &n, &order, &starts, &rows,
-                          &codes, &pull, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1, decoder + 2,
-                          &encoder_bias, &back, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps, &n_threads))
+    if (!PyArg_ParseTuple(args, "nnnnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_active, &n_pull, &n_neurons, &n_rows, &n, &order,
+                          &starts, &rows, &codes, &pull, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1,
+                          decoder + 2, &encoder_bias, &back, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps,
+                          &n_threads) ||
+        !within(AT(order), n_active, n_active, "order") || !within(AT(rows), n_active, n_pull, "rows") ||
+        !ascend(AT(starts), n_neurons, n_active))
         return NULL;
     d.n_neurons = n_neurons, d.n_rows = n_rows, d.n = n;
     d.order = AT(order), d.starts = AT(starts), d.rows = AT(rows), d.codes = AT(codes);
@@ -138,13 +167,13 @@ static PyMethodDef methods[] = {
      "refined_topk(product, (x, norms, errors), (weight, norms, errors), offset, coarse_offset, n_rows, n, n_features,"
      " k, values, columns, n_exact, n_threads)"},
     {"round_rows", round_rows_, METH_VARARGS, "round_rows(matrix, n_rows, n, rounded, norms, errors, n_threads)"},
-    {"take_rows", take_rows_, METH_VARARGS, "take_rows(x, rows, center, factor, n_rows, n, taken, n_threads)"},
+    {"take_rows", take_rows_, METH_VARARGS, "take_rows(x, rows, center, factor, n_x, n_rows, n, taken, n_threads)"},
     {"residuals", residuals_, METH_VARARGS,
-     "residuals(values, neurons, starts, weight, target, n_rows, n, residuals, squares, n_threads)"},
+     "residuals(values, neurons, starts, weight, target, n_active, n_neurons, n_rows, n, residuals, squares, n_threads)"},
     {"sort_by_neuron", sort_by_neuron_, METH_VARARGS, "sort_by_neuron(neurons, n_active, n_neurons, order, starts)"},
     {"descend", descend_, METH_VARARGS,
-     "descend(n_neurons, n_rows, n, order, starts, rows, codes, pull, x, encoder, decoder, encoder_bias, back,"
-     " (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
+     "descend(n_active, n_pull, n_neurons, n_rows, n, order, starts, rows, codes, pull, x, encoder, decoder,"
+     " encoder_bias, back, (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
     {NULL, NULL, 0, NULL},
 };
 
