@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam  # the function; to make the class Adam would import a compiler, which takes seconds
 
 from sklearn_sae.sae._kernels import (
     Active,
@@ -99,18 +100,15 @@ def _move_weights(params, gradient, first, second, step, learning_rate):
 
 
 def _fused_adam(params, gradients, first, second, step, learning_rate):
-    torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls, without the second that importing torch.optim takes
-        list(params),
-        list(gradients),
-        list(first),
-        list(second),
-        [],
-        [torch.full((), float(step), device=params[0].device)] * len(params),
+    adam(
+        *(list(params), list(gradients), list(first), list(second), []),
+        [torch.full((), step - 1.0, device=param.device) for param in params],  # it adds 1 to each
+        fused=True,
         lr=learning_rate,
         beta1=_BETAS[0],
         beta2=_BETAS[1],
-        weight_decay=0.0,
         eps=_EPS,
+        weight_decay=0.0,
         amsgrad=False,
         maximize=False,
     )
