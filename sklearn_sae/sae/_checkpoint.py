@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_sae import __version__
 from sklearn_sae.utils.store import digest
 
 _ROWS = 4096
+_WITHOUT_EFFECT = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")  # on bits
 
 
 def array_digest(array):
@@ -68,3 +70,24 @@ class Checkpoint:
         return OSError(
             f"Cannot use the checkpoint {self.path} ({error.strerror or error}); pass another checkpoint_dir, or None."
         )
+
+
+def open_checkpoint(sae, *, seed, device, arrays):
+    """Return the `Checkpoint` of a fit, or None without a `checkpoint_dir`.
+
+    Parameters
+    ----------
+    sae : TopKSAETransformer
+    seed : int
+        What the fit draws from. It names the run only if the user has chosen it.
+    device : torch.device
+    arrays : sequence of (ndarray or None)
+        The data, and the weights to start from.
+    """
+    if sae.checkpoint_dir is None:
+        return None
+    params = {name: value for name, value in sae.get_params(deep=False).items() if name not in _WITHOUT_EFFECT}
+    params["matryoshka_prefixes"] = None if sae.matryoshka_prefixes is None else list(sae.matryoshka_prefixes)
+    params["seed"] = None if sae.random_state is None else seed
+    named = repr(sorted(params.items())), str(device)
+    return Checkpoint(sae.checkpoint_dir, __version__, *named, *(array_digest(array) for array in arrays))

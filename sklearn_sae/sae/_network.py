@@ -11,21 +11,10 @@ import torch
 from torch import Tensor
 
 from sklearn_sae.sae._kernels import Active, decode, decode_residual, linear, topk_linear
-from sklearn_sae.sae._optimizer import Gradient, Parameters
+from sklearn_sae.sae._optimizer import Gradient
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
-
-
-class Settings(NamedTuple):
-    """What the loss depends on besides parameters and data."""
-
-    k: int
-    batch_topk: bool = False
-    pursuit: bool = False  # then without batch_topk, prefixes and multi_weight
-    prefixes: tuple | None = None
-    aux_k: int = 1
-    aux_weight: float = 0.0
-    multi_k: int = 1
-    multi_weight: float = 0.0
+from sklearn_sae.sae._settings import Settings
+from sklearn_sae.sae._weights import Weights
 
 
 class Term(NamedTuple):
@@ -49,30 +38,30 @@ class Loss(NamedTuple):
     terms: list  # the first is that of the reconstruction
 
 
-def encode_topk(params: Parameters, centered: Tensor, k: int):
+def encode_topk(weights: Weights, centered: Tensor, k: int):
     """Return where the k largest pre-activations of each row are, positive or not, and the codes there."""
-    values, neurons = topk_linear(centered, params.encoder_weight, params.encoder_bias, k)
+    values, neurons = topk_linear(centered, weights.encoder_weight, weights.encoder_bias, k)
     return Active.regular(neurons), values.flatten().relu()
 
 
-def encode_batch_topk(params: Parameters, centered: Tensor, k: int):
+def encode_batch_topk(weights: Weights, centered: Tensor, k: int):
     """Return where the k * B largest pre-activations of the batch are, positive or not, and the codes there."""
-    pre = linear(centered, params.encoder_weight, params.encoder_bias).flatten()
+    pre = linear(centered, weights.encoder_weight, weights.encoder_bias).flatten()
     entries = pre.topk(k * len(centered), sorted=False).indices.sort().values
-    n_neurons = len(params.encoder_bias)
+    n_neurons = len(weights.encoder_bias)
     return Active.ragged(entries // n_neurons, entries % n_neurons, len(centered)), pre[entries].relu()
 
 
-def encode_above(params: Parameters, centered: Tensor, threshold):
+def encode_above(weights: Weights, centered: Tensor, threshold):
     """Return where the pre-activations are larger than a threshold, and the codes there."""
-    pre = linear(centered, params.encoder_weight, params.encoder_bias)
+    pre = linear(centered, weights.encoder_weight, weights.encoder_bias)
     rows, neurons = (pre > threshold).nonzero(as_tuple=True)
     return Active.ragged(rows, neurons, len(pre)), pre[rows, neurons].relu()
 
 
-def encode_dead(params: Parameters, centered: Tensor, k: int, dead: Tensor):
+def encode_dead(weights: Weights, centered: Tensor, k: int, dead: Tensor):
     """Return where the k largest pre-activations of each row among the dead neurons are, and the codes there."""
-    values, among = topk_linear(centered, params.encoder_weight[dead], params.encoder_bias[dead], min(k, len(dead)))
+    values, among = topk_linear(centered, weights.encoder_weight[dead], weights.encoder_bias[dead], min(k, len(dead)))
     return Active.regular(dead[among]), values.flatten().relu()
 
 
@@ -83,9 +72,9 @@ def encode_pursuit(components: Tensor, centered: Tensor, k: int):
     return Active.regular(neurons), codes.flatten()
 
 
-def pursue_dead(params: Parameters, residual: Tensor, k: int, dead: Tensor):
+def pursue_dead(weights: Weights, residual: Tensor, k: int, dead: Tensor):
     """Return where the k dead neurons that a pursuit chooses for each row of the residual are, and the codes there."""
-    among, codes = encode_pursuit(params.components[dead], -residual, min(k, len(dead)))
+    among, codes = encode_pursuit(weights.components[dead], -residual, min(k, len(dead)))
     return among._replace(neurons=dead[among.neurons]), codes
 
 
@@ -94,7 +83,7 @@ def mean_square(residual: Tensor) -> Tensor:
     return torch.linalg.vector_norm(residual, dim=-1).square().mean(-1)
 
 
-def prefix_term(params: Parameters, centered: Tensor, active: Active, codes: Tensor, prefixes):
+def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tensor, prefixes):
     """Return the mean loss over the prefixes of the neurons, its `Term`, and the residual of the longest.
 
     Prefix p is prefix p - 1 and the next block of neurons, so each entry is decoded once, and takes part in the
@@ -105,18 +94,18 @@ def prefix_term(params: Parameters, centered: Tensor, active: Active, codes: Ten
     block = torch.bucketize(active.neurons, ends, right=True)
     rows, order = torch.sort(block * n_rows + active.rows, stable=True)
     stacked, codes = Active.ragged(rows, active.neurons[order], n_prefixes * n_rows), codes[order]
-    blocks = decode(codes, stacked, params.components).view(n_prefixes, n_rows, -1)
+    blocks = decode(codes, stacked, weights.components).view(n_prefixes, n_rows, -1)
     residuals = blocks.cumsum(0) - centered
     pull = residuals.flip(0).cumsum(0).flip(0).flatten(0, 1)
     return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, pull, True), residuals[-1]
 
 
-def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None, threshold=None) -> Loss:
+def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, threshold=None) -> Loss:
     """Return the loss of a batch.
 
     Parameters
     ----------
-    params : Parameters
+    weights : Weights
     x : Tensor of shape (B, d)
     settings : Settings
     dead : Tensor of shape (n_dead,) or None
@@ -125,36 +114,36 @@ def compute_loss(params: Parameters, x: Tensor, settings: Settings, *, dead=None
         Keep what lies above it, as `transform` does, instead of the largest entries over the batch.
     """
     s = settings
-    centered = x - params.bias
+    centered = x - weights.bias
     if s.pursuit:
-        active, codes = encode_pursuit(params.components, centered, s.k)
+        active, codes = encode_pursuit(weights.components, centered, s.k)
     elif threshold is not None:
-        active, codes = encode_above(params, centered, threshold)
+        active, codes = encode_above(weights, centered, threshold)
     elif s.batch_topk:
-        active, codes = encode_batch_topk(params, centered, s.k)
+        active, codes = encode_batch_topk(weights, centered, s.k)
     else:
-        active, codes = encode_topk(params, centered, s.k)
+        active, codes = encode_topk(weights, centered, s.k)
 
     if s.prefixes is None:
-        residual, squares = decode_residual(codes, active, params.components, centered)
+        residual, squares = decode_residual(codes, active, weights.components, centered)
         fit, term = squares.mean(), Term(1.0, active, codes, residual, True)
     else:
-        fit, term, residual = prefix_term(params, centered, active, codes, s.prefixes)
+        fit, term, residual = prefix_term(weights, centered, active, codes, s.prefixes)
     terms = [term]
 
     total = fit
     if s.multi_weight > 0:
-        wider, more = encode_topk(params, centered, s.multi_k)
-        left, squares = decode_residual(more, wider, params.components, centered)
+        wider, more = encode_topk(weights, centered, s.multi_k)
+        left, squares = decode_residual(more, wider, weights.components, centered)
         total = total + s.multi_weight * squares.mean()
         terms.append(Term(s.multi_weight, wider, more, left, True))
     if s.aux_weight > 0 and dead is not None and len(dead):
         if s.pursuit:
-            revived, weak = pursue_dead(params, residual, s.aux_k, dead)
+            revived, weak = pursue_dead(weights, residual, s.aux_k, dead)
         else:
-            revived, weak = encode_dead(params, centered, s.aux_k, dead)
+            revived, weak = encode_dead(weights, centered, s.aux_k, dead)
         held = -residual  # not moved by this term
-        left, squares = decode_residual(weak, revived, params.components, held)
+        left, squares = decode_residual(weak, revived, weights.components, held)
         total = total + s.aux_weight * squares.mean()
         terms.append(Term(s.aux_weight, revived, weak, left, False))
     return Loss(total, fit, active, codes, centered, terms)

@@ -14,19 +14,11 @@ from sklearn_sae.sae._kernels import (
     transposed_product,
     vector_product,
 )
+from sklearn_sae.sae._weights import Weights
 from sklearn_sae.sae.native import _calls as native
 
 _BETAS = 0.9, 0.999
 _EPS = 1e-8
-
-
-class Parameters(NamedTuple):
-    """What the optimizer moves."""
-
-    encoder_weight: Tensor  # (M, d); (0, d) with a matching pursuit, which has no encoder
-    encoder_bias: Tensor  # (M,); (0,) with a matching pursuit
-    components: Tensor  # (M, d), rows of unit norm
-    bias: Tensor  # (d,)
 
 
 class Gradient(NamedTuple):
@@ -40,8 +32,8 @@ class Gradient(NamedTuple):
     bias: Tensor  # (d,), the part of its gradient that does not come through the encoder
 
 
-def dense_gradient(params: Parameters, gradient: Gradient) -> Parameters:
-    """Return the gradient of each parameter.
+def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
+    """Return the gradient of each weight.
 
     With Z the sparse matrix of the codes,
 
@@ -53,56 +45,56 @@ def dense_gradient(params: Parameters, gradient: Gradient) -> Parameters:
 
     Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient.
     """
-    g, n_neurons = gradient, len(params.components)
+    g, n_neurons = gradient, len(weights.components)
     order = by_neuron(g.neurons, n_neurons)
     components = transposed_product(g.codes, g.rows, order, g.pull)
-    along = (components * params.components).sum(1, keepdim=True)
-    components.addcmul_(along, params.components, value=-1)
-    if not len(params.encoder_weight):
-        return Parameters(params.encoder_weight, params.encoder_bias, components, g.bias)
+    along = (components * weights.components).sum(1, keepdim=True)
+    components.addcmul_(along, weights.components, value=-1)
+    if not len(weights.encoder_weight):
+        return Weights(weights.encoder_weight, weights.encoder_bias, components, g.bias)
     active = Active.ragged(g.rows, g.neurons, len(g.pull))
-    slopes = dots(g.pull, params.components, active).mul_(g.codes > 0)
+    slopes = dots(g.pull, weights.components, active).mul_(g.codes > 0)
     encoder_weight = transposed_product(slopes, g.rows % len(g.x), order, g.x)
     encoder_bias = sum_by_neuron(slopes, g.neurons, n_neurons)
-    bias = g.bias - vector_product(encoder_bias, params.encoder_weight)
-    return Parameters(encoder_weight, encoder_bias, components, bias)
+    bias = g.bias - vector_product(encoder_bias, weights.encoder_weight)
+    return Weights(encoder_weight, encoder_bias, components, bias)
 
 
-def adam_step(params: Parameters, gradient: Gradient, first, second, *, step, learning_rate):
-    """Update parameters and their two moments in place by the step number `step` (from 1) of Adam.
+def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, learning_rate):
+    """Update weights and their two moments in place by the step number `step` (from 1) of Adam.
 
     Rows of `components` are brought back to unit norm.
     """
-    if native.runs_on(*params):
-        biases = _move_weights(params, gradient, first, second, step, learning_rate)
-        _fused_adam(params[1::2], biases, first[1::2], second[1::2], step, learning_rate)
+    if native.runs_on(*weights):
+        biases = _move_weights(weights, gradient, first, second, step, learning_rate)
+        _fused_adam(weights[1::2], biases, first[1::2], second[1::2], step, learning_rate)
     else:
-        _fused_adam(params, dense_gradient(params, gradient), first, second, step, learning_rate)
-        params.components.div_(torch.linalg.vector_norm(params.components, dim=1, keepdim=True))
+        _fused_adam(weights, dense_gradient(weights, gradient), first, second, step, learning_rate)
+        weights.components.div_(torch.linalg.vector_norm(weights.components, dim=1, keepdim=True))
 
 
-def _move_weights(params, gradient, first, second, step, learning_rate):
+def _move_weights(weights, gradient, first, second, step, learning_rate):
     """Update the two weights and their moments, and return the gradients of the two biases.
 
     The gradient of a neuron is formed when it is moved: the whole gradients, as large as the weights, are never in
     memory.
     """
-    g, order = gradient, by_neuron(gradient.neurons, len(params.components))
-    encoder, decoder = (tuple(group[i] for group in (params, first, second)) for i in (0, 2))
+    g, order = gradient, by_neuron(gradient.neurons, len(weights.components))
+    encoder, decoder = (tuple(group[i] for group in (weights, first, second)) for i in (0, 2))
     encoder_bias, back = native.adam_step(
         *order,
         *(g.rows, g.codes, g.pull.contiguous(), g.x.contiguous()),
-        encoder if len(params.encoder_weight) else None,
+        encoder if len(weights.encoder_weight) else None,
         decoder,
         (learning_rate / (1 - _BETAS[0] ** step), (1 - _BETAS[1] ** step) ** -0.5, *_BETAS, _EPS),
     )
     return encoder_bias, g.bias - back.sum(0)
 
 
-def _fused_adam(params, gradients, first, second, step, learning_rate):
+def _fused_adam(weights, gradients, first, second, step, learning_rate):
     adam(
-        *(list(params), list(gradients), list(first), list(second), []),
-        [torch.full((), step - 1.0, device=param.device) for param in params],  # it adds 1 to each
+        *(list(weights), list(gradients), list(first), list(second), []),
+        [torch.full((), step - 1.0, device=weight.device) for weight in weights],  # it adds 1 to each
         fused=True,
         lr=learning_rate,
         beta1=_BETAS[0],

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.sae._metric import Metric, stretched
+from sklearn_sae.sae._metric import Metric, learn_metric, second_moments, stretched
+from sklearn_sae.sae._weights import Weights
 
 TOO_LARGE = "X has values too large for float32; scale it down."
 _CHUNK_ROWS = 1024
@@ -23,35 +24,37 @@ class Scaling(NamedTuple):
         """What rows are divided by, so that they have total variance 1 when stretched."""
         return self.spread if self.metric is None else self.spread * self.metric.spread
 
-    def fitted(self, parameters):
-        """Return trained parameters as those for the rows as they are.
+    def unscale(self, weights):
+        """Return trained weights as those for the rows as they are.
 
         They have the same activations times `scale`; threshold and biases grow with these.
         """
-        weight, components, bias = (parameters[name] for name in ("encoder_weight", "components", "bias"))
+        encoder_weight, components, bias = weights.encoder_weight, weights.components, weights.bias
         if self.metric is not None:
-            weight = stretched(weight, self.metric)
+            encoder_weight = stretched(encoder_weight, self.metric)
             components, bias = (stretched(array, self.metric, -1) for array in (components, bias))
-        return {
-            "encoder_weight": weight,
-            "encoder_bias": parameters["encoder_bias"] * np.float32(self.scale),
-            "components": components,
-            "bias": self.mean + bias * np.float32(self.scale),
-        }
-
-    def trained(self, parameters):
-        """Return parameters to train from, decoder rows of unit norm: the inverse of `fitted`, by this or another."""
         scale = np.float32(self.scale)
-        weight, components = parameters["encoder_weight"], parameters["components"]
-        bias, offset = (parameters["bias"] - self.mean) / scale, parameters["encoder_bias"] / scale
+        return Weights(encoder_weight, weights.encoder_bias * scale, components, self.mean + bias * scale)
+
+    def scaled(self, weights):
+        """Return weights to train from, decoder rows of unit norm: the inverse of `unscale`, by this or another."""
+        scale = np.float32(self.scale)
+        encoder_weight, components = weights.encoder_weight, weights.components
+        bias, encoder_bias = (weights.bias - self.mean) / scale, weights.encoder_bias / scale
         if self.metric is not None:
-            weight = stretched(weight, self.metric, -1)
+            encoder_weight = stretched(encoder_weight, self.metric, -1)
             components, bias = (stretched(array, self.metric) for array in (components, bias))
         norms = np.linalg.norm(components, axis=1)
         if np.abs(norms - 1).max() > 1e-5:  # more than rounding error: they were of unit norm by another metric
             components = components / norms[:, None]
-            weight, offset = weight * norms[: len(weight), None], offset * norms[: len(offset)]
-        return {"encoder_weight": weight, "encoder_bias": offset, "components": components, "bias": bias}
+            encoder_weight, encoder_bias = encoder_weight * norms[:, None], encoder_bias * norms
+        return Weights(encoder_weight, encoder_bias, components, bias)
+
+    def target_of_codes(self, form, components, bias):
+        """Return coefficients (n_outputs, M) and intercepts of the target as read from codes, for rows as they are."""
+        coef = self.metric.coef * (form.scale / self.spread)
+        intercept = form.mean + form.scale * self.metric.intercept + coef @ (bias - self.mean)
+        return (coef @ components.T).astype(np.float32), intercept.astype(np.float32)
 
 
 def center_and_scale(X, index):
@@ -75,3 +78,28 @@ def center_and_scale(X, index):
     if spread < np.finfo(np.float32).tiny:
         raise ValueError("X has values too small for float32; scale it up.")
     return Scaling(mean, spread)
+
+
+def learn_further(scaling, moments, X, values, form, weight):
+    """Return a scaling with the metric for the target of all rows so far, and the moments of these rows, if any.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        That of the rows so far.
+    moments : ndarray or None
+        What this function has returned for them.
+    X, values : ndarray of shape (n_samples, d), (n_samples,)
+        Further rows, and their target, encoded by `form`.
+    form : TargetForm or None
+        None where the target has no say.
+    weight : float
+        The weight of the target.
+    """
+    if form is None:
+        return (scaling if scaling.metric is None else scaling._replace(metric=None)), None
+    if scaling.metric is not None and moments is None:  # learned by `fit`
+        return scaling, None
+    of_these = second_moments(X, np.arange(len(X)), values, form, scaling.mean, scaling.spread)
+    moments = of_these if moments is None else moments + of_these
+    return scaling._replace(metric=learn_metric(moments, X.shape[1], weight)), moments

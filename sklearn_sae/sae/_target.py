@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.utils._validation import check_target, check_target_varies
+
 _SMALLEST, _LARGEST = 1e-30, 1e30  # of numbers, so that coefficients are within float32
 _FARTHEST = 1e15  # standard deviations
 
@@ -73,3 +75,46 @@ class TargetForm(NamedTuple):
         if self.task == "multiclass":
             return (values[:, None] == np.arange(len(self.classes))).astype(np.float64)
         return values[:, None]
+
+
+def require_target(y, n_samples, weight, *, task="auto", name="y"):
+    """Return the checked target, or None where its weight is 0."""
+    if not weight:
+        return None
+    if y is None:
+        raise ValueError(f"target_weight={weight} requires y to be passed, but the target {name} is None.")
+    return check_target(y, task=task, n_samples=n_samples, name=name)
+
+
+def encode_whole_target(target):
+    """Return the `TargetForm` of the checked target of a `fit`, and its values; None and None without a target."""
+    if target is None:
+        return None, None
+    check_target_varies(target)
+    form = TargetForm.of(target)
+    return form, form.encode(target)
+
+
+def encode_chunk_of_target(y, n_samples, weight, form, classes):
+    """Return the `TargetForm` of a `partial_fit` and the values of its target; None and None without a weight.
+
+    `form` is that of the calls before, or None in the first one, where `classes` may name all classes.
+    """
+    if not weight:
+        return None, None
+    if form is not None:
+        return form, form.encode(require_target(y, n_samples, weight, task=form.read_as))
+    if classes is None:
+        target = require_target(y, n_samples, weight)
+        if np.ptp(target.values) == 0:
+            raise ValueError(
+                "y has one distinct value in the first call of partial_fit, which settles what it is taken for; "
+                "pass rows with several, or all classes as classes=."
+            )
+    else:
+        classes = check_target(classes, task="multiclass", name="classes").classes
+        if len(classes) < 2:
+            raise ValueError(f"classes must name two or more classes; got {len(classes)}.")
+        target = require_target(y, n_samples, weight, task="multiclass")
+    form = TargetForm.of(target, classes)
+    return form, form.encode(target)

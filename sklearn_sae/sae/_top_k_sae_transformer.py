@@ -5,20 +5,17 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_sae import __version__
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
-from sklearn_sae.sae._metric import learn_metric, second_moments
-from sklearn_sae.sae._scaling import center_and_scale
-from sklearn_sae.sae._sizes import resolve_sizes, suggest_batch_size, suggest_max_epochs
-from sklearn_sae.sae._target import TargetForm
+from sklearn_sae.sae._settings import check_encoder, resolve_settings
+from sklearn_sae.sae._target import encode_chunk_of_target, encode_whole_target, require_target
+from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._device import check_device
-from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
-from sklearn_sae.utils._validation import check_target, check_target_varies, refuse_texts
+from sklearn_sae.utils._validation import refuse_texts
 
 _DTYPES = [np.float64, np.float32, np.float16]
 _ROWS_CHECKED = 2**14
@@ -342,71 +339,31 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             If the checkpoint's folder cannot be used or the checkpoint is corrupt. (A disk that fills up later only
             costs the checkpoint, with a RuntimeWarning.)
         """
-        self._check_encoder()
-        warm = self.warm_start and hasattr(self, "components_")
-        X = self._check_rows(X, ensure_min_samples=2, reset=not warm)
-        if X_val is not None:
-            X_val = self._check_rows(X_val, name="X_val", reset=False)
-        elif y_val is not None:
-            raise ValueError("y_val was passed without X_val; pass both or neither.")
-        target = self._check_target(y, len(X))
-        sizes = self._resolve_sizes(len(X), fitted=warm)
-        form = values = None
-        if target is not None:
-            check_target_varies(target)
-            form = TargetForm.of(target)
-            values = form.encode(target)
-            if y_val is not None:
-                form.encode(self._check_target(y_val, len(X_val), task=form.read_as, name="y_val"), name="y_val")
-
-        from sklearn_sae.sae._training import Rows, Run, State
-
-        device = check_device(self.device)
-        seed = self._draw_seed()
-        checkpoint = self._checkpoint(device, seed, X, values, X_val, warm)
-        stored = None if checkpoint is None else checkpoint.load()
-        run = None if stored is None else Run.from_arrays(stored, device)
-        rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
-        index, held_out = self._split(len(X), X_val, rng)
-        scaling = center_and_scale(X, index)
-        if form is not None:
-            moments = second_moments(X, index, values, form, scaling.mean, scaling.spread)
-            scaling = scaling._replace(metric=learn_metric(moments, X.shape[1], self.target_weight))
-        rows, validation = Rows(X, scaling, device, index=index), None
-        if X_val is not None or held_out is not None:
-            validation = Rows(X if X_val is None else X_val, scaling, device, index=held_out).check_range()
-        if run is None:
-            run = Run(State.start(self._starting_arrays(rows, scaling, sizes, rng, fitted=warm), device), seed)
-
-        schedule = self._schedule(len(rows))
-        with progress(
-            total=schedule["max_epochs"], desc="TopKSAETransformer", verbose=self.verbose, unit="epoch"
-        ) as bar:
-            bar.update(len(run.history))
-
-            def after_epoch(run):
-                if checkpoint is not None:
-                    checkpoint.save(run.to_arrays())
-                bar.set_postfix({name: f"{run.history[-1][name]:.3f}" for name in ("train_loss", "validation_loss")})
-                bar.update()
-
-            best = run.train(
-                rows,
-                validation,
-                self._settings(sizes),
-                **schedule,
-                patience=self.patience,
-                dead_after=self.dead_after,
-                on_epoch=after_epoch,
-            )
-        self._store(best, scaling, form, sizes)
-        self._partial = None
-        self.history_ = run.history
-        self.n_iter_ = len(run.history)
-        self.density_ = self._density(X)
-        if checkpoint is not None:
-            checkpoint.remove()
+        self._fit(X, y, X_val, y_val)
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None, *, X_val=None, y_val=None):
+        """Train the autoencoder and return the activations for `X`: `fit` and `transform`, with one encoding for both.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None, default=None
+        X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
+            As in `fit`.
+
+        Returns
+        -------
+        codes : csr_matrix of shape (n_samples, M)
+            As `transform` returns them.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `fit`.
+        """
+        return self._in_container(self._fit(X, y, X_val, y_val, encode=True), X)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, classes=None):
@@ -437,51 +394,18 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             As `fit`; if `n_components` differs from the weights to go on from; if `y` has one distinct value in the
             first call without `classes`, or a class that was not there in the first; if `classes` are fewer than two.
         """
-        self._check_encoder()
+        from sklearn_sae.sae._fitting import fit_pass
+
+        check_encoder(self)
         fitted = hasattr(self, "components_")
         X = self._check_rows(X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
-        form = values = None
-        if self.target_weight:
-            form = getattr(self, "_form", None)
-            if form is None:
-                target, form = self._first_target(y, len(X), classes)
-            else:
-                target = self._check_target(y, len(X), task=form.read_as)
-            values = form.encode(target)
-        sizes = self._resolve_sizes(len(X), fitted=fitted)
-
-        from sklearn_sae.sae._training import Rows, State, anytime_schedule, one_epoch
-
-        device = check_device(self.device)
-        carried = getattr(self, "_partial", None)
-        scaling = self._scaling if fitted else center_and_scale(X, np.arange(len(X)))
-        scaling, moments = self._learn_further(X, values, form, scaling, carried)
-        if carried is not None and self._pursuit != self._pursues():
-            carried = None
-        rows = Rows(X, scaling, device).check_range()
-        seed, history = (self._draw_seed(), []) if carried is None else (int(carried["seed"]), self.history_)
-        if carried is not None and scaling is self._scaling:
-            state = State.from_arrays(carried, device)
-        else:
-            arrays = self._starting_arrays(rows, scaling, sizes, np.random.default_rng(seed), fitted=fitted)
-            state = State.start(arrays, device) if carried is None else State.from_arrays(carried | arrays, device)
-        schedule = self._schedule(len(rows))
-        row = one_epoch(
-            state,
-            rows,
-            self._settings(sizes),
-            epoch=len(history) + 1,
-            order=np.random.default_rng([seed, state.step]).permutation(len(X)),
-            batch_size=schedule["batch_size"],
-            rate=anytime_schedule(schedule["learning_rate"]),
-            dead_after=self.dead_after,
-        )
-        arrays = state.to_arrays()
-        self._store(arrays, scaling, form, sizes)
-        self._partial = arrays | {"seed": np.int64(seed)} | ({} if moments is None else {"moments": moments})
-        self.history_ = [*history, {**row, "validation_loss": float("nan")}]
-        self.n_iter_ = len(self.history_)
-        self.density_ = self._density(X)
+        known = getattr(self, "_form", None)
+        form, values = encode_chunk_of_target(y, len(X), self.target_weight, known, classes)
+        sizes = resolve_settings(self, len(X), fitted=fitted)
+        state, scaling, history, carried = fit_pass(self, X, form, values, *sizes, fitted=fitted)
+        self._store(state.trained(), scaling, form, *sizes)
+        self._partial, self.history_, self.n_iter_ = carried, history, len(history)
+        self.density_ = self._active_share(X)
         return self
 
     def transform(self, X):
@@ -507,8 +431,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             range of float32.
         """
         check_is_fitted(self)
-        codes = self._encode(self._check_rows(X, reset=False))
-        return in_container(self, codes if self.sparse_output else codes.toarray(), X)
+        return self._in_container(self._encode(self._check_rows(X, reset=False)), X)
 
     def inverse_transform(self, X):
         """Return the rows that activations stand for: ``X @ components_ + bias_``.
@@ -578,193 +501,74 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name=name)
         return X
 
-    def _check_target(self, y, n_samples, *, task="auto", name="y"):
-        if not self.target_weight:
-            return None
-        if y is None:
-            raise ValueError(
-                f"target_weight={self.target_weight} requires y to be passed, but the target {name} is None."
+    def _fit(self, X, y, X_val, y_val, *, encode=False):
+        """Fit, and return the codes of `X`, or None where these are not asked for."""
+        from sklearn_sae.sae._fitting import fit
+
+        check_encoder(self)
+        warm = self.warm_start and hasattr(self, "components_")
+        X = self._check_rows(X, ensure_min_samples=2, reset=not warm)
+        if X_val is not None:
+            X_val = self._check_rows(X_val, name="X_val", reset=False)
+        elif y_val is not None:
+            raise ValueError("y_val was passed without X_val; pass both or neither.")
+        target = require_target(y, len(X), self.target_weight)
+        sizes = resolve_settings(self, len(X), fitted=warm)
+        form, values = encode_whole_target(target)
+        if form is not None and y_val is not None:
+            y_val = require_target(y_val, len(X_val), self.target_weight, task=form.read_as, name="y_val")
+            form.encode(y_val, name="y_val")
+        run, scaling, checkpoint = fit(self, X, X_val, form, values, *sizes, warm=warm)
+        self._store(run.trained(), scaling, form, *sizes)
+        self._partial, self.history_, self.n_iter_ = None, run.history, len(run.history)
+        codes = self._encode(X) if encode else None
+        self.density_ = self._active_share(X, codes)
+        if checkpoint is not None:
+            checkpoint.remove()
+        return codes
+
+    def _store(self, trained, scaling, form, n_components, settings):
+        """Set the fitted attributes, which are for the rows as they are."""
+        self._scaling, self._form, self._settings = scaling, form, settings
+        self.n_components_, self.k_ = n_components, settings.k
+        weights = trained.weights
+        if settings.pursuit:
+            weights = weights._replace(
+                encoder_weight=weights.components.copy(), encoder_bias=np.zeros(n_components, np.float32)
             )
-        return check_target(y, task=task, n_samples=n_samples, name=name)
-
-    def _first_target(self, y, n_samples, classes):
-        """Return the target of the first `partial_fit`, checked, and its `TargetForm`."""
-        if classes is None:
-            target = self._check_target(y, n_samples)
-            if np.ptp(target.values) == 0:
-                raise ValueError(
-                    "y has one distinct value in the first call of partial_fit, which settles what it is taken for; "
-                    "pass rows with several, or all classes as classes=."
-                )
-            return target, TargetForm.of(target)
-        classes = check_target(classes, task="multiclass", name="classes").classes
-        if len(classes) < 2:
-            raise ValueError(f"classes must name two or more classes; got {len(classes)}.")
-        target = self._check_target(y, n_samples, task="multiclass")
-        return target, TargetForm.of(target, classes)
-
-    def _learn_further(self, X, values, form, scaling, carried):
-        """Return the scaling with the metric for the target of all rows so far, and their moments, if any."""
-        moments = None if carried is None else carried.get("moments")
-        if form is None:
-            return (scaling if scaling.metric is None else scaling._replace(metric=None)), None
-        if scaling.metric is not None and moments is None:  # learned by `fit`
-            return scaling, None
-        of_these = second_moments(X, np.arange(len(X)), values, form, scaling.mean, scaling.spread)
-        moments = of_these if moments is None else moments + of_these
-        return scaling._replace(metric=learn_metric(moments, X.shape[1], self.target_weight)), moments
-
-    def _resolve_sizes(self, n_samples, *, fitted):
-        """Return the sizes; those of the fitted weights where these are to be continued from."""
-        n_components = self.n_components
-        if fitted:
-            if n_components not in ("auto", self.n_components_):
-                raise ValueError(
-                    f"n_components={n_components}, but the fitted weights to continue from have {self.n_components_} "
-                    "neurons; keep the number, or start anew with warm_start=False."
-                )
-            n_components = self.n_components_
-        return resolve_sizes(
-            n_samples,
-            n_components=n_components,
-            k=self.k,
-            aux_k=self.aux_k,
-            multi_k=self.multi_k,
-            matryoshka_prefixes=self.matryoshka_prefixes,
-        )
-
-    def _check_encoder(self):
-        clashes = {
-            "sparsity='batch_topk'": self.sparsity == "batch_topk",
-            "matryoshka_prefixes": self.matryoshka_prefixes is not None,
-            "multi_weight above 0": self.multi_weight > 0,
-        }
-        for other, is_set in clashes.items():
-            if self._pursues() and is_set:
-                raise ValueError(f"encoder='matching_pursuit' does not go with {other}; leave one of them out.")
-
-    def _pursues(self):
-        return self.encoder == "matching_pursuit"
-
-    def _schedule(self, n_rows):
-        """Return batch size, learning rate and epochs for a number of training rows."""
-        auto = {
-            "batch_size": suggest_batch_size(n_rows),
-            "learning_rate": 2e-2 if self._pursues() else 5e-3,
-            "max_epochs": suggest_max_epochs(n_rows),
-        }
-        chosen = {name: getattr(self, name) for name in auto}
-        return {name: auto[name] if value == "auto" else value for name, value in chosen.items()}
-
-    def _draw_seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _checkpoint(self, device, seed, X, values, X_val, warm):
-        """Return the `Checkpoint` of this fit, or None without a `checkpoint_dir`."""
-        if self.checkpoint_dir is None:
-            return None
-        from sklearn_sae.sae._checkpoint import Checkpoint, array_digest
-
-        elsewhere = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")
-        params = {name: value for name, value in self.get_params(deep=False).items() if name not in elsewhere}
-        params["matryoshka_prefixes"] = None if self.matryoshka_prefixes is None else list(self.matryoshka_prefixes)
-        params["seed"] = None if self.random_state is None else seed
-        names = ("components_", "encoder_weight_", "encoder_bias_", "bias_")
-        start = [getattr(self, name, None) for name in names] if warm else []
-        data = [array_digest(array) for array in (X, values, X_val, *start)]
-        return Checkpoint(self.checkpoint_dir, __version__, repr(sorted(params.items())), str(device), *data)
-
-    def _split(self, n_samples, X_val, rng):
-        """Return the indices of the rows to train on and of those to validate on, or None for the latter."""
-        index = np.arange(n_samples)
-        n_val = int((self.validation_fraction or 0) * n_samples) if X_val is None else 0
-        if not n_val:
-            return index, None
-        held_out, index = (np.sort(part) for part in np.split(rng.permutation(index), [n_val]))
-        return index, held_out
-
-    def _settings(self, sizes):
-        from sklearn_sae.sae._network import Settings
-
-        return Settings(
-            k=sizes.k,
-            batch_topk=self.sparsity == "batch_topk",
-            pursuit=self._pursues(),
-            prefixes=sizes.prefixes,
-            aux_k=sizes.aux_k,
-            aux_weight=self.aux_weight,
-            multi_k=sizes.multi_k,
-            multi_weight=self.multi_weight,
-        )
-
-    def _store(self, arrays, scaling, form, sizes):
-        """Set the fitted attributes, which are for the rows as they are, from the arrays of training."""
-        self._scaling, self._form = scaling, form
-        self._sparsity, self._pursuit = self.sparsity, self._pursues()
-        self.n_components_, self.k_ = sizes.n_components, sizes.k
-        if self._pursuit:
-            arrays = arrays | {
-                "encoder_weight": arrays["components"].copy(),
-                "encoder_bias": np.zeros(sizes.n_components, np.float32),
-            }
-        for name, value in scaling.fitted(arrays).items():
-            setattr(self, f"{name}_", value)
+        for name, array in scaling.unscale(weights).names("").items():
+            setattr(self, f"{name}_", array)
         self.threshold_ = 0.0
-        if self.sparsity == "batch_topk":
-            self.threshold_ = scaling.scale * float(arrays["threshold_sum"]) / (float(arrays["threshold_weight"]) or 1)
-        if form is None:
-            for name in ("task_", "classes_", "target_coef_", "target_intercept_"):
-                vars(self).pop(name, None)
-            return
-        self.task_, self.classes_ = form.task, form.classes
-        coef = scaling.metric.coef * (form.scale / scaling.spread)
-        self.target_coef_ = (coef @ self.components_.T).astype(np.float32)
-        intercept = form.mean + form.scale * scaling.metric.intercept + coef @ (self.bias_ - scaling.mean)
-        self.target_intercept_ = intercept.astype(np.float32)
+        if settings.batch_topk:
+            self.threshold_ = scaling.scale * float(trained.threshold_sum) / (float(trained.threshold_weight) or 1)
+        for name in ("task_", "classes_", "target_coef_", "target_intercept_"):
+            vars(self).pop(name, None)
+        if form is not None:
+            self.task_, self.classes_ = form.task, form.classes
+            self.target_coef_, self.target_intercept_ = scaling.target_of_codes(form, self.components_, self.bias_)
 
-    def _starting_arrays(self, rows, scaling, sizes, rng, *, fitted):
-        """Return new arrays to train from, or those of the fitted attributes."""
-        from sklearn_sae.sae._training import initial_arrays, initial_directions, initial_gain
-
-        if not fitted:
-            directions = initial_directions(rows, sizes.n_components, rng)
-            arrays = initial_arrays(directions, 1.0 if self._pursues() else initial_gain(rows, directions, sizes.k))
-        else:
-            arrays = scaling.trained(self._parameters())
-            if self._pursuit and not self._pursues():
-                arrays["encoder_weight"] = arrays["components"] * np.float32(
-                    initial_gain(rows, arrays["components"], sizes.k)
-                )
-        if self._pursues():
-            arrays |= {"encoder_weight": arrays["components"][:0], "encoder_bias": np.zeros(0, np.float32)}
-        return arrays
+    def _in_container(self, codes, X):
+        return in_container(self, codes if self.sparse_output else codes.toarray(), X)
 
     def _encode(self, X):
         from sklearn_sae.sae._encoding import encode
 
-        return encode(X, **self._encoder(), dtype=np.float64 if X.dtype == np.float64 else np.float32)
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        return encode(X, self._encoder(), device=check_device(self.device), dtype=dtype)
 
-    def _density(self, X):
-        from sklearn_sae.sae._encoding import activity
+    def _active_share(self, X, codes=None):
+        """Return the share of rows in which each neuron is active, by the codes of `X` if these are known."""
+        from sklearn_sae.sae._encoding import active_share, share_of_rows
 
-        return (activity(X, **self._encoder()) / len(X)).astype(np.float32)
+        if codes is None:
+            return active_share(X, self._encoder(), device=check_device(self.device))
+        return share_of_rows(np.bincount(codes.indices, minlength=self.n_components_), len(X))
 
     def _encoder(self):
-        weight, stretch = self.encoder_weight_, None
-        if self._pursuit and self._scaling.metric is not None:  # a pursuit needs components of unit norm
-            weight = self._scaling.trained(self._parameters())["components"]
-            stretch = self._scaling.metric.directions, self._scaling.metric.factors
-        return {
-            "encoder_weight": weight,
-            "encoder_bias": self.encoder_bias_,
-            "bias": self.bias_,
-            "k": None if self._sparsity == "batch_topk" else self.k_,
-            "threshold": self.threshold_,
-            "pursuit": self._pursuit,
-            "stretch": stretch,
-            "device": check_device(self.device),
-        }
+        from sklearn_sae.sae._encoding import Encoder
 
-    def _parameters(self):
-        names = ("encoder_weight", "encoder_bias", "components", "bias")
-        return {name: getattr(self, f"{name}_") for name in names}
+        weights, k = Weights.of(self), None if self._settings.batch_topk else self.k_
+        if not self._settings.pursuit or self._scaling.metric is None:
+            return Encoder(*weights[:2], weights.bias, k, self.threshold_, self._settings.pursuit)
+        components = self._scaling.scaled(weights).components  # a pursuit needs them of unit norm
+        return Encoder(components, weights.encoder_bias, weights.bias, k, 0.0, True, self._scaling.metric)

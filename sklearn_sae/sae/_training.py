@@ -1,124 +1,89 @@
-"""The training loop: batches in, parameters out, and the state in between as NumPy arrays.
+"""The training loop: batches in, weights out, and the state in between as NumPy arrays.
 
-Everything that a later step depends on is in a `State`: parameters, the optimizer's two moments, how long each neuron
-has been silent, the running threshold and the count of steps. It goes to and from a flat dict of NumPy arrays, which
-is what `partial_fit` carries and a checkpoint stores.
+Everything that a later step depends on is in a `State`: weights, the optimizer's two moments, how long each neuron has
+been silent, the running threshold and the count of steps. It goes to and from a flat dict of NumPy arrays, which is
+what `partial_fit` carries and a checkpoint stores.
 """
 
 import math
-import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import TILE, Active, decode, stretched, sum_by_neuron, take_rows, topk_linear
+from sklearn_sae.sae._kernels import sum_by_neuron
 from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
-from sklearn_sae.sae._optimizer import Parameters, adam_step
-from sklearn_sae.sae._scaling import TOO_LARGE
+from sklearn_sae.sae._optimizer import adam_step
+from sklearn_sae.sae._rows import EVALUATION_ROWS, Rows, split_evenly
+from sklearn_sae.sae._schedule import cosine_schedule
+from sklearn_sae.sae._weights import Weights
 
 _THRESHOLD_RATE = 0.01  # of the exponential moving average
-_EVALUATION_ROWS = 1024
-_WARMUP_STEPS = 50
-_FARTHEST = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
+_THRESHOLD = ("threshold_sum", "threshold_weight")
+_HISTORY = ("epoch", "train_loss", "dead_fraction", "validation_loss")
 
 
-class Rows:
-    """Some rows of `X` as float32 tensors, read batch by batch and scaled by a `Scaling`."""
+class Trained(NamedTuple):
+    """What an epoch leaves to encode with, as NumPy arrays: no moments of the optimizer."""
 
-    def __init__(self, X, scaling, device, *, index=None):
-        self.X = X
-        self.index = np.arange(len(X)) if index is None else index
-        self._mean, self._scale = torch.tensor(scaling.mean, device=device), scaling.scale
-        self._stretch = None
-        if scaling.metric is not None:
-            stretch = scaling.metric.directions, scaling.metric.factors
-            self._stretch = [torch.tensor(array, device=device) for array in stretch]
-        self._tensor = None
-        if X.flags.c_contiguous and X.flags.aligned:  # torch gathers rows several times sooner than NumPy
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a read-only array, as of a mapped file, could be written to
-                self._tensor = torch.from_numpy(X)
-
-    def __len__(self):
-        return len(self.index)
-
-    def batch(self, positions):
-        """Return a tensor (B, d)."""
-        tensor, rows = self._tensor, self.index[positions]
-        if tensor is None:
-            taken = np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)
-            tensor, rows = torch.from_numpy(taken), np.arange(len(rows))
-        x = take_rows(tensor, torch.from_numpy(rows), self._mean, 1 / self._scale)
-        return x if self._stretch is None else stretched(x, *self._stretch)
-
-    def check_range(self):
-        """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
-        for start in range(0, len(self), _EVALUATION_ROWS):
-            with np.errstate(over="ignore"):
-                x = self.batch(slice(start, start + _EVALUATION_ROWS))
-            if not x.abs().max() <= _FARTHEST:
-                raise ValueError(TOO_LARGE)
-        return self
+    weights: Weights
+    threshold_sum: np.ndarray  # () as in `State`
+    threshold_weight: float
 
 
 @dataclass
 class State:
-    """What training carries from one step to the next."""
+    """What training carries from one step to the next, as tensors."""
 
-    params: Parameters
-    first: list  # Adam's first moments, as params
-    second: list
+    weights: Weights
+    first: Weights  # Adam's first moments
+    second: Weights
     silent_steps: torch.Tensor  # (M,) int64: training steps since each neuron was last active
     threshold_sum: torch.Tensor  # () moving average of the smallest kept activation, not yet debiased
     threshold_weight: float = 0.0  # its total weight: the bias correction
     step: int = 0
 
     @classmethod
-    def start(cls, arrays, device):
-        """Return the state before the first step, from a dict of parameter arrays."""
-        params = Parameters(**{name: _tensor(arrays[name], device) for name in Parameters._fields})
-        return cls(
-            params=params,
-            first=[torch.zeros_like(p) for p in params],
-            second=[torch.zeros_like(p) for p in params],
-            silent_steps=torch.zeros(len(params.components), dtype=torch.int64, device=device),
-            threshold_sum=torch.zeros((), device=device),
-        )
+    def start(cls, weights, device):
+        """Return the state before the first step, from weights as NumPy arrays."""
+        weights = weights.tensors(device)
+        silent_steps = torch.zeros(len(weights.components), dtype=torch.int64, device=device)
+        return cls(weights, weights.zeros(), weights.zeros(), silent_steps, torch.zeros((), device=device))
 
     @property
     def threshold(self):
         """The debiased moving average, a tensor."""
         return self.threshold_sum / (self.threshold_weight or 1.0)
 
-    def to_arrays(self):
+    def trained(self):
+        """Return a copy of what there is to encode with."""
+        return Trained(self.weights.arrays(), self.threshold_sum.cpu().numpy().copy(), self.threshold_weight)
+
+    def to_arrays(self, prefix=""):
         """Return the state as a flat dict of NumPy arrays."""
-        arrays = parameter_arrays(self.params)
-        for name, m, v in zip(Parameters._fields, self.first, self.second, strict=True):
-            arrays[f"first.{name}"], arrays[f"second.{name}"] = _array(m), _array(v)
+        groups = {"": self.weights, "first.": self.first, "second.": self.second}
+        arrays = {}
+        for name, group in groups.items():
+            arrays |= group.arrays().names(prefix + name)
         return arrays | {
-            "silent_steps": _array(self.silent_steps),
-            "threshold_sum": _array(self.threshold_sum),
-            "threshold_weight": np.float64(self.threshold_weight),
-            "step": np.int64(self.step),
+            f"{prefix}silent_steps": self.silent_steps.cpu().numpy().copy(),
+            f"{prefix}threshold_sum": self.threshold_sum.cpu().numpy().copy(),
+            f"{prefix}threshold_weight": np.float64(self.threshold_weight),
+            f"{prefix}step": np.int64(self.step),
         }
 
     @classmethod
-    def from_arrays(cls, arrays, device):
+    def from_arrays(cls, arrays, device, prefix=""):
         """Return the state that `to_arrays` wrote."""
-        state = cls.start(arrays, device)
-        state.first = [_tensor(arrays[f"first.{name}"], device) for name in Parameters._fields]
-        state.second = [_tensor(arrays[f"second.{name}"], device) for name in Parameters._fields]
-        state.silent_steps = torch.from_numpy(np.array(arrays["silent_steps"])).to(device)
-        state.threshold_sum = _tensor(arrays["threshold_sum"], device)
-        state.threshold_weight = float(arrays["threshold_weight"])
-        state.step = int(arrays["step"])
-        return state
-
-
-def parameter_arrays(params):
-    """Return a copy of the parameters as a dict of NumPy arrays."""
-    return {name: _array(p) for name, p in zip(Parameters._fields, params, strict=True)}
+        groups = (Weights.named(arrays, prefix + name).tensors(device) for name in ("", "first.", "second."))
+        return cls(
+            *groups,
+            silent_steps=torch.tensor(arrays[f"{prefix}silent_steps"], device=device),
+            threshold_sum=torch.tensor(arrays[f"{prefix}threshold_sum"], device=device),
+            threshold_weight=float(arrays[f"{prefix}threshold_weight"]),
+            step=int(arrays[f"{prefix}step"]),
+        )
 
 
 @torch.no_grad()
@@ -127,10 +92,10 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
-    loss = compute_loss(state.params, x, settings, dead=dead)
+    loss = compute_loss(state.weights, x, settings, dead=dead)
     gradient = compute_gradient(loss)
     state.step += 1
-    adam_step(state.params, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
+    adam_step(state.weights, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
 
     fired = sum_by_neuron(loss.codes, loss.active.neurons, len(state.silent_steps)) > 0
     state.silent_steps.add_(1).masked_fill_(fired, 0)
@@ -148,9 +113,9 @@ def evaluate(state: State, rows: Rows, settings: Settings):
     threshold = state.threshold if settings.batch_topk else None
     settings = settings._replace(multi_weight=0.0)  # not looked at
     total = 0.0
-    for start in range(0, len(rows), _EVALUATION_ROWS):
-        x = rows.batch(slice(start, start + _EVALUATION_ROWS))
-        total += len(x) * float(compute_loss(state.params, x, settings, threshold=threshold).fit)
+    for start in range(0, len(rows), EVALUATION_ROWS):
+        x = rows.batch(slice(start, start + EVALUATION_ROWS))
+        total += len(x) * float(compute_loss(state.weights, x, settings, threshold=threshold).fit)
     return total / len(rows)
 
 
@@ -170,21 +135,10 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         loss = training_step(state, x, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
     total = float(total)
-    if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.params)):
+    if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.weights)):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
     dead_fraction = float((state.silent_steps >= dead_after).float().mean())
     return {"epoch": epoch, "train_loss": total / len(order), "dead_fraction": dead_fraction}
-
-
-def split_evenly(order, batch_size):
-    """Return the parts of an array: as few as make none larger than `batch_size`, of equal size up to a tile.
-
-    If `batch_size` is made of whole tiles, so are all parts but the last, for matrix products of these take less time.
-    """
-    n_parts = math.ceil(len(order) / batch_size)
-    tile = TILE if batch_size % TILE == 0 else 1
-    ends = np.ceil(np.arange(1, n_parts) * len(order) / n_parts / tile).astype(np.int64) * tile
-    return np.split(order, ends)
 
 
 class Run:
@@ -200,20 +154,18 @@ class Run:
 
     def __init__(self, state, seed):
         self.state, self.seed = state, seed
-        self.best, self.best_loss, self.best_epoch = None, math.inf, 0
+        self.best, self.best_epoch = None, 0  # what was trained at the epoch of least validation loss
         self.history = []  # one dict an epoch
 
-    def train(
-        self, rows, validation, settings, *, batch_size, learning_rate, max_epochs, patience, dead_after, on_epoch
-    ):
-        """Train until `max_epochs`, or until `validation` (Rows or None) was not improved for `patience` epochs.
+    def epochs(self, rows, validation, settings, schedule, *, patience, dead_after):
+        """Train, and yield the row of the history after each epoch.
 
-        `on_epoch` is called with the run after each epoch. Return the best state as arrays; the last one if there
-        is no validation.
+        It ends at the last epoch of the schedule, or when `validation` (Rows or None) was not improved for `patience`
+        epochs.
         """
-        n_steps = max_epochs * math.ceil(len(rows) / batch_size)
-        rate = cosine_schedule(learning_rate, n_steps, n_warmup=max(1, min(_WARMUP_STEPS, n_steps // 10)))
-        while len(self.history) < max_epochs and not self._stalled(patience):
+        n_steps = schedule.max_epochs * math.ceil(len(rows) / schedule.batch_size)
+        rate = cosine_schedule(schedule.learning_rate, n_steps)
+        while len(self.history) < schedule.max_epochs and not self._stalled(patience):
             epoch = len(self.history) + 1
             row = one_epoch(
                 self.state,
@@ -221,99 +173,42 @@ class Run:
                 settings,
                 epoch=epoch,
                 order=np.random.default_rng([self.seed, len(self.history)]).permutation(len(rows)),
-                batch_size=batch_size,
+                batch_size=schedule.batch_size,
                 rate=rate,
                 dead_after=dead_after,
             )
             validation_loss = math.nan if validation is None else evaluate(self.state, validation, settings)
+            if validation_loss < self._best_loss():
+                self.best, self.best_epoch = self.state.trained(), epoch
             self.history.append({**row, "validation_loss": validation_loss})
-            if validation_loss < self.best_loss:
-                self.best, self.best_loss, self.best_epoch = self.state.to_arrays(), validation_loss, epoch
-            on_epoch(self)
-        return self.best or self.state.to_arrays()
+            yield self.history[-1]
+
+    def trained(self):
+        """Return what was trained at the best epoch, or at the last if there is no validation."""
+        return self.best or self.state.trained()
+
+    def _best_loss(self):
+        return math.inf if self.best is None else self.history[self.best_epoch - 1]["validation_loss"]
 
     def _stalled(self, patience):
         return self.best is not None and patience is not None and len(self.history) - self.best_epoch >= patience
 
     def to_arrays(self):
         """Return the run as a flat dict of NumPy arrays."""
-        arrays = {f"state.{name}": value for name, value in self.state.to_arrays().items()}
-        arrays |= {f"best.{name}": value for name, value in (self.best or {}).items()}
-        history = np.array([list(row.values()) for row in self.history], dtype=np.float64)
+        arrays = self.state.to_arrays("state.")
+        if self.best is not None:
+            arrays |= self.best.weights.names("best.")
+            arrays |= {f"best.{name}": getattr(self.best, name) for name in _THRESHOLD}
+        history = np.array([[row[name] for name in _HISTORY] for row in self.history], dtype=np.float64)
         return arrays | {"history": history, "best_epoch": np.int64(self.best_epoch), "seed": np.int64(self.seed)}
 
     @classmethod
     def from_arrays(cls, arrays, device):
         """Return the run that `to_arrays` wrote."""
-
-        def part(prefix):
-            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-
-        run = cls(State.from_arrays(part("state."), device), int(arrays["seed"]))
-        names = ("epoch", "train_loss", "dead_fraction", "validation_loss")
-        run.history = [dict(zip(names, (int(row[0]), *row[1:].tolist()), strict=True)) for row in arrays["history"]]
-        run.best, run.best_epoch = part("best.") or None, int(arrays["best_epoch"])
-        if run.best is not None:
-            run.best_loss = run.history[run.best_epoch - 1]["validation_loss"]
+        run = cls(State.from_arrays(arrays, device, "state."), int(arrays["seed"]))
+        run.history = [dict(zip(_HISTORY, (int(row[0]), *row[1:].tolist()), strict=True)) for row in arrays["history"]]
+        run.best_epoch = int(arrays["best_epoch"])
+        if run.best_epoch:
+            threshold = (arrays[f"best.{name}"] for name in _THRESHOLD)
+            run.best = Trained(Weights.named(arrays, "best."), *threshold)
         return run
-
-
-def cosine_schedule(learning_rate, n_steps, n_warmup):
-    """Return the rate as a function of the step: linear warm-up, then half a cosine down to zero."""
-
-    def rate(step):
-        if step < n_warmup:
-            return learning_rate * (step + 1) / n_warmup
-        return learning_rate * 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(1, n_steps - n_warmup)))
-
-    return rate
-
-
-def anytime_schedule(learning_rate):
-    """Return the rate where the number of steps is not known: linear warm-up, then down with the square root."""
-    return lambda step: learning_rate * min((step + 1) / _WARMUP_STEPS, (_WARMUP_STEPS / (step + 1)) ** 0.5)
-
-
-def initial_arrays(directions, gain=1.0):
-    """Return the starting parameters: decoder rows as given, the encoder `gain` times these."""
-    n_components, n_features = directions.shape
-    return {
-        "encoder_weight": directions * np.float32(gain),
-        "encoder_bias": np.zeros(n_components, np.float32),
-        "components": directions,
-        "bias": np.zeros(n_features, np.float32),
-    }
-
-
-def initial_directions(rows, n_components, rng):
-    """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
-    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice what is needed, for rows may repeat
-    points = _array(rows.batch(chosen))
-    points = points[np.unique(points, axis=0, return_index=True)[1]]
-    norms = np.linalg.norm(points, axis=1)
-    points = rng.permutation(points[norms > 1e-3])[:n_components]
-    others = rng.standard_normal((n_components - len(points), points.shape[1])).astype(np.float32)
-    directions = np.concatenate([points, others])
-    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
-
-
-@torch.no_grad()
-def initial_gain(rows, directions, k):
-    """Return the factor, at most 1, with which the encoder that copies the decoder reconstructs the rows best.
-
-    The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
-    """
-    x = rows.batch(slice(None, None, math.ceil(len(rows) / _EVALUATION_ROWS)))
-    weight = _tensor(directions, x.device)
-    values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k)
-    x, sums = _array(x), _array(decode(values.relu().flatten(), Active.regular(neurons), weight))
-    length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
-    return min(1.0, float((x * sums).sum()) / length) if length else 1.0
-
-
-def _tensor(array, device):
-    return torch.tensor(np.asarray(array, order="C"), dtype=torch.float32, device=device)
-
-
-def _array(tensor):
-    return tensor.detach().cpu().numpy().copy()

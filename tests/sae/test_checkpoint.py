@@ -44,7 +44,10 @@ def test_a_killed_fit_goes_on_and_ends_in_the_same_bits(tmp_path, monkeypatch):
     (stored,) = tmp_path.glob("*.npz")
     with np.load(stored, allow_pickle=False) as arrays:
         n_done = len(arrays["history"])
+        of_the_best = {name for name in arrays if name.startswith("best.")}
     assert n_done == 7
+    weights = {"best.encoder_weight", "best.encoder_bias", "best.components", "best.bias"}
+    assert of_the_best == weights | {"best.threshold_sum", "best.threshold_weight"}  # and no moments of the optimizer
 
     names = {}
     exec(FIT, names)

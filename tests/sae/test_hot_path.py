@@ -9,8 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearn_sae import TopKSAETransformer
 from sklearn_sae.sae import _encoding, _kernels, _pursuit
-from sklearn_sae.sae._network import Settings
-from sklearn_sae.sae._training import State, initial_arrays, training_step
+from sklearn_sae.sae._initialization import initial_weights
+from sklearn_sae.sae._settings import Settings
+from sklearn_sae.sae._training import State, training_step
 from sklearn_sae.sae.native import _calls
 
 B, D, M, K = 64, 8, 1024, 4
@@ -46,8 +47,8 @@ def step_operations(settings, *, n_steps=1, dead_after=10**6, large=DENSE):
     """Return the operations of the last of some steps."""
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(M, D)).astype(np.float32)
-    arrays = initial_arrays(directions / np.linalg.norm(directions, axis=1, keepdims=True))
-    state = State.start(arrays, "cpu")
+    weights = initial_weights(directions / np.linalg.norm(directions, axis=1, keepdims=True))
+    state = State.start(weights, "cpu")
     for _ in range(n_steps):
         x = torch.from_numpy(rng.normal(size=(B, D)).astype(np.float32))
         with Operations(large) as operations:

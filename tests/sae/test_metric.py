@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_sae.sae._metric import _PENALTIES, learn_metric, second_moments, stretched
 from sklearn_sae.sae._scaling import Scaling, center_and_scale
 from sklearn_sae.sae._target import TargetForm
+from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._validation import check_target
 
 
@@ -73,34 +74,32 @@ def test_parameters_come_back_from_the_rows_as_they_are():
     rng = np.random.default_rng(0)
     components = rng.normal(size=(9, 12)).astype(np.float32)
     components /= np.linalg.norm(components, axis=1, keepdims=True)
-    arrays = {
-        "encoder_weight": rng.normal(size=(9, 12)).astype(np.float32),
-        "encoder_bias": rng.normal(size=9).astype(np.float32),
-        "components": components,
-        "bias": rng.normal(size=12).astype(np.float32),
-    }
-    fitted = scaling.fitted(arrays)
+    weights = Weights(
+        encoder_weight=rng.normal(size=(9, 12)).astype(np.float32),
+        encoder_bias=rng.normal(size=9).astype(np.float32),
+        components=components,
+        bias=rng.normal(size=12).astype(np.float32),
+    )
+    fitted = scaling.unscale(weights)
     rows = stretched((X - scaling.mean) / scaling.scale, scaling.metric)
-    activations = (rows - arrays["bias"]) @ arrays["encoder_weight"].T + arrays["encoder_bias"]
-    outside = (X - fitted["bias"]) @ fitted["encoder_weight"].T + fitted["encoder_bias"]
+    activations = (rows - weights.bias) @ weights.encoder_weight.T + weights.encoder_bias
+    outside = (X - fitted.bias) @ fitted.encoder_weight.T + fitted.encoder_bias
     np.testing.assert_allclose(outside, activations * scaling.scale, rtol=1e-3, atol=1e-3)
-    back = stretched((outside @ fitted["components"] + fitted["bias"] - scaling.mean) / scaling.scale, scaling.metric)
-    np.testing.assert_allclose(back, activations @ components + arrays["bias"], rtol=1e-3, atol=1e-3)
-    for name, array in scaling.trained(fitted).items():
-        np.testing.assert_allclose(array, arrays[name], rtol=1e-3, atol=1e-4)
+    back = stretched((outside @ fitted.components + fitted.bias - scaling.mean) / scaling.scale, scaling.metric)
+    np.testing.assert_allclose(back, activations @ components + weights.bias, rtol=1e-3, atol=1e-3)
+    for array, expected in zip(scaling.scaled(fitted), weights, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-4)
 
-    other = learn(X, X[:, 5], 0.5)[0].trained(fitted)  # by another metric: the same directions and activations
-    np.testing.assert_allclose(np.linalg.norm(other["components"], axis=1), 1, rtol=1e-5)
+    other = learn(X, X[:, 5], 0.5)[0].scaled(fitted)  # by another metric: the same directions and activations
+    np.testing.assert_allclose(np.linalg.norm(other.components, axis=1), 1, rtol=1e-5)
 
 
 def test_without_a_metric_components_stay_as_they_are():
-    scaling = Scaling(np.ones(3, np.float32), 2.0)
-    arrays = {"encoder_weight": np.eye(3, dtype=np.float32), "components": np.eye(3, dtype=np.float32)}
-    arrays |= {"encoder_bias": np.ones(3, np.float32), "bias": np.zeros(3, np.float32)}
-    fitted = scaling.fitted(arrays)
-    assert fitted["components"] is arrays["components"]
-    np.testing.assert_array_equal(fitted["encoder_bias"], 2)
-    np.testing.assert_array_equal(fitted["bias"], 1)
+    scaling, eye = Scaling(np.ones(3, np.float32), 2.0), np.eye(3, dtype=np.float32)
+    fitted = scaling.unscale(Weights(eye, np.ones(3, np.float32), eye, np.zeros(3, np.float32)))
+    assert fitted.components is eye
+    np.testing.assert_array_equal(fitted.encoder_bias, 2)
+    np.testing.assert_array_equal(fitted.bias, 1)
 
 
 def test_an_output_that_does_not_vary_has_no_part():

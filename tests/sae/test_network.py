@@ -6,6 +6,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sklearn_sae.sae._initialization import initial_gain
 from sklearn_sae.sae._kernels import (
     Active,
     by_neuron,
@@ -18,10 +19,13 @@ from sklearn_sae.sae._kernels import (
     transposed_product,
     vector_product,
 )
-from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
-from sklearn_sae.sae._optimizer import Parameters, dense_gradient
+from sklearn_sae.sae._network import compute_gradient, compute_loss
+from sklearn_sae.sae._optimizer import dense_gradient
+from sklearn_sae.sae._rows import Rows, split_evenly
 from sklearn_sae.sae._scaling import Scaling
-from sklearn_sae.sae._training import Rows, State, evaluate, initial_gain, split_evenly, training_step
+from sklearn_sae.sae._settings import Settings
+from sklearn_sae.sae._training import State, evaluate, training_step
+from sklearn_sae.sae._weights import Weights
 
 B, D, M, K = 30, 7, 20, 3
 DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
@@ -35,13 +39,13 @@ def parameters(seed=0):
 
     components = normal(M, D)
     components /= components.norm(dim=1, keepdim=True)
-    return Parameters(normal(M, D), 0.3 * normal(M), components, 0.3 * normal(D)), normal(B, D)
+    return Weights(normal(M, D), 0.3 * normal(M), components, 0.3 * normal(D)), normal(B, D)
 
 
 def assert_same_gradient(ours, plain, params):
     """Compare a gradient with autograd's, of which the part along the rows of the decoder is taken off."""
     theirs = torch.autograd.grad(plain, tuple(params.values()), allow_unused=True, materialize_grads=True)
-    for name, a, b in zip(Parameters._fields, ours, theirs, strict=True):
+    for name, a, b in zip(Weights._fields, ours, theirs, strict=True):
         if name == "components":
             rows = params[name].detach()
             b = b - (b * rows).sum(1, keepdim=True) * rows
@@ -180,9 +184,9 @@ def test_vector_product(n_rows):
 
 def start(params):
     """Return the state before the first step, in float64."""
-    state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
-    state.params = Parameters(*(p.clone() for p in params))
-    state.first, state.second = ([torch.zeros_like(p) for p in params] for _ in range(2))
+    state = State.start(params.arrays(), "cpu")
+    state.weights = Weights(*(p.clone() for p in params))
+    state.first, state.second = params.zeros(), params.zeros()
     state.threshold_sum = state.threshold_sum.double()
     return state
 
@@ -196,8 +200,8 @@ def test_a_step_moves_along_the_spheres_of_the_decoder(reference):
     along = (gradient * rows).sum(1, keepdim=True)
     assert along.abs().max() > 0.01
     training_step(state, x, Settings(k=K), learning_rate=0.01, dead_after=9)
-    torch.testing.assert_close(state.first[Parameters._fields.index("components")], 0.1 * (gradient - along * rows))
-    torch.testing.assert_close(state.params.components.norm(dim=1), torch.ones(M, dtype=torch.float64))
+    torch.testing.assert_close(state.first.components, 0.1 * (gradient - along * rows))
+    torch.testing.assert_close(state.weights.components.norm(dim=1), torch.ones(M, dtype=torch.float64))
 
 
 def test_only_positive_picks_count_as_activity(reference):
@@ -215,7 +219,7 @@ def test_the_threshold_is_the_debiased_average_of_the_smallest_activations(refer
     state, smallest = start(params), []
     for seed in range(3):
         x = parameters(seed=seed + 1)[1]
-        codes = reference.batch_topk(reference.pre_activations(state.params._asdict(), x), K)
+        codes = reference.batch_topk(reference.pre_activations(state.weights._asdict(), x), K)
         smallest.append(codes[codes > 0].min())
         training_step(state, x, Settings(k=K, batch_topk=True), learning_rate=0.01, dead_after=9)
         weights = 0.99 ** torch.arange(seed, -1, -1, dtype=torch.float64)
@@ -224,8 +228,8 @@ def test_the_threshold_is_the_debiased_average_of_the_smallest_activations(refer
 
 def test_evaluation_encodes_above_the_threshold(reference):
     params, x = parameters()
-    params = Parameters(*(p.float() for p in params))
-    state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
+    params = Weights(*(p.float() for p in params))
+    state = State.start(params.arrays(), "cpu")
     rows = Rows(x.numpy(), Scaling(np.zeros(D, np.float32), 1.0), "cpu")
     for threshold in (0.1, 1.5):
         state.threshold_sum, state.threshold_weight = torch.tensor(threshold / 2), 0.5

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
-from sklearn_sae.sae._optimizer import Parameters, adam_step, dense_gradient
+from sklearn_sae.sae._network import compute_gradient, compute_loss
+from sklearn_sae.sae._optimizer import adam_step, dense_gradient
+from sklearn_sae.sae._settings import Settings
+from sklearn_sae.sae._weights import Weights
 from sklearn_sae.sae.native import _calls
 
 RATE = 0.01
@@ -31,13 +33,13 @@ def problem(settings, n_neurons=37, n_features=70, n_rows=30):
 
     n_encoded = 0 if settings.pursuit else n_neurons
     encoder = normal(n_encoded, n_features) / 8, 0.3 * normal(n_encoded)
-    params = Parameters(*encoder, unit(normal(n_neurons, n_features)), 0.3 * normal(n_features))
+    params = Weights(*encoder, unit(normal(n_neurons, n_features)), 0.3 * normal(n_features))
     return params, [normal(n_rows, n_features) for _ in range(4)]
 
 
 def train(params, batches, settings):
     """Take a step a batch, and return parameters and moments."""
-    params = Parameters(*(p.clone() for p in params))
+    params = Weights(*(p.clone() for p in params))
     first, second = ([torch.zeros_like(p) for p in params] for _ in range(2))
     dead = torch.tensor([1, 4, 5, 20])
     for step, x in enumerate(batches, start=1):
@@ -47,7 +49,7 @@ def train(params, batches, settings):
 
 
 def train_with_torch(params, batches, settings):
-    params = Parameters(*(p.clone() for p in params))
+    params = Weights(*(p.clone() for p in params))
     optimizer = torch.optim.Adam(params, lr=RATE)
     for x in batches:
         gradient = compute_gradient(compute_loss(params, x, settings, dead=torch.tensor([1, 4, 5, 20])))

@@ -14,11 +14,13 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _checkpoint, _encoding, _pursuit, _training
-from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
-from sklearn_sae.sae._optimizer import Parameters, dense_gradient
+from sklearn_sae.sae import _checkpoint, _encoding, _fitting, _pursuit, _training
+from sklearn_sae.sae._network import compute_gradient, compute_loss
+from sklearn_sae.sae._optimizer import dense_gradient
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
+from sklearn_sae.sae._settings import Settings
 from sklearn_sae.sae._training import State, training_step
+from sklearn_sae.sae._weights import Weights
 
 
 def unit_rows(n_components, n_features, seed=0, dtype=torch.float64):
@@ -166,7 +168,7 @@ DEAD = torch.tensor([1, 4, 5, 12, 13, 19])
 
 def parameters():
     empty = torch.zeros(0, D, dtype=torch.float64), torch.zeros(0, dtype=torch.float64)
-    return Parameters(*empty, unit_rows(M, D), 0.3 * normal(D, seed=5)), normal(B, D)
+    return Weights(*empty, unit_rows(M, D), 0.3 * normal(D, seed=5)), normal(B, D)
 
 
 def solve(x, components, supports):
@@ -202,7 +204,7 @@ def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(
     torch.testing.assert_close(loss.total, plain)
 
     theirs = torch.autograd.grad(plain, tuple(p.values()), allow_unused=True, materialize_grads=True)
-    for name, a, b in zip(Parameters._fields, ours, theirs, strict=True):
+    for name, a, b in zip(Weights._fields, ours, theirs, strict=True):
         if name == "components":
             torch.testing.assert_close((a * params.components).sum(1), torch.zeros(M).double(), atol=1e-12, rtol=0)
             b = b - (b * params.components).sum(1, keepdim=True) * params.components
@@ -211,11 +213,11 @@ def test_loss_and_gradient_equal_autograd_through_the_solution_at_fixed_neurons(
 
 def test_a_step_moves_the_components_along_their_spheres():
     params, x = parameters()
-    state = State.start({name: p.numpy() for name, p in params._asdict().items()}, "cpu")
+    state = State.start(params.arrays(), "cpu")
     s = Settings(k=K, pursuit=True)
     losses = [float(training_step(state, x.float(), s, learning_rate=0.01, dead_after=9)) for _ in range(50)]
     assert losses[-1] < 0.7 * losses[0]
-    torch.testing.assert_close(state.params.components.norm(dim=1), torch.ones(M))
+    torch.testing.assert_close(state.weights.components.norm(dim=1), torch.ones(M))
 
 
 # The estimator
@@ -399,7 +401,8 @@ def test_the_automatic_learning_rate(X, monkeypatch, encoder, expected):
         rates.append(max(rate(step) for step in range(60)))
         return one_epoch(*args, rate=rate, **kwargs)
 
-    monkeypatch.setattr(_training, "one_epoch", spy)
+    for module in (_training, _fitting):
+        monkeypatch.setattr(module, "one_epoch", spy)
     sae = small(encoder=encoder, max_epochs=20).fit(X)
     sae.partial_fit(X)
     sae.set_params(learning_rate=0.125).partial_fit(X)

@@ -21,7 +21,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.utils import get_tags
 
 from sklearn_sae import TopKSAETransformer
-from sklearn_sae.sae import _training
+from sklearn_sae.sae import _encoding, _fitting, _training
 from sklearn_sae.sae._sizes import suggest_size
 
 
@@ -136,6 +136,42 @@ def test_transform_is_as_fitted_until_the_next_fit(X, fitted):
     assert (sae.transform(X) != codes).nnz == 0
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"sparse_output": False},
+        {"sparsity": "batch_topk"},
+        {"target_weight": 0.5},
+        {"encoder": "matching_pursuit", "target_weight": 0.5},
+    ],
+)
+@pytest.mark.parametrize("form", [np.float32, np.float64, pd.DataFrame])
+def test_fit_transform_is_fit_and_transform_with_one_encoding(X, params, form, monkeypatch):
+    rows = pd.DataFrame(X).add_prefix("x") if form is pd.DataFrame else X.astype(form)
+    monkeypatch.setattr(_encoding, "_CHUNK_ENTRIES", 2**13)  # several chunks
+    two, one, calls = small(**params), small(**params), []
+    codes = two.fit(rows, X[:, 0], X_val=rows[:50]).transform(rows)
+    encoded = _encoding._encoded_chunks
+    monkeypatch.setattr(_encoding, "_encoded_chunks", lambda *args: calls.append(len(args[0])) or encoded(*args))
+    together = one.fit_transform(rows, X[:, 0], X_val=rows[:50])
+    assert calls == [len(X)]
+    _assert_same_bits(two, one)
+    assert type(together) is type(codes)
+    assert together.dtype == codes.dtype
+    if params.get("sparse_output", True):
+        for name in ("data", "indices", "indptr"):
+            assert getattr(together, name).tobytes() == getattr(codes, name).tobytes()
+    else:
+        assert together.tobytes() == codes.tobytes()
+    calls.clear()
+    pd.testing.assert_frame_equal(
+        one.set_output(transform="pandas").fit_transform(rows, X[:, 0], X_val=rows[:50]), one.transform(rows)
+    )
+    two.fit(rows, X[:, 0])
+    assert calls == [len(X)] * 3
+
+
 def test_transform_output_containers(X):
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])], index=np.arange(len(X)) + 7)
     sae = small().fit(frame)
@@ -172,7 +208,8 @@ def test_every_epoch_has_its_own_order_and_the_rate_warms_up(X, monkeypatch):
         rates.append([rate(step) for step in range(150)])
         return one_epoch(*args, order=order, rate=rate, **kwargs)
 
-    monkeypatch.setattr(_training, "one_epoch", spy)
+    for module in (_training, _fitting):
+        monkeypatch.setattr(module, "one_epoch", spy)
     small(max_epochs=3, validation_fraction=0, batch_size=12).fit(X)
     assert all(sorted(order) == list(range(600)) for order in orders)
     assert len({tuple(order) for order in [*orders, range(600)]}) == 4

@@ -1,0 +1,116 @@
+"""From checked rows to trained weights, by the parameters of an estimator: one fit, or one pass of `partial_fit`."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_sae.sae._checkpoint import open_checkpoint
+from sklearn_sae.sae._initialization import continued_weights, new_weights
+from sklearn_sae.sae._metric import learn_metric, second_moments
+from sklearn_sae.sae._rows import Rows, hold_out
+from sklearn_sae.sae._scaling import center_and_scale, learn_further
+from sklearn_sae.sae._schedule import anytime_schedule, resolve_schedule
+from sklearn_sae.sae._training import Run, State, one_epoch
+from sklearn_sae.sae._weights import Weights
+from sklearn_sae.utils._device import check_device
+from sklearn_sae.utils._progress import progress
+
+
+def fit(sae, X, X_val, form, values, n_components, settings, *, warm):
+    """Train to the end, and return the `Run`, its `Scaling`, and its `Checkpoint` or None.
+
+    Parameters
+    ----------
+    sae : TopKSAETransformer
+        What says how to train; fitted if `warm`.
+    X : ndarray of shape (n_samples, d)
+    X_val : ndarray of shape (n_val, d) or None
+        Rows to validate on, instead of some of `X`.
+    form : TargetForm or None
+    values : ndarray of shape (n_samples,) or None
+        The target, encoded by `form`; None where it has no say.
+    n_components : int
+    settings : Settings
+    warm : bool
+        Whether to start from the fitted weights.
+    """
+    device, seed = check_device(sae.device), _draw_seed(sae)
+    start = Weights.of(sae) if warm else ()
+    checkpoint = open_checkpoint(sae, seed=seed, device=device, arrays=(X, values, X_val, *start))
+    stored = None if checkpoint is None else checkpoint.load()
+    run = None if stored is None else Run.from_arrays(stored, device)
+    rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
+    index, held_out = hold_out(len(X), sae.validation_fraction if X_val is None else None, rng)
+    scaling = center_and_scale(X, index)
+    if form is not None:
+        moments = second_moments(X, index, values, form, scaling.mean, scaling.spread)
+        scaling = scaling._replace(metric=learn_metric(moments, X.shape[1], sae.target_weight))
+    rows, validation = Rows(X, scaling, device, index=index), None
+    if X_val is not None or held_out is not None:
+        validation = Rows(X if X_val is None else X_val, scaling, device, index=held_out).check_range()
+    if run is None:
+        weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm)
+        run = Run(State.start(weights, device), seed)
+
+    schedule = _schedule(sae, rows, settings)
+    limits = {"patience": sae.patience, "dead_after": sae.dead_after}
+    with progress(total=schedule.max_epochs, desc="TopKSAETransformer", verbose=sae.verbose, unit="epoch") as bar:
+        bar.update(len(run.history))
+        for row in run.epochs(rows, validation, settings, schedule, **limits):
+            if checkpoint is not None:
+                checkpoint.save(run.to_arrays())
+            bar.set_postfix({name: f"{row[name]:.3f}" for name in ("train_loss", "validation_loss")})
+            bar.update()
+    return run, scaling, checkpoint
+
+
+def fit_pass(sae, X, form, values, n_components, settings, *, fitted):
+    """Train by one pass, and return the `State`, its `Scaling`, the history, and what the next pass is to carry on.
+
+    Parameters are those of `fit`; `fitted` is whether to go on from the fitted weights.
+    """
+    device, carried = check_device(sae.device), getattr(sae, "_partial", None)
+    scaling = sae._scaling if fitted else center_and_scale(X, np.arange(len(X)))
+    moments = None if carried is None else carried.get("moments")
+    scaling, moments = learn_further(scaling, moments, X, values, form, sae.target_weight)
+    if carried is not None and sae._settings.pursuit != settings.pursuit:
+        carried = None
+    rows = Rows(X, scaling, device).check_range()
+    seed, history = (_draw_seed(sae), []) if carried is None else (int(carried["seed"]), sae.history_)
+    state = None if carried is None else State.from_arrays(carried, device)
+    if state is None or scaling is not sae._scaling:
+        rng = np.random.default_rng(seed)
+        weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=fitted)
+        if state is None:
+            state = State.start(weights, device)
+        else:
+            state.weights = weights.tensors(device)
+    schedule = _schedule(sae, rows, settings)
+    row = one_epoch(
+        state,
+        rows,
+        settings,
+        epoch=len(history) + 1,
+        order=np.random.default_rng([seed, state.step]).permutation(len(X)),
+        batch_size=schedule.batch_size,
+        rate=anytime_schedule(schedule.learning_rate),
+        dead_after=sae.dead_after,
+    )
+    carried = state.to_arrays() | {"seed": np.int64(seed)} | ({} if moments is None else {"moments": moments})
+    return state, scaling, [*history, {**row, "validation_loss": float("nan")}], carried
+
+
+def _draw_seed(sae):
+    return int(check_random_state(sae.random_state).randint(2**31 - 1))
+
+
+def _schedule(sae, rows, settings):
+    names = ("batch_size", "learning_rate", "max_epochs")
+    return resolve_schedule(len(rows), **{name: getattr(sae, name) for name in names}, pursuit=settings.pursuit)
+
+
+def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted):
+    """Return new weights to train from, or those of the fitted attributes."""
+    if not fitted:
+        return new_weights(rows, n_components, settings.k, rng, pursuit=settings.pursuit)
+    weights = scaling.scaled(Weights.of(sae))
+    return continued_weights(weights, rows, settings.k, pursuit=settings.pursuit, pursued=sae._settings.pursuit)

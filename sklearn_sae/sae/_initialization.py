@@ -1,0 +1,65 @@
+"""The weights that training starts from."""
+
+import math
+
+import numpy as np
+import torch
+
+from sklearn_sae.sae._kernels import Active, decode, topk_linear
+from sklearn_sae.sae._rows import EVALUATION_ROWS
+from sklearn_sae.sae._weights import Weights
+
+
+def new_weights(rows, n_components, k, rng, *, pursuit):
+    """Return weights whose decoder is rows of the data, and whose encoder is a multiple of the decoder."""
+    directions = initial_directions(rows, n_components, rng)
+    weights = initial_weights(directions, 1.0 if pursuit else initial_gain(rows, directions, k))
+    return weights.without_encoder() if pursuit else weights
+
+
+def continued_weights(weights, rows, k, *, pursuit, pursued):
+    """Return trained weights as those to train further from, where the encoder may have been another (`pursued`)."""
+    if pursuit:
+        return weights.without_encoder()
+    if pursued:
+        gain = np.float32(initial_gain(rows, weights.components, k))
+        return weights._replace(encoder_weight=weights.components * gain)
+    return weights
+
+
+def initial_weights(directions, gain=1.0):
+    """Return the starting weights: decoder rows as given, the encoder `gain` times these."""
+    n_components, n_features = directions.shape
+    return Weights(
+        encoder_weight=directions * np.float32(gain),
+        encoder_bias=np.zeros(n_components, np.float32),
+        components=directions,
+        bias=np.zeros(n_features, np.float32),
+    )
+
+
+def initial_directions(rows, n_components, rng):
+    """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
+    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice what is needed, for rows may repeat
+    points = rows.batch(chosen).cpu().numpy()
+    points = points[np.unique(points, axis=0, return_index=True)[1]]
+    norms = np.linalg.norm(points, axis=1)
+    points = rng.permutation(points[norms > 1e-3])[:n_components]
+    others = rng.standard_normal((n_components - len(points), points.shape[1])).astype(np.float32)
+    directions = np.concatenate([points, others])
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+@torch.no_grad()
+def initial_gain(rows, directions, k):
+    """Return the factor, at most 1, with which the encoder that copies the decoder reconstructs the rows best.
+
+    The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
+    """
+    x = rows.batch(slice(None, None, math.ceil(len(rows) / EVALUATION_ROWS)))
+    weight = torch.tensor(np.asarray(directions, order="C"), device=x.device)
+    values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k)
+    sums = decode(values.relu().flatten(), Active.regular(neurons), weight)
+    x, sums = x.cpu().numpy(), sums.cpu().numpy()
+    length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
+    return min(1.0, float((x * sums).sum()) / length) if length else 1.0

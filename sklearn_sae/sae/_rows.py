@@ -1,0 +1,72 @@
+"""Which rows are trained on, in which batches, and how a batch becomes a tensor."""
+
+import math
+import warnings
+
+import numpy as np
+import torch
+
+from sklearn_sae.sae._kernels import TILE, stretched, take_rows
+from sklearn_sae.sae._scaling import TOO_LARGE
+
+EVALUATION_ROWS = 1024  # looked at together where nothing is learned
+_FARTHEST = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
+
+
+class Rows:
+    """Some rows of `X` as float32 tensors, read batch by batch and scaled by a `Scaling`."""
+
+    def __init__(self, X, scaling, device, *, index=None):
+        self.X = X
+        self.index = np.arange(len(X)) if index is None else index
+        self._mean, self._scale = torch.tensor(scaling.mean, device=device), scaling.scale
+        self._stretch = None
+        if scaling.metric is not None:
+            stretch = scaling.metric.directions, scaling.metric.factors
+            self._stretch = [torch.tensor(array, device=device) for array in stretch]
+        self._tensor = None
+        if X.flags.c_contiguous and X.flags.aligned:  # torch gathers rows several times sooner than NumPy
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a read-only array, as of a mapped file, could be written to
+                self._tensor = torch.from_numpy(X)
+
+    def __len__(self):
+        return len(self.index)
+
+    def batch(self, positions):
+        """Return a tensor (B, d)."""
+        tensor, rows = self._tensor, self.index[positions]
+        if tensor is None:
+            taken = np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)
+            tensor, rows = torch.from_numpy(taken), np.arange(len(rows))
+        x = take_rows(tensor, torch.from_numpy(rows), self._mean, 1 / self._scale)
+        return x if self._stretch is None else stretched(x, *self._stretch)
+
+    def check_range(self):
+        """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
+        for start in range(0, len(self), EVALUATION_ROWS):
+            with np.errstate(over="ignore"):
+                x = self.batch(slice(start, start + EVALUATION_ROWS))
+            if not x.abs().max() <= _FARTHEST:
+                raise ValueError(TOO_LARGE)
+        return self
+
+
+def hold_out(n_samples, fraction, rng):
+    """Return the indices of the rows to train on, and of those to validate on, or None for the latter."""
+    index, n_val = np.arange(n_samples), int((fraction or 0) * n_samples)
+    if not n_val:
+        return index, None
+    held_out, index = (np.sort(part) for part in np.split(rng.permutation(index), [n_val]))
+    return index, held_out
+
+
+def split_evenly(order, batch_size):
+    """Return the parts of an array: as few as make none larger than `batch_size`, of equal size up to a tile.
+
+    If `batch_size` is made of whole tiles, so are all parts but the last, for matrix products of these take less time.
+    """
+    n_parts = math.ceil(len(order) / batch_size)
+    tile = TILE if batch_size % TILE == 0 else 1
+    ends = np.ceil(np.arange(1, n_parts) * len(order) / n_parts / tile).astype(np.int64) * tile
+    return np.split(order, ends)

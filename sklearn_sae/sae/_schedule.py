@@ -1,0 +1,62 @@
+"""How many passes over the rows, in batches of what size, and at which learning rate."""
+
+import math
+from typing import NamedTuple
+
+_WARMUP_STEPS = 50
+
+
+class Schedule(NamedTuple):
+    """The parameters of these names, "auto" resolved."""
+
+    batch_size: int
+    learning_rate: float  # the highest
+    max_epochs: int
+
+
+def resolve_schedule(n_rows, *, batch_size, learning_rate, max_epochs, pursuit):
+    """Return the `Schedule` for a number of training rows."""
+    return Schedule(
+        suggest_batch_size(n_rows) if batch_size == "auto" else batch_size,
+        (2e-2 if pursuit else 5e-3) if learning_rate == "auto" else learning_rate,
+        suggest_max_epochs(n_rows) if max_epochs == "auto" else max_epochs,
+    )
+
+
+def suggest_batch_size(n_rows):
+    """Return the rows a training step for a number of training rows.
+
+    Examples
+    --------
+    >>> [suggest_batch_size(n) for n in (1_000, 10_000, 30_000, 1_000_000)]
+    [128, 128, 256, 512]
+    """
+    return 128 if n_rows < 16_000 else 256 if n_rows < 64_000 else 512
+
+
+def suggest_max_epochs(n_rows):
+    """Return the most passes for a number of training rows: 25, or 750,000 rows in all, but no fewer than 5.
+
+    Examples
+    --------
+    >>> [suggest_max_epochs(n) for n in (1_000, 30_000, 75_000, 1_000_000)]
+    [25, 25, 10, 5]
+    """
+    return min(25, max(5, round(750_000 / n_rows)))
+
+
+def cosine_schedule(learning_rate, n_steps):
+    """Return the rate as a function of the step: linear warm-up, then half a cosine down to zero."""
+    n_warmup = max(1, min(_WARMUP_STEPS, n_steps // 10))
+
+    def rate(step):
+        if step < n_warmup:
+            return learning_rate * (step + 1) / n_warmup
+        return learning_rate * 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(1, n_steps - n_warmup)))
+
+    return rate
+
+
+def anytime_schedule(learning_rate):
+    """Return the rate where the number of steps is not known: linear warm-up, then down with the square root."""
+    return lambda step: learning_rate * min((step + 1) / _WARMUP_STEPS, (_WARMUP_STEPS / (step + 1)) ** 0.5)

@@ -1,0 +1,95 @@
+"""The parameters of the estimator that the loss depends on, checked against each other and resolved."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+from sklearn_sae.sae._sizes import suggest_k, suggest_size
+
+
+class Settings(NamedTuple):
+    """What the loss depends on besides weights and data."""
+
+    k: int
+    batch_topk: bool = False
+    pursuit: bool = False  # then without batch_topk, prefixes and multi_weight
+    prefixes: tuple | None = None
+    aux_k: int = 1
+    aux_weight: float = 0.0
+    multi_k: int = 1
+    multi_weight: float = 0.0
+
+
+def check_encoder(sae):
+    """Raise ValueError if matching pursuit is to go with what it excludes."""
+    clashes = {
+        "sparsity='batch_topk'": sae.sparsity == "batch_topk",
+        "matryoshka_prefixes": sae.matryoshka_prefixes is not None,
+        "multi_weight above 0": sae.multi_weight > 0,
+    }
+    for other, is_set in clashes.items():
+        if sae.encoder == "matching_pursuit" and is_set:
+            raise ValueError(f"encoder='matching_pursuit' does not go with {other}; leave one of them out.")
+
+
+def resolve_settings(sae, n_samples, *, fitted):
+    """Return M and the `Settings` for a number of rows.
+
+    Parameters
+    ----------
+    sae : TopKSAETransformer
+    n_samples : int
+    fitted : bool
+        Whether to go on from fitted weights, whose M it then is.
+
+    Raises
+    ------
+    ValueError
+        If `n_components` is another than that of the weights to go on from, `k`, `aux_k` or `multi_k` exceeds it, or
+        the prefixes do not increase strictly or not end in it.
+    """
+    n_components, k = sae.n_components, sae.k
+    if fitted:
+        if n_components not in ("auto", sae.n_components_):
+            raise ValueError(
+                f"n_components={n_components}, but the fitted weights to continue from have {sae.n_components_} "
+                "neurons; keep the number, or start anew with warm_start=False."
+            )
+        n_components = sae.n_components_
+    if n_components == "auto":
+        n_components = suggest_size(n_samples)[0]
+        if k != "auto":
+            n_components = max(n_components, k)
+    if k == "auto":
+        k = suggest_k(n_components)
+    if k > n_components:
+        raise ValueError(f"k={k} is larger than n_components={n_components}; a row has at most so many active neurons.")
+    for name in ("aux_k", "multi_k"):
+        if (value := getattr(sae, name)) is not None and value > n_components:
+            raise ValueError(f"{name}={value} is larger than n_components={n_components}; choose it no larger.")
+    return int(n_components), Settings(
+        k=int(k),
+        batch_topk=sae.sparsity == "batch_topk",
+        pursuit=sae.encoder == "matching_pursuit",
+        prefixes=_check_prefixes(sae.matryoshka_prefixes, n_components),
+        aux_k=int(min(2 * k, n_components) if sae.aux_k is None else sae.aux_k),
+        aux_weight=sae.aux_weight,
+        multi_k=int(min(4 * k, n_components) if sae.multi_k is None else sae.multi_k),
+        multi_weight=sae.multi_weight,
+    )
+
+
+def _check_prefixes(prefixes, n_components):
+    if prefixes is None:
+        return None
+    steps = list(prefixes)
+    if (
+        not steps
+        or not all(isinstance(p, Integral) for p in steps)
+        or any(a >= b for a, b in zip([0, *steps], steps, strict=False))
+        or steps[-1] != n_components
+    ):
+        raise ValueError(
+            "matryoshka_prefixes must be positive integers that increase strictly and end in "
+            f"n_components={n_components}; got {steps}."
+        )
+    return tuple(int(p) for p in steps)
