@@ -1,4 +1,4 @@
-"""The flow that the annotators share: encode, choose examples, name, score, keep the best, judge."""
+"""The steps that the annotators share: encode, choose examples, name, score, keep the best name, annotate."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -24,9 +24,9 @@ _NO_TEXTS = (
 
 
 class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
-    """Everything about an annotator but how it names a neuron and how it judges a text.
+    """Everything about an annotator but how it names a neuron and how it annotates a text.
 
-    A subclass gives `_choose_examples`, `_name` and `_judge`.
+    A subclass gives `_choose_examples`, `_name` and `_annotate`.
     """
 
     __metadata_request__fit = {"texts": True}
@@ -53,19 +53,32 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def _judge(self, texts, hypotheses, rows, columns):
-        """Return whether hypothesis ``columns[i]`` holds for text ``rows[i]``: 1, 0 or NaN for each i."""
+    def _annotate(self, texts, hypotheses, mask=None):
+        """Return whether each hypothesis holds for each text.
 
-    def _labels(self, neurons):
-        """Return for each neuron a name that it comes with, or None, and the fidelity with which that is kept."""
+        Parameters
+        ----------
+        texts : list of str
+        hypotheses : list of str
+        mask : ndarray of bool of shape (n_texts, n_hypotheses), default=None
+            The annotations to make. None: all.
+
+        Returns
+        -------
+        annotations : ndarray of shape (n_texts, n_hypotheses), float64
+            1, 0 (or a number between) or NaN; NaN outside the mask.
+        """
+
+    def _latent_labels(self, neurons):
+        """Return the label that each neuron comes with, or None, and the fidelity from which on a label is kept."""
         return [None] * len(neurons), -np.inf
 
     def _given_hypotheses(self):
         """Return the hypotheses that a person wrote, or None."""
         return None
 
-    def _as_read(self, text):
-        """Return what of `text` is read in naming and judging."""
+    def _shorten(self, text):
+        """Return the part of `text` that naming and annotating see."""
         return text
 
     def _check_parameters(self):
@@ -106,12 +119,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             self.hypotheses_ = _hypothesis_table(interpretation=self._interpretations())
             self.examples_ = []
             return self
-        texts, activations, features, selection = self._read(X, y, texts)
+        texts, activations, features, selection = self._check_and_encode(X, y, texts)
         neurons = _check_neurons(self.neurons, activations)
         density = _density(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
-        first = _first_rows([self._as_read(text) for text in texts])
+        first = _first_rows([self._shorten(text) for text in texts])
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
         alive = np.flatnonzero(_density(activations))
@@ -163,7 +176,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         return self.fit(X, y, texts=texts).transform(X, texts=texts)
 
     def transform(self, X, *, texts=None):
-        """Judge each text against each hypothesis.
+        """Annotate each text by each hypothesis.
 
         Parameters
         ----------
@@ -180,14 +193,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         self._validate_params()  # again: `set_params` may have come since
         self._check_parameters()
-        if self._reads_texts():
+        if self._takes_texts():
             texts = self._check_texts(X, texts)
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
-        hypotheses = self._interpretations()
-        rows, columns = np.divmod(np.arange(len(texts) * len(hypotheses)), len(hypotheses))
-        return self._judge(texts, hypotheses, rows, columns).reshape(len(texts), len(hypotheses))
+        return self._annotate(texts, self._interpretations())
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.
@@ -209,16 +220,16 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        reads_texts = self._reads_texts()
-        tags.input_tags.string = tags.input_tags.one_d_array = reads_texts
-        tags.input_tags.two_d_array = tags.input_tags.sparse = not reads_texts
+        takes_texts = self._takes_texts()
+        tags.input_tags.string = tags.input_tags.one_d_array = takes_texts
+        tags.input_tags.two_d_array = tags.input_tags.sparse = not takes_texts
         tags.requires_fit = self._given_hypotheses() is None
         tags.transformer_tags.preserves_dtype = []
         return tags
 
     # Steps of fit
 
-    def _reads_texts(self):
+    def _takes_texts(self):
         return self.encoder is not None or self._given_hypotheses() is not None
 
     def _check_texts(self, X, texts):
@@ -235,25 +246,32 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         given = self._given_hypotheses()
         return self.hypotheses_["interpretation"].tolist() if given is None else check_texts(given, name="hypotheses")
 
-    def _read(self, X, y, texts):
+    def _check_and_encode(self, X, y, texts):
         """Return the texts, the activations (csc_array), their names and what they were selected by."""
         if self.encoder is not None:
             texts = self._check_texts(X, texts)
             check_consistent_length(texts, y)
             _check_several(texts)
-            return texts, *self._encode(texts, y)
+            return texts, *self._fit_encoder(texts, y)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
         return texts, _as_columns(X), check_feature_names_in(self), {}
 
-    def _encode(self, texts, y):
-        """Fit the encoder; return its activations, their names and what they were selected by."""
+    def _fit_encoder(self, texts, y):
+        """Fit the encoder; return its activations, their names and what they were selected by.
+
+        The encoder runs once: neurons are named from what `fit_transform` returns. An encoder whose `transform` differs
+        from that, by rounding or (as in `NMF`) by more, needs no second run, because annotations depend on the names
+        alone and no later step compares activations of both kinds.
+        """
         self.encoder_ = clone(self.encoder)
         with config_context(transform_output="default"):
-            self.encoder_.fit(texts, y)
-            output = self.encoder_.transform(texts)
+            if hasattr(self.encoder_, "fit_transform"):
+                output = self.encoder_.fit_transform(texts, y)
+            else:  # a FrozenEstimator, whose `fit` changes nothing, is one of these
+                output = self.encoder_.fit(texts, y).transform(texts)
         shape = np.shape(output)
         if len(shape) != 2 or shape[0] != len(texts) or not shape[1]:
             raise ValueError(
@@ -268,10 +286,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
         A label that a neuron comes with is scored first; if it does well, the neuron is not named anew.
         """
-        labels, bar = self._labels(neurons)
+        labels, min_score = self._latent_labels(neurons)
         labels = [[] if label is None else [label] for label in labels]
         best = self._best_candidates(texts, activations, examples, labels)
-        left = [i for i, one in enumerate(best) if one is None or not self._rank(one[1]) >= bar]
+        left = [i for i, one in enumerate(best) if one is None or not self._rank(one[1]) >= min_score]
         if not left:
             return best, ""
         some = [examples[i] for i in left]
@@ -282,18 +300,19 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         return best, why_not
 
     def _best_candidates(self, texts, activations, examples, candidates):
-        """Return the best (sentence, Fidelity) of each neuron, or None; all candidates are judged in one go."""
-        sentences = [sentence for some in candidates for sentence in some]
-        owner = np.repeat(np.arange(len(candidates)), [len(some) for some in candidates])
-        rows = [examples[i].scoring for i in owner]
-        columns = np.repeat(np.arange(len(sentences)), [len(some) for some in rows])
-        annotations = np.array([])
-        if len(columns):
-            annotations = self._judge(texts, sentences, np.concatenate(rows), columns)
+        """Return the best (sentence, Fidelity) of each neuron, or None; all candidates are scored in one go."""
         best = [None] * len(candidates)
-        ends = np.cumsum([len(some) for some in rows])
-        for sentence, i, mine, end in zip(sentences, owner, rows, ends, strict=True):
-            score = fidelity(annotations[end - len(mine) : end], column(activations, i)[mine])
+        sentences = [sentence for some in candidates for sentence in some]
+        if not sentences:
+            return best
+        neurons = np.repeat(np.arange(len(candidates)), [len(some) for some in candidates])  # of each sentence
+        scored_on = [examples[i].scoring for i in neurons]
+        rows, places = np.unique(np.concatenate(scored_on), return_inverse=True)
+        mask = np.zeros((len(rows), len(sentences)), dtype=bool)
+        mask[places, np.repeat(np.arange(len(sentences)), [len(some) for some in scored_on])] = True
+        annotations = self._annotate([texts[row] for row in rows], sentences, mask) if len(rows) else np.empty(mask.shape)
+        for j, (sentence, i) in enumerate(zip(sentences, neurons, strict=True)):
+            score = fidelity(annotations[mask[:, j], j], column(activations, i)[rows[mask[:, j]]])
             if best[i] is None or self._rank(score) > self._rank(best[i][1]):
                 best[i] = sentence, score
         return best

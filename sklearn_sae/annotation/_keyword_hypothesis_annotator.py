@@ -174,10 +174,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             candidates.append([write_sentence(terms[keywords], terms[opposed], token=token)] if keywords else [])
         return candidates, _WHY_NOT
 
-    def _judge(self, texts, hypotheses, rows, columns):
-        used, rows = np.unique(rows, return_inverse=True)
-        found = match_sentences([texts[row] for row in used], hypotheses, token=check_token_pattern(self.token_pattern))
-        return found[rows, columns].astype(np.float64)
+    def _annotate(self, texts, hypotheses, mask=None):
+        holds = match_sentences(texts, hypotheses, token=check_token_pattern(self.token_pattern)).astype(np.float64)
+        return holds if mask is None else np.where(mask, holds, np.nan)
 
 
 def _check_stop_words(stop_words):

@@ -6,6 +6,8 @@ import warnings
 from collections import Counter
 from numbers import Integral, Real
 
+import numpy as np
+
 from sklearn_sae.annotation._answer_buyer import price
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._labels import check_labels
@@ -374,7 +376,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         client.usage = getattr(self, "usage_", client.usage)  # one count for fit and all later transforms
         return client
 
-    def _as_read(self, text):
+    def _shorten(self, text):
         return truncate_words(text, self.max_words)
 
     def _choose_examples(self, activation, rng):
@@ -386,10 +388,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             rng=rng,
         )
 
-    def _labels(self, neurons):
+    def _latent_labels(self, neurons):
         latents = self._latents()
         if latents is None or self.min_label_score is None:
-            return super()._labels(neurons)
+            return super()._latent_labels(neurons)
         return [latents.label(neuron) for neuron in neurons], self.min_label_score
 
     def _latents(self):
@@ -400,7 +402,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         latents = self._latents()
 
         def shown(rows):
-            return [self._as_read(texts[row]) for row in rows]
+            return [self._shorten(texts[row]) for row in rows]
 
         prompts = []
         for some, neuron in zip(examples, neurons, strict=True):
@@ -422,11 +424,13 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
         return [list(dict.fromkeys(some)) for some in candidates], failures
 
-    def _judge(self, texts, hypotheses, rows, columns):
+    def _annotate(self, texts, hypotheses, mask=None):
         if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
             self._start()
-        return self._client().annotate(
-            [(texts[row], hypotheses[column]) for row, column in zip(rows, columns, strict=True)],
+        mask = np.ones((len(texts), len(hypotheses)), dtype=bool) if mask is None else mask
+        annotations = np.full(mask.shape, np.nan)
+        annotations[mask] = self._client().annotate(
+            [(texts[row], hypotheses[column]) for row, column in np.argwhere(mask).tolist()],
             model=self.annotator,
             concepts_per_call=self.concepts_per_call,
             max_words=self.max_words,
@@ -434,6 +438,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             labels=self.labels,
             params=self.annotator_params,
         )
+        return annotations
 
 
 def _check_prices(prices):
