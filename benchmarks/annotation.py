@@ -30,8 +30,9 @@ from benchmarks._measure import alone, in_turns
 from benchmarks._peers import hypothesaes, quiet
 from benchmarks._report import machine, median, print_table, ratio
 from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae.annotation.llm._questions import AnnotationQuestions
 from sklearn_sae.datasets import make_concept_texts
-from sklearn_sae.utils.store._store import open_store
+from sklearn_sae.utils.store import open_store
 
 LATENCY = 0.1
 N_TEXTS, N_CONCEPTS = 200, 20
@@ -236,8 +237,10 @@ def _hits(n_hits):
 
 
 def _keys(own, texts):
-    pairs = [(text, concept) for text in texts for concept in own.hypotheses]
-    return list(own._client()._annotation_keys(pairs, own.annotator, None, 1, "binary", None).values())
+    questions = AnnotationQuestions(
+        texts, own.hypotheses, None, model=own.annotator, params=None, connection=own._connection()
+    )
+    return questions.keys(questions.places)
 
 
 def _store_ours(folder, texts, concepts):

@@ -30,7 +30,7 @@ from sklearn_sae.utils._validation import (
     text_identity,
 )
 from sklearn_sae.utils._words import TOKEN_PATTERN
-from sklearn_sae.utils.server._openai import api_key, resolve_base_url
+from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _FEW_TEXTS = 200
 _WHERE_FEW = "expect chance findings and an unsure score."

@@ -310,7 +310,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         rows, places = np.unique(np.concatenate(scored_on), return_inverse=True)
         mask = np.zeros((len(rows), len(sentences)), dtype=bool)
         mask[places, np.repeat(np.arange(len(sentences)), [len(some) for some in scored_on])] = True
-        annotations = self._annotate([texts[row] for row in rows], sentences, mask) if len(rows) else np.empty(mask.shape)
+        annotations = (
+            self._annotate([texts[row] for row in rows], sentences, mask) if len(rows) else np.empty(mask.shape)
+        )
         for j, (sentence, i) in enumerate(zip(sentences, neurons, strict=True)):
             score = fidelity(annotations[mask[:, j], j], column(activations, i)[rows[mask[:, j]]])
             if best[i] is None or self._rank(score) > self._rank(best[i][1]):

@@ -1,23 +1,19 @@
-"""Hypotheses that a language model writes, and annotations that one reads off."""
+"""Hypotheses that a language model writes, and annotations that it makes."""
 
-import math
 import os
 import warnings
-from collections import Counter
 from numbers import Integral, Real
 
-import numpy as np
-
-from sklearn_sae.annotation._answer_buyer import price
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
-from sklearn_sae.annotation._labels import check_labels
 from sklearn_sae.annotation._latents import latents_of
-from sklearn_sae.annotation._llm_client import LLMClient
-from sklearn_sae.annotation._prompts import interpretation_prompt, truncate_words
-from sklearn_sae.annotation._protocols import check_params
 from sklearn_sae.annotation._sampling import show_then_score
+from sklearn_sae.annotation.llm._answers import check_answers
+from sklearn_sae.annotation.llm._cost import check_prices, count_annotations, count_interpretations, price
+from sklearn_sae.annotation.llm._prompts import check_params, interpretation_prompt, truncate_words
+from sklearn_sae.annotation.llm._questions import LLMClient
+from sklearn_sae.annotation.llm._requests import Requester, new_usage
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils.server._openai import check_base_url
+from sklearn_sae.utils.server import Connection, check_base_url
 
 _TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
 
@@ -73,7 +69,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Hypotheses about one text that are put into one request.
     output : {"binary", "probability"}, default="binary"
         1 and 0, or P(yes) from the log-probabilities of the annotator's tokens.
-    labels : dict of str to float, or None, default=None
+    answers : dict of str to float, or None, default=None
         The answers that the annotator chooses from and the number that each becomes, such as
         ``{"yes": 1, "no": 0, "cannot tell": float("nan")}`` or ``{"not at all": 0, "somewhat": 0.5, "strongly": 1}``.
         None: yes, which is 1, and no, which is 0. Fidelity counts 0.5 and more as yes.
@@ -164,7 +160,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
         "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
         "output": [StrOptions({"binary", "probability"})],
-        "labels": [dict, None],
+        "answers": [dict, None],
         "interpreter_params": [dict, None],
         "annotator_params": [dict, None],
         "base_url": [str, None],
@@ -199,7 +195,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         max_words=256,
         concepts_per_call=1,
         output="binary",
-        labels=None,
+        answers=None,
         interpreter_params=None,
         annotator_params=None,
         base_url=None,
@@ -232,7 +228,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.max_words = max_words
         self.concepts_per_call = concepts_per_call
         self.output = output
-        self.labels = labels
+        self.answers = answers
         self.interpreter_params = interpreter_params
         self.annotator_params = annotator_params
         self.base_url = base_url
@@ -296,32 +292,22 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         if n_neurons is not None or concepts is None:
             concepts = [_TYPICAL_HYPOTHESIS] * (n_neurons or self._n_neurons())
         n_named = len(concepts) * n_fits if given is None else 0
-        naming = LLMClient.count(
-            n_interpretations=n_named,
-            n_candidates=self.n_candidates,
+        naming = count_interpretations(
+            n_named * self.n_candidates,
             n_examples=self.n_examples,
             instructions=self.instructions,
             words_per_text=words,
         )
-
-        def judged(n_texts, concepts):
-            return LLMClient.count(
-                n_texts=n_texts,
-                concepts=concepts,
-                concepts_per_call=self.concepts_per_call,
-                words_per_text=words,
-                labels=self.labels,
-            )
-
+        options = {"words_per_text": words, "answers": self.answers, "concepts_per_call": self.concepts_per_call}
         n_scored = n_named * 2 * (self.n_scoring_examples // 2)
-        labels = judged(n_scored if self.min_label_score is not None else 0, [_TYPICAL_HYPOTHESIS])
-        scoring = Counter(labels) + Counter(judged(n_scored, [_TYPICAL_HYPOTHESIS] * self.n_candidates))
-        judging = judged(n_texts * max(n_fits, 1), concepts)
-        total = Counter(naming) + scoring + Counter(judging)
-        cost = {key: total[key] for key in naming}
+        annotating = count_annotations(n_texts * max(n_fits, 1), concepts, **options)
+        annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS] * self.n_candidates, **options))
+        if self.min_label_score is not None:
+            annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS], **options))
+        cost = {key: naming[key] + annotating[key] for key in naming}
         cost["price"] = sum(
             price(count["prompt_tokens"], count["completion_tokens"], (self.prices or {}).get(model), batch=self.batch)
-            for count, model in [(naming, self.interpreter), (scoring, self.annotator), (judging, self.annotator)]
+            for count, model in [(naming, self.interpreter), (annotating, self.annotator)]
             if count["requests"]
         )
         return cost
@@ -346,19 +332,19 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             raise ValueError('output="probability" needs concepts_per_call=1.')
         if self.min_label_score is not None and not self.n_scoring_examples:
             raise ValueError("min_label_score needs texts to score a label on; set n_scoring_examples to 2 or more.")
-        check_labels(self.labels)
-        if self.labels is not None and self.output == "probability":
-            raise ValueError('output="probability" is P(yes): it needs labels=None.')
+        check_answers(self.answers)
+        if self.answers is not None and self.output == "probability":
+            raise ValueError('output="probability" is P(yes): it needs answers=None.')
         for name in ("interpreter_params", "annotator_params"):
             check_params(getattr(self, name), name)
-        _check_prices(self.prices or {})
+        check_prices(self.prices)
 
     def _start(self):
-        vars(self).pop("usage_", None)
-        self.usage_ = self._client().usage
+        self.usage_ = new_usage()  # one count for fit and all later transforms, and one rate limiter
+        self._rate_limiter = self._connection().rate_limiter()
 
-    def _client(self):
-        client = LLMClient(
+    def _connection(self):
+        return Connection(
             base_url=self.base_url,
             api=self.api,
             max_concurrency=self.max_concurrency,
@@ -366,15 +352,23 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             tokens_per_minute=self.tokens_per_minute,
             timeout=self.timeout,
             max_retries=self.max_retries,
-            on_error=self.on_error,
+        )
+
+    def _client(self):
+        connection = self._connection()
+        if not self._rate_limiter.is_for(connection):  # `set_params` has come since
+            self._rate_limiter = connection.rate_limiter()
+        requester = Requester(
+            connection,
+            cache_dir=self.cache_dir,
             max_requests=self.max_requests,
             batch=self.batch,
-            prices=self.prices or {},
-            cache_dir=self.cache_dir,
+            prices=self.prices,
             verbose=self.verbose,
+            usage=self.usage_,
+            rate_limiter=self._rate_limiter,
         )
-        client.usage = getattr(self, "usage_", client.usage)  # one count for fit and all later transforms
-        return client
+        return LLMClient(requester, on_error=self.on_error)
 
     def _shorten(self, text):
         return truncate_words(text, self.max_words)
@@ -400,19 +394,17 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _name(self, texts, activations, examples, neurons):
         latents = self._latents()
-
-        def shown(rows):
-            return [self._shorten(texts[row]) for row in rows]
-
         prompts = []
         for some, neuron in zip(examples, neurons, strict=True):
-            activating = shown(some.activating)
+            activating, non_activating = (
+                [self._shorten(texts[row]) for row in rows] for rows in (some.activating, some.non_activating)
+            )
             if latents is not None:
                 activating = latents.highlight(activating, neuron)
             prompts.append(
                 interpretation_prompt(
                     activating,
-                    shown(some.non_activating),
+                    non_activating,
                     instructions=self.instructions,
                     highlighted=latents is not None,
                 )
@@ -427,25 +419,14 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     def _annotate(self, texts, hypotheses, mask=None):
         if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
             self._start()
-        mask = np.ones((len(texts), len(hypotheses)), dtype=bool) if mask is None else mask
-        annotations = np.full(mask.shape, np.nan)
-        annotations[mask] = self._client().annotate(
-            [(texts[row], hypotheses[column]) for row, column in np.argwhere(mask).tolist()],
+        return self._client().annotate(
+            texts,
+            hypotheses,
+            mask,
             model=self.annotator,
             concepts_per_call=self.concepts_per_call,
             max_words=self.max_words,
             output=self.output,
-            labels=self.labels,
+            answers=self.answers,
             params=self.annotator_params,
         )
-        return annotations
-
-
-def _check_prices(prices):
-    for model, pair in prices.items():
-        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-        if not is_pair or not all(isinstance(value, Real) and 0 <= value < math.inf for value in pair):
-            raise ValueError(
-                f"prices[{model!r}] must be two numbers of at least 0: the price of a million prompt tokens and of a "
-                f"million completion tokens."
-            )

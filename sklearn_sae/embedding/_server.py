@@ -5,8 +5,7 @@ import re
 from functools import lru_cache
 
 from sklearn_sae.embedding._embed import Embedder
-from sklearn_sae.utils.server._openai import ask_all, resolve_base_url
-from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.utils.server import Connection, ask_all
 
 # OpenAI's limits. A token is at least one byte of UTF-8, so bytes bound tokens from above.
 _MAX_INPUTS = 2048
@@ -21,76 +20,94 @@ _TOO_LONG = re.compile(
 
 def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_concurrency):
     """Return the `Embedder` of `model` at `base_url`."""
-    base_url = resolve_base_url(base_url)
+    connection = Connection(base_url=base_url, max_concurrency=max_concurrency)
     options = {}
     if truncate_dim is not None and model.startswith("text-embedding-3"):
         options["dimensions"] = truncate_dim
-
-    async def request(client, texts):
-        """Return a vector and whether its text was cut, for each of `texts`."""
-        import openai
-
-        try:
-            reply = await client.embeddings.create(model=model, input=texts, **options)
-            return [(vector, False) for vector in _in_order(reply.data, len(texts))]
-        except openai.APIStatusError as error:
-            if "dimensions" in options and "dimensions" in error.message:
-                raise ValueError(f"truncate_dim={truncate_dim} is larger than the dimension of {model!r}.") from None
-            if not _is_too_long(error) or len(texts) == len(texts[0]) == 1:
-                raise
-        except (AttributeError, LookupError, TypeError, ValueError):
-            # Raised by the client too, which takes any body for embeddings.
-            raise ValueError(
-                f"The server at {base_url} answered with something other than one embedding for each of "
-                f"{len(texts)} texts; check base_url and model."
-            ) from None
-        if len(texts) == 1:  # this is the one: halve it until it fits
-            half = texts[0][: len(texts[0]) // 2]
-            return [(vector, True) for vector, _ in await request(client, [half])]
-        middle = len(texts) // 2
-        return await request(client, texts[:middle]) + await request(client, texts[middle:])
-
-    def run(batches, on_batch):
-        cut = set()
-
-        def shorten(b, row, text):
-            short = _cut(model, (prompt or "") + text)
-            if len(short) < len(prompt or "") + len(text):
-                cut.add((b, row))
-            return short
-
-        def on_answer(b, answer):
-            cut.update((b, row) for row, (_, was_cut) in enumerate(answer) if was_cut)
-            on_batch(b, [vector for vector, _ in answer])
-
-        answers = ask_all(
-            request,
-            [[shorten(b, row, text) for row, text in enumerate(texts)] for b, texts in enumerate(batches)],
-            base_url=base_url,
-            throttle=Throttle(max_concurrency),
-            timeout=120,
-            max_retries=5,
-            model=model,
-            on_answer=on_answer,
-        )
-        failed = [answer for answer in answers if isinstance(answer, Exception)]
-        if failed:
-            raise ConnectionError(
-                f"{len(failed)} of {len(answers)} requests to {base_url} failed after their retries "
-                f"({type(failed[0]).__name__}); run again: what arrived is kept, unless cache_dir is None."
-            )
-        return len(cut)
-
-    identity = json.dumps(["openai", base_url, model, prompt, options])
+    server = _Server(connection, model, prompt or "", options)
     return Embedder(
-        identity,
-        run,
+        json.dumps(["openai", connection.base_url, model, prompt, options]),
+        server.run,
         batch_size=min(batch_size, _MAX_INPUTS),
         max_bytes=_MAX_REQUEST_TOKENS,
         extra_bytes=len((prompt or "").encode()),
         # Four rounds of requests a turn, so that little is lost while the last of a turn come in.
         batches_per_chunk=4 * max_concurrency,
     )
+
+
+class _Server:
+    """A model on a server. What its rate limiter learns in one run holds in the next.
+
+    Parameters
+    ----------
+    connection : Connection
+    model : str
+    prompt : str
+        Put before each text.
+    options : dict
+        Added to each request.
+    """
+
+    def __init__(self, connection, model, prompt, options):
+        self.connection = connection
+        self.rate_limiter = connection.rate_limiter()
+        self.model = model
+        self.prompt = prompt
+        self.options = options
+
+    def run(self, batches, on_batch):
+        """Embed batches of texts, call ``on_batch(i, vectors)`` as each arrives, and return how many texts were cut."""
+        shortened = [[_shorten(self.model, self.prompt + text) for text in texts] for texts in batches]
+        cut = [
+            [len(short) < len(self.prompt + text) for short, text in zip(*pair, strict=True)]
+            for pair in zip(shortened, batches, strict=True)
+        ]
+
+        def on_answer(b, answer):
+            cut[b] = [before or now for before, (_, now) in zip(cut[b], answer, strict=True)]
+            on_batch(b, [vector for vector, _ in answer])
+
+        answers = ask_all(
+            self.request,
+            shortened,
+            connection=self.connection,
+            model=self.model,
+            rate_limiter=self.rate_limiter,
+            on_answer=on_answer,
+        )
+        failed = [answer for answer in answers if isinstance(answer, Exception)]
+        if failed:
+            raise ConnectionError(
+                f"{len(failed)} of {len(answers)} requests to {self.connection.base_url} failed after their retries "
+                f"({type(failed[0]).__name__}); run again: what arrived is kept, unless cache_dir is None."
+            )
+        return sum(map(sum, cut))
+
+    async def request(self, client, texts):
+        """Return a vector and whether its text was cut, for each of `texts`."""
+        import openai
+
+        try:
+            reply = await client.embeddings.create(model=self.model, input=texts, **self.options)
+            return [(vector, False) for vector in _in_order(reply.data, len(texts))]
+        except openai.APIStatusError as error:
+            if "dimensions" in self.options and "dimensions" in error.message:
+                n_numbers = self.options["dimensions"]
+                raise ValueError(f"truncate_dim={n_numbers} is larger than the dimension of {self.model!r}.") from None
+            if not _is_too_long(error) or len(texts) == len(texts[0]) == 1:
+                raise
+        except (AttributeError, LookupError, TypeError, ValueError):
+            # The client raises these too, because it takes any body for embeddings.
+            raise ValueError(
+                f"The server at {self.connection.base_url} answered with something other than one embedding for each "
+                f"of {len(texts)} texts; check base_url and model."
+            ) from None
+        if len(texts) == 1:  # this is the one: halve it until it fits
+            half = texts[0][: len(texts[0]) // 2]
+            return [(vector, True) for vector, _ in await self.request(client, [half])]
+        middle = len(texts) // 2
+        return await self.request(client, texts[:middle]) + await self.request(client, texts[middle:])
 
 
 def _in_order(rows, n):
@@ -107,7 +124,7 @@ def _is_too_long(error):
     return error.status_code in (400, 413, 422, 500) and bool(_TOO_LONG.search(f"{error.code} {error.message}"))
 
 
-def _cut(model, text):
+def _shorten(model, text):
     """Cut `text` at the token limit of OpenAI's own models, where the tokens can be counted here."""
     if len(text) * 4 <= _MAX_TEXT_TOKENS or len(text.encode()) <= _MAX_TEXT_TOKENS:
         return text

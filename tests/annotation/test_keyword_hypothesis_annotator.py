@@ -49,9 +49,54 @@ def nmf(n_components=4):
     return make_pipeline(TfidfVectorizer(), NMF(n_components, random_state=0, max_iter=500))
 
 
+class Counted(TransformerMixin, BaseEstimator):
+    """An encoder that notes how often it is fitted and how often it encodes."""
+
+    def fit(self, X, y=None):
+        self.words_ = CountVectorizer(vocabulary=["cheap", "cold", "music", "rude"])
+        self.calls_ = ["fit"]
+        return self
+
+    def transform(self, X):
+        self.calls_.append("transform")
+        return self.words_.transform(X)
+
+
+class Unlike(Counted):
+    """An encoder whose `fit_transform` returns something other than its `transform`."""
+
+    def fit_transform(self, X, y=None):
+        activations = self.fit(X, y).words_.transform(X)
+        self.calls_ = ["fit_transform"]
+        return activations + activations
+
+
 @pytest.fixture
 def fitted(encoder, planted):
     return KeywordHypothesisAnnotator(encoder, random_state=0).fit(planted.texts)
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (Counted, ["fit", "transform"]),
+        (Unlike, ["fit_transform"]),
+        (lambda: make_pipeline(FunctionTransformer(), Unlike()), ["fit_transform"]),
+        (lambda: FrozenEstimator(Counted().fit([])), ["fit", "transform"]),
+        (lambda: make_pipeline(FrozenEstimator(Counted().fit([]))), ["fit", "transform"]),
+    ],
+)
+def test_the_encoder_runs_once(make, calls, planted):
+    annotator = KeywordHypothesisAnnotator(make(), random_state=0)
+    annotations = annotator.fit_transform(planted.texts)
+    encoder = annotator.encoder_
+    while not isinstance(encoder, Counted):
+        encoder = encoder.estimator if isinstance(encoder, FrozenEstimator) else encoder[-1]
+    assert encoder.calls_ == calls
+    annotator.transform(planted.texts)
+    assert encoder.calls_ == calls
+    np.testing.assert_array_equal(annotations, planted.has)
+    np.testing.assert_array_equal(annotator.hypotheses_["fidelity_f1"], 1)
 
 
 @pytest.fixture

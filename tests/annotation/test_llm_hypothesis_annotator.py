@@ -1,5 +1,7 @@
 import pickle
 import socket
+import threading
+import time
 import unicodedata
 import warnings
 
@@ -166,6 +168,41 @@ def test_usage_goes_on_through_transform_and_starts_anew_at_fit(annotator, rule_
     annotator.fit(planted.texts)
     assert annotator.usage_["requests"] == fitted
     assert len(rule_server.requests) == 2 * fitted + 20
+
+
+def test_what_the_rate_limiter_learned_outlives_a_call(given, rule_server, planted):
+    all_here = threading.Barrier(8)
+
+    def refuse_eight(body, n):
+        if n < 8:
+            all_here.wait(30)
+            return 429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"}
+        return None
+
+    rule_server.fail, rule_server.latency = refuse_eight, 0.05
+    given.set_params(hypotheses=["mentions rude"], max_concurrency=8).transform(planted.texts[:8])
+    assert rule_server.max_in_flight == 8
+    rule_server.max_in_flight = 0
+    given.transform(planted.texts[8:16])
+    assert 1 < rule_server.max_in_flight < 8
+    assert given.usage_["retried"] == 8
+    all_here.reset()
+    rule_server.requests.clear()
+    rule_server.max_in_flight = 0
+    clone(given).transform(planted.texts[16:24])
+    assert rule_server.max_in_flight == 8
+
+
+def test_limits_are_kept_from_call_to_call(given, rule_server, planted):
+    arrivals = []
+    rule_server.fail = lambda body, n: arrivals.append(time.monotonic())
+    given.set_params(hypotheses=["mentions rude"], requests_per_minute=60)
+    for text in planted.texts[:2]:
+        given.transform([text])
+    assert arrivals[1] - arrivals[0] >= 0.95
+    given.set_params(requests_per_minute=None)
+    given.transform(planted.texts[2:4])
+    assert arrivals[3] - arrivals[1] < 0.95
 
 
 @pytest.mark.parametrize(("on_error", "value"), [("nan", np.nan), (0, 0)])
@@ -389,6 +426,8 @@ def test_price(given, annotator):
         ({"api": "soap"}, ValueError, "api"),
         ({"neurons": [9]}, ValueError, "neurons has the index 9"),
         ({"base_url": "http://user:secret@localhost/v1"}, ValueError, "base_url must not hold"),
+        ({"answers": {"yes": 1}}, ValueError, "answers must hold 2 to 20 answers"),
+        ({"answers": {"yes": 1, "no": 0}, "output": "probability"}, ValueError, "answers=None"),
     ],
 )
 def test_bad_parameters(annotator, rule_server, planted, params, kind, message):

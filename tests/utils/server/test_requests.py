@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from sklearn_sae.utils.server._openai import ask_all, check_base_url, resolve_base_url
-from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.utils.server import Connection, ask_all, check_base_url, resolve_base_url
 
 KEY = "sk-test-0123456789"  # as the fixture sets it
 
@@ -30,16 +29,9 @@ def ask(openai_server):
     openai_server.reply = echo
 
     def run(requests, **options):
-        options = {
-            "base_url": openai_server.base_url,
-            "max_concurrency": 4,
-            "timeout": 10,
-            "max_retries": 2,
-            "model": "m",
-            **options,
-        }
-        throttle = Throttle(options.pop("max_concurrency"))
-        return ask_all(options.pop("ask", chat), requests, throttle=throttle, **options)
+        on_answer = options.pop("on_answer", None)
+        options = {"base_url": openai_server.base_url, "max_concurrency": 4, "timeout": 10, "max_retries": 2, **options}
+        return ask_all(chat, requests, connection=Connection(**options), model="m", on_answer=on_answer)
 
     return run
 
@@ -256,14 +248,14 @@ def test_where_requests_go(monkeypatch):
 
 INTERRUPTED = """
 import sys, threading
-from sklearn_sae.utils.server._openai import ask_all
-from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.utils.server import Connection, ask_all
 
 async def chat(client, request):
     await client.chat.completions.create(model="m", messages=[{"role": "user", "content": request}])
 
 try:
-    ask_all(chat, ["a"] * 100, base_url=sys.argv[1], throttle=Throttle(8), timeout=60, max_retries=2, model="m",
+    connection = Connection(base_url=sys.argv[1], max_concurrency=8, timeout=60, max_retries=2)
+    ask_all(chat, ["a"] * 100, connection=connection, model="m",
             on_answer=lambda i, answer: print("answered", flush=True))
 except KeyboardInterrupt:
     print([thread.name for thread in threading.enumerate()])

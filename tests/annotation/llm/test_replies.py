@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.annotation._labels import check_labels
-from sklearn_sae.annotation._replies import parse_annotations, parse_interpretation
+from sklearn_sae.annotation.llm._answers import check_answers
+from sklearn_sae.annotation.llm._replies import parse_annotations, parse_interpretation
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -505,16 +505,16 @@ def test_the_order_of_labels_moves_their_places_only():
 
 
 def test_labels_are_checked():
-    names, values = check_labels(
+    names, values = check_answers(
         {"not at all": 0, "somewhat": Fraction(1, 2), "strongly": np.float32(1), "?!x": math.nan}
     )
     assert names == ("not at all", "somewhat", "strongly", "?!x")
     assert values[:3] == (0.0, 0.5, 1.0)
     assert math.isnan(values[3])
     assert all(type(value) is float for value in values)
-    assert check_labels(None) == (None, (0.0, 1.0))
+    assert check_answers(None) == (None, (0.0, 1.0))
     for labels in LABEL_SETS:
-        assert check_labels({label: i for i, label in enumerate(labels)})[0] == labels
+        assert check_answers({label: i for i, label in enumerate(labels)})[0] == labels
 
 
 @pytest.mark.parametrize(
@@ -543,11 +543,11 @@ def test_labels_are_checked():
     ],
 )
 def test_labels_that_cannot_be_told_apart_or_used(labels):
-    with pytest.raises(ValueError, match=r"^labels "):
-        check_labels(labels)
+    with pytest.raises(ValueError, match=r"^answers "):
+        check_answers(labels)
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], "yes", 1, {1: 1, 0: 0}, {"yes": "1", "no": 0}, {"a": 1j, "b": None}])
 def test_labels_of_the_wrong_type(labels):
-    with pytest.raises(TypeError, match=r"^labels "):
-        check_labels(labels)
+    with pytest.raises(TypeError, match=r"^answers "):
+        check_answers(labels)

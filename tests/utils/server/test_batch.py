@@ -12,13 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from sklearn_sae.annotation import _batch
-from sklearn_sae.annotation._batch import BatchRequest, ask_in_batches, collect_open_batches
-from sklearn_sae.annotation._prompts import Prompt
-from sklearn_sae.annotation._protocols import PATHS, reply_text, request_body
-from sklearn_sae.annotation._replies import parse_annotations
-from sklearn_sae.utils.server._openai import ask_all
-from sklearn_sae.utils.server._throttle import Throttle
+from sklearn_sae.annotation.llm._prompts import Prompt, request_body
+from sklearn_sae.annotation.llm._replies import parse_annotations, reply_text
+from sklearn_sae.utils.server import Connection, RateLimiter, _batch, ask_all
+from sklearn_sae.utils.server._batch import Batches, BatchRequest
 from sklearn_sae.utils.store import digest, open_store
 
 SECRET = "a private thing"
@@ -38,6 +35,17 @@ def read(reply, n_answers):
     return [None if label is None else str(label).encode() for label in labels]
 
 
+def take_with(store, read):
+    """Return a function that stores the answers which `read` finds in replies, and returns the keys without one."""
+
+    def take(replies):
+        answers = [pair for keys, reply in replies for pair in zip(keys, read(reply, len(keys)), strict=True)]
+        store.put([(key, answer) for key, answer in answers if answer is not None])
+        return [key for key, answer in answers if answer is None]
+
+    return take
+
+
 def buy(
     base_url,
     cache_dir,
@@ -55,8 +63,11 @@ def buy(
     keys = [key(i) for i in numbers]
     on_progress = on_progress or (lambda n_done: None)
 
+    connection = Connection(base_url=base_url, api=api, timeout=20, max_retries=client_retries)
+
     async def work(client, _):
-        await collect_open_batches(client, store, keys, read=read, on_progress=on_progress)
+        batches = Batches(client, store, take=take_with(store, read), on_progress=on_progress)
+        await batches.collect_open(keys)
         stored = store.get(keys)
         missing = [i for i in numbers if key(i) not in stored]
         groups = [missing[start : start + size] for start in range(0, len(missing), size)]
@@ -64,18 +75,10 @@ def buy(
             BatchRequest([key(i) for i in group], request_body(api, prompt(group[0]), model="test-model"))
             for group in groups
         ]
-        return await ask_in_batches(client, store, requests, path=PATHS[api], read=read, on_progress=on_progress)
+        return await batches.ask(requests, connection.path)
 
     with open_store(cache_dir, "store") as store:
-        (failures,) = ask_all(
-            work,
-            [None],
-            base_url=base_url,
-            throttle=Throttle(1),
-            timeout=20,
-            max_retries=client_retries,
-            model="test-model",
-        )
+        (failures,) = ask_all(work, [None], connection=connection, model="test-model", rate_limiter=RateLimiter(1))
         if isinstance(failures, Exception):
             raise failures
         return store.get(keys), failures
@@ -158,9 +161,14 @@ def test_answers_come_from_a_batch(server, cache, api):
     assert name.endswith(".jsonl")
     lines = [json.loads(line) for line in content.decode().splitlines()]
     assert [line["body"] for line in lines] == [request_body(api, prompt(i), model="test-model") for i in range(N)]
-    assert {(line["method"], line["url"]) for line in lines} == {("POST", f"/v1{PATHS[api]}")}
+    assert {(line["method"], line["url"]) for line in lines} == {
+        ("POST", f"/v1{Connection(base_url=server.base_url, api=api).path}")
+    }
     (batch,) = server.batches.values()
-    assert (batch["status"], batch["endpoint"]) == ("completed", f"/v1{PATHS[api]}")
+    assert (batch["status"], batch["endpoint"]) == (
+        "completed",
+        f"/v1{Connection(base_url=server.base_url, api=api).path}",
+    )
     assert server.files == {}
     assert rows(cache) == answers
 
@@ -199,12 +207,15 @@ def test_a_text_of_lone_surrogates_and_line_ends(server, cache):
     strange = "a\udcff b\u2028 c\x85 d\r\n e"
     request = BatchRequest([key(0)], request_body("chat", Prompt("Judge.", strange), model="m"))
 
+    connection = Connection(base_url=server.base_url, timeout=20, max_retries=0)
+
     async def work(client, _):
-        return await ask_in_batches(client, store, [request], path=PATHS["chat"], read=read, on_progress=int)
+        return await Batches(client, store, take=take_with(store, read), on_progress=int).ask(
+            [request], connection.path
+        )
 
     with open_store(cache, "store") as store:
-        options = {"throttle": Throttle(1), "timeout": 20, "max_retries": 0, "model": "m"}
-        assert ask_all(work, [None], base_url=server.base_url, **options) == [Counter()]
+        assert ask_all(work, [None], connection=connection, model="m") == [Counter()]
     (batch,) = server.batches.values()
     assert batch["requests"][0]["body"]["messages"][1]["content"] == strange
 

@@ -1,13 +1,18 @@
-"""The words put to a language model.
+"""What is put to a language model: the words, and the body of the request that carries them.
 
 What is the same for many requests comes first (the system part, then the text, then the concepts), so that
-a provider that remembers prefixes reads it once. Texts stand between marks that they cannot contain.
+a provider that caches prefixes computes it once. Texts stand between marks that they cannot contain.
 """
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sklearn_sae.utils.store import digest
+
+_TOP_LOGPROBS = 10
+# The parts of a body that are not the user's to set.
+_OWNED = ("model", "messages", "instructions", "input", "response_format", "logprobs", "include", "stream", "n")
 
 
 class Prompt(NamedTuple):
@@ -44,11 +49,11 @@ _JUDGE_BY_TEXT = (
     "Go by what the text says, not by what is likely; a property that nothing in it points to counts as absent."
 )
 
-_LABEL_ONE = f"""You judge how a property applies to a text. {_DATA}
+_CHOOSE_ONE = f"""You judge how a property applies to a text. {_DATA}
 Answer with exactly one of these, as it stands here, and write nothing else: %s
 {_JUDGE_BY_TEXT}"""
 
-_LABEL_MANY = f"""You judge how each of several numbered properties applies to a text, each by itself. {_DATA}
+_CHOOSE_MANY = f"""You judge how each of several numbered properties applies to a text, each by itself. {_DATA}
 Answer with one JSON object that gives every number exactly one of these answers, as it stands here: %s
 For example: %s
 Write nothing else. {_JUDGE_BY_TEXT}"""
@@ -88,7 +93,7 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
     return Prompt(system, "\n\n".join(parts))
 
 
-def annotation_prompt(text, concepts, labels=None):
+def annotation_prompt(text, concepts, answers=None):
     """Return the prompt that asks which answer each of `concepts` gets for `text`.
 
     Parameters
@@ -96,7 +101,7 @@ def annotation_prompt(text, concepts, labels=None):
     text : str
     concepts : list of str
         One: the reply is to be the answer. Several: a JSON object, {"1": "yes", "2": "no", ...}.
-    labels : tuple of str or None, default=None
+    answers : tuple of str or None, default=None
         The answers to choose from; None: yes and no.
 
     Returns
@@ -106,13 +111,13 @@ def annotation_prompt(text, concepts, labels=None):
     fenced = _fence(text, _mark([text]))
     if len(concepts) == 1:
         system, question = _ANNOTATE_ONE, "Does the text have it, yes or no?"
-        if labels is not None:
-            system, question = _LABEL_ONE % _listed(labels), "Which of the answers fits?"
+        if answers is not None:
+            system, question = _CHOOSE_ONE % _listed(answers), "Which of the answers fits?"
         return Prompt(system, f"{fenced}\n\nProperty: this text {_quote(concepts[0])}\n{question}")
     system = _ANNOTATE_MANY
-    if labels is not None:
-        example = {"1": labels[0], "2": labels[1]}
-        system = _LABEL_MANY % (_listed(labels), json.dumps(example, ensure_ascii=False))
+    if answers is not None:
+        example = {"1": answers[0], "2": answers[1]}
+        system = _CHOOSE_MANY % (_listed(answers), json.dumps(example, ensure_ascii=False))
     numbered = "\n".join(f"{i}. {_quote(concept)}" for i, concept in enumerate(concepts, 1))
     return Prompt(system, f"{fenced}\n\nProperties, each to be read as: this text ...\n{numbered}")
 
@@ -133,8 +138,8 @@ def _mark(texts):
     return f"text-{name[:8]}"
 
 
-def _fence(text, mark, label=""):
-    return f"<{mark}{label}>\n{_encodable(text)}\n</{mark}>"
+def _fence(text, mark, number=""):
+    return f"<{mark}{number}>\n{_encodable(text)}\n</{mark}>"
 
 
 def _quote(concept):
@@ -142,10 +147,94 @@ def _quote(concept):
     return json.dumps(_encodable(" ".join(concept.split())), ensure_ascii=False)
 
 
-def _listed(labels):
-    return ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)
+def _listed(answers):
+    return ", ".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
 
 
 def _encodable(text):
     """Replace lone surrogates, which no request can carry."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+# The body of a request
+
+
+def check_params(params, name):
+    """Refuse parameters that cannot go into a request body, or would change what a request is.
+
+    Parameters
+    ----------
+    params : mapping of str to JSON value, or None
+        As `request_body` takes them.
+    name : str
+        What to call them in an error.
+
+    Raises
+    ------
+    TypeError
+        If `params` is neither a mapping nor None.
+    ValueError
+        If a key is no str or is set by the annotator, or JSON cannot hold a value.
+    """
+    if params is None:
+        return
+    if not isinstance(params, Mapping):
+        raise TypeError(f"{name} must be a mapping of request parameters, or None; got {type(params).__name__}.")
+    for key, value in params.items():
+        if not isinstance(key, str):
+            raise ValueError(f"{name} must have str as keys; got {key!r}.")
+        if key in _OWNED:
+            raise ValueError(f"{name} cannot set {key!r}, which the annotator sets itself; leave it out.")
+        if key == "text" and (not isinstance(value, Mapping) or "format" in value):
+            raise ValueError(f"{name} can set 'text' only to a mapping without 'format', which is set where needed.")
+        try:
+            json.dumps({key: value}, allow_nan=False, ensure_ascii=False, sort_keys=True).encode("utf-8")
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError(f"{name} has a value under {key!r} that JSON cannot hold.") from None
+
+
+def request_body(api, prompt, *, model, n_answers=None, answers=None, logprobs=False, params=None):
+    """Return the JSON body of a request.
+
+    It has no temperature and no token limit unless `params` has them, because reasoning models refuse the first and
+    spend the second on thoughts.
+
+    Parameters
+    ----------
+    api : {"chat", "responses"}
+    prompt : Prompt
+    model : str
+    n_answers : int or None, default=None
+        Ask the server to hold the reply to a JSON object with this many numbered answers.
+    answers : tuple of str or None, default=None
+        The answers to hold it to; None: yes and no.
+    logprobs : bool, default=False
+    params : mapping or None, default=None
+        What the user adds, as `check_params` lets it pass.
+    """
+    params = dict(params or {})
+    schema = None
+    if n_answers is not None:
+        schema = {"name": "answers", "strict": True, "schema": _schema(n_answers, answers or ("yes", "no"))}
+    if api == "chat":
+        messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
+        body = {"model": model, "messages": messages}
+        if schema is not None:
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if logprobs:
+            body |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+        return body | params
+    # The provider need not keep the request. Some servers stream unless they are told not to.
+    body = {"model": model, "instructions": prompt.system, "input": prompt.user, "store": False, "stream": False}
+    if schema is not None:
+        body["text"] = {**params.pop("text", {}), "format": {"type": "json_schema", **schema}}
+    if logprobs:
+        body |= {"include": ["message.output_text.logprobs"], "top_logprobs": _TOP_LOGPROBS}
+    return body | params
+
+
+def _schema(n_answers, answers):
+    numbers = [str(i + 1) for i in range(n_answers)]
+    answer = {"type": "string", "enum": list(answers)}
+    properties = dict.fromkeys(numbers, answer)
+    return {"type": "object", "properties": properties, "required": numbers, "additionalProperties": False}

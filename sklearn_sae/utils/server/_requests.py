@@ -4,53 +4,20 @@ Retries, `Retry-After` and timeouts are the official client's own.
 """
 
 import asyncio
-import os
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-_OPENAI = "https://api.openai.com/v1"
+from sklearn_sae.utils.server._connection import api_key
+
 _CONNECT_TIMEOUT = 10  # seconds
 _POLL = 0.05  # seconds
 _FEW_FAILURES = 10  # may be the requests' own fault, whatever the server says
 
 
-def check_base_url(base_url):
-    """Refuse a `base_url` that is not http(s) or that carries a password.
-
-    Raises
-    ------
-    ValueError
-    """
-    if base_url is None:
-        return
-    try:
-        parts = urlsplit(base_url)
-        is_http = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bad port or address; its message would quote the whole
-        is_http = False
-    if not is_http:
-        raise ValueError("base_url must look like 'http://host:port/v1'.") from None
-    if parts.username or parts.password:
-        raise ValueError("base_url must not hold a user name or password; set OPENAI_API_KEY instead.")
-
-
-def resolve_base_url(base_url):
-    """Return the checked `base_url`; for None ``OPENAI_BASE_URL``, or OpenAI's.
-
-    Raises
-    ------
-    ValueError
-    """
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
-    check_base_url(base_url)
-    return base_url.rstrip("/")
-
-
-def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, on_answer=None):
-    """Await ``ask(client, request)`` for every request, as many at a time as `throttle` allows.
+def ask_all(ask, requests, *, connection, model, rate_limiter=None, on_answer=None):
+    """Await ``ask(client, request)`` for every request, as many at a time as the rate limiter allows.
 
     Runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
     a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight. When twice as many
@@ -61,14 +28,11 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
     ----------
     ask : coroutine function (AsyncOpenAI, request) -> answer
     requests : sequence
-    base_url : str or None
-        None: ``OPENAI_BASE_URL``, or OpenAI's.
-    throttle : Throttle
-    timeout : float
-        Seconds, for one request.
-    max_retries : int
+    connection : Connection
     model : str
         Named in errors.
+    rate_limiter : RateLimiter or None, default=None
+        None: a new one, with the limits of `connection`.
     on_answer : callable (index, answer) or None, default=None
         Called as each answer arrives and before its place is given to the next request, so what it
         stores is safe before more is spent. Not called for a failed request.
@@ -88,81 +52,84 @@ def ask_all(ask, requests, *, base_url, throttle, timeout, max_retries, model, o
     ConnectionError, TimeoutError
         The server could not be reached or did not answer in time, before any request was answered.
     """
-    base_url = resolve_base_url(base_url)
-    answers = [None] * len(requests)
-    if not answers:
-        return answers
-    key = api_key(base_url)
-
-    async def run():
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError
-
-        answered = False
-        n_failed_in_a_row = 0
-        todo = deque(enumerate(requests))
-
-        async def work(client, place):
-            nonlocal answered, n_failed_in_a_row
-            while todo:
-                if place >= throttle.limit:
-                    await asyncio.sleep(_POLL)
-                    continue
-                index, request = todo.popleft()
-                try:
-                    answers[index] = await ask(client, request)
-                except OpenAIError as error:
-                    fatal = _fatal(error, answered, throttle.n_responses > 0, base_url, model)
-                    if fatal is not None:
-                        raise fatal from None  # the original may quote the key or the text
-                    answers[index] = error
-                    n_failed_in_a_row += _is_the_servers(error)
-                    while todo and n_failed_in_a_row >= max((1 + answered) * throttle.max_concurrency, _FEW_FAILURES):
-                        answers[todo.popleft()[0]] = error
-                else:
-                    answered = True
-                    n_failed_in_a_row = 0
-                    if on_answer is not None:
-                        on_answer(index, answers[index])
-
-        await _check_reachable(base_url)
-        async with (
-            AsyncOpenAI(
-                api_key=key,
-                base_url=base_url,
-                timeout=timeout,
-                max_retries=max_retries,
-                http_client=DefaultAsyncHttpxClient(event_hooks=throttle.event_hooks()),
-            ) as client,
-            asyncio.TaskGroup() as group,
-        ):
-            for place in range(min(throttle.max_concurrency, len(requests))):
-                group.create_task(work(client, place))
-
+    if not len(requests):
+        return []
+    key = api_key(connection.base_url)
+    run = _Run(ask, requests, connection, model, rate_limiter or connection.rate_limiter(), on_answer)
     try:
-        _run_in_thread(run)
-        return answers
+        _run_in_thread(lambda: run.all(key))
+        return run.answers
     except BaseExceptionGroup as errors:  # TaskGroup wraps even a single one
         first = errors.exceptions[0]
     first.__context__ = None  # the client's own error, which may quote the key or the text
     raise first
 
 
-def api_key(base_url):
-    """Return the key from OPENAI_API_KEY; "none" for a server other than OpenAI's where there is none.
+class _Run:
+    """The state of one call of `ask_all`, whose parameters it has."""
 
-    Raises
-    ------
-    ValueError
-        If OpenAI's own server is to be asked without a key.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key and base_url == _OPENAI:
-        raise ValueError(
-            "No API key: set the environment variable OPENAI_API_KEY, or base_url to a server that needs none."
-        )
-    if not key.isascii() or not key.isprintable():
-        raise ValueError("OPENAI_API_KEY holds characters that no key has; set it again.")
-    return key or "none"  # local servers (vLLM, Ollama) want some key and ignore which
+    def __init__(self, ask, requests, connection, model, rate_limiter, on_answer):
+        self.ask = ask
+        self.requests = requests
+        self.connection = connection
+        self.model = model
+        self.rate_limiter = rate_limiter
+        self.on_answer = on_answer
+        self.answers = [None] * len(requests)
+        self.next = 0  # the first request that was not sent yet
+        self.is_answered = False  # whether any request was
+        self.n_failed_in_a_row = 0
+        self.n_responses_before = rate_limiter.n_responses
+
+    async def all(self, key):
+        """Ask for everything."""
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        await _check_reachable(self.connection.base_url)
+        async with (
+            AsyncOpenAI(
+                api_key=key,
+                base_url=self.connection.base_url,
+                timeout=self.connection.timeout,
+                max_retries=self.connection.max_retries,
+                http_client=DefaultAsyncHttpxClient(event_hooks=self.rate_limiter.event_hooks()),
+            ) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for place in range(min(self.rate_limiter.max_concurrency, len(self.requests))):
+                group.create_task(self.one_after_another(client, place))
+
+    async def one_after_another(self, client, place):
+        """Ask for one request after another, with a pause while fewer than `place` may be in flight."""
+        from openai import OpenAIError
+
+        while self.next < len(self.requests):
+            if place >= self.rate_limiter.limit:
+                await asyncio.sleep(_POLL)
+                continue
+            index, self.next = self.next, self.next + 1
+            try:
+                self.answers[index] = await self.ask(client, self.requests[index])
+            except OpenAIError as error:
+                self.note_failure(index, error)
+            else:
+                self.is_answered = True
+                self.n_failed_in_a_row = 0
+                if self.on_answer is not None:
+                    self.on_answer(index, self.answers[index])
+
+    def note_failure(self, index, error):
+        """Raise where it makes no sense to go on; else note the error as the answer."""
+        is_reached = self.rate_limiter.n_responses > self.n_responses_before
+        fatal = _fatal(error, self.is_answered, is_reached, self.connection.base_url, self.model)
+        if fatal is not None:
+            raise fatal from None  # the original may quote the key or the text
+        self.answers[index] = error
+        self.n_failed_in_a_row += _is_the_servers(error)
+        most = max((1 + self.is_answered) * self.rate_limiter.max_concurrency, _FEW_FAILURES)
+        if self.n_failed_in_a_row >= most:
+            self.answers[self.next :] = [error] * (len(self.requests) - self.next)
+            self.next = len(self.requests)
 
 
 async def _check_reachable(base_url):

@@ -1,10 +1,17 @@
-"""What a language model replied, read leniently, but refused where it could mean two things."""
+"""What a language model replied: the fields of the JSON, and the answers in the text.
+
+A reply is plain JSON data of either OpenAI protocol, Chat Completions or Responses. Whatever a server left out or got
+wrong counts as missing. A text is parsed leniently, but refused where it could mean two things.
+"""
 
 import json
+import math
 import re
+from itertools import accumulate
 
-from sklearn_sae.annotation._labels import ANSWER, canonical, read_labels
+from sklearn_sae.annotation.llm._answers import ANSWER, canonical, spellings_of
 
+_TOKEN_NAMES = (("prompt", "input"), ("completion", "output"))  # in the one protocol and in the other
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 300
 _MAX_JSON_STARTS = 200  # a reply of brackets only must not take minutes
@@ -70,35 +77,35 @@ def parse_interpretation(reply):
     return phrase
 
 
-def parse_annotations(reply, n_concepts, labels=None):
+def parse_annotations(reply, n_concepts, answers=None):
     r"""Return the answer for each concept, None where `reply` has none.
 
     Parameters
     ----------
     reply : str
     n_concepts : int
-    labels : tuple of str or None, default=None
-        The answers that were asked for; None: yes and no.
+    answers : tuple of str or None, default=None
+        The answers to choose from; None: yes and no.
 
     Returns
     -------
     annotations : list of (int or None), or None
-        Positions in `labels`; for yes and no 1 and 0. None for a reply that cannot be read at all: no answer
+        Positions in `answers`; for yes and no 1 and 0. None for a reply that makes no sense: no answer
         in it, an unfinished thought, or more answers than concepts.
 
     Examples
     --------
-    >>> parse_annotations("1. Somewhat\n2. **Not at all**", 2, labels=("not at all", "somewhat", "strongly"))
+    >>> parse_annotations("1. Somewhat\n2. **Not at all**", 2, answers=("not at all", "somewhat", "strongly"))
     [1, 0]
     """
-    labels = read_labels(labels)
+    spellings = spellings_of(answers)
     reply = _after_thinking(reply)
     if reply is None:
         return None
     for body in [*_CODE_FENCE.findall(reply), reply]:
-        answers = _read_one(body, labels) if n_concepts == 1 else _read_many(body, n_concepts, labels)
-        if answers is not None and any(answer is not None for answer in answers):
-            return answers
+        found = _parse_one(body, spellings) if n_concepts == 1 else _parse_many(body, n_concepts, spellings)
+        if found is not None and any(answer is not None for answer in found):
+            return found
     return None
 
 
@@ -108,7 +115,7 @@ def _after_thinking(reply):
     return None if _THINKING_STARTS.search(reply) else reply.strip()
 
 
-# Interpretations
+# The phrase of an interpretation
 
 
 def _only_string(data):
@@ -150,21 +157,21 @@ def _clean_phrase(phrase):
     return phrase
 
 
-# Annotations
+# The answers of an annotation
 
 
-def _read_one(body, labels):
-    if (answer := labels.read_alone(canonical(body))) is not None:
+def _parse_one(body, spellings):
+    if (answer := spellings.parse_alone(canonical(body))) is not None:
         return [answer]
     data = _load_json(body)
-    return _answers_of_json(data, 1, labels) if data is not None else [_answer_of_prose(canonical(body), labels)]
+    return _answers_of_json(data, 1, spellings) if data is not None else [_answer_of_prose(canonical(body), spellings)]
 
 
-def _read_many(body, n_concepts, labels):
+def _parse_many(body, n_concepts, spellings):
     for data in reversed(_json_values(body)):  # what comes last is the answer, what came before a draft
-        if (answers := _answers_of_json(data, n_concepts, labels)) is not None:
+        if (answers := _answers_of_json(data, n_concepts, spellings)) is not None:
             return answers
-    return _answers_of_json(dict(_NUMBERED.findall(body)), n_concepts, labels)  # "1. yes", "2: No, because"
+    return _answers_of_json(dict(_NUMBERED.findall(body)), n_concepts, spellings)  # "1. yes", "2: No, because"
 
 
 def _json_values(body):
@@ -188,74 +195,187 @@ def _load_json(reply):
         return None
 
 
-def _answers_of_json(data, n_concepts, labels):
+def _answers_of_json(data, n_concepts, spellings):
     """Return one answer for each concept, or None where `data` does not say which is whose."""
     if isinstance(data, dict):
         numbered = {}
         for key, value in data.items():
             if number := _NUMBER_KEY.fullmatch(key):
-                numbered[int(number.group(1))] = _answer_of_value(value, labels)
+                numbered[int(number.group(1))] = _answer_of_value(value, spellings)
         if numbered:
             # Numbers that were not asked for: counted from 0, say, so that no number can be trusted.
             in_range = all(1 <= number <= n_concepts for number in numbered)
             return [numbered.get(i + 1) for i in range(n_concepts)] if in_range else None
         if n_concepts == 1:
             values = _answer_values(data) or list(data.values())
-            said_by_key = _has_answer_as_key(data, labels)
-            return [_answer_of_value(values[0], labels)] if len(values) == 1 and not said_by_key else None
+            said_by_key = _has_answer_as_key(data, spellings)
+            return [_answer_of_value(values[0], spellings)] if len(values) == 1 and not said_by_key else None
         inner = [value for value in data.values() if isinstance(value, (dict, list))]  # {"answers": ...}
-        return _answers_of_json(inner[0], n_concepts, labels) if len(inner) == 1 else None
+        return _answers_of_json(inner[0], n_concepts, spellings) if len(inner) == 1 else None
     if isinstance(data, list):
         if data and all(isinstance(row, dict) for row in data):  # [{"number": 1, "answer": "yes"}, ...]
-            return _answers_of_rows(data, n_concepts, labels)
-        return [_answer_of_value(value, labels) for value in data] if len(data) == n_concepts else None
-    return [_answer_of_value(data, labels)] if n_concepts == 1 and data is not None else None
+            return _answers_of_rows(data, n_concepts, spellings)
+        return [_answer_of_value(value, spellings) for value in data] if len(data) == n_concepts else None
+    return [_answer_of_value(data, spellings)] if n_concepts == 1 and data is not None else None
 
 
-def _answers_of_rows(rows, n_concepts, labels):
+def _answers_of_rows(rows, n_concepts, spellings):
     merged = {}
     for row in rows:
         named = _answer_values(row)
         numbers = [value for key, value in row.items() if type(value) is int and not _ANSWER_KEY.search(key)]
         answers = named or [value for value in row.values() if isinstance(value, (str, bool))]
-        answers = [value for value in answers if _answer_of_value(value, labels) is not None]
+        answers = [value for value in answers if _answer_of_value(value, spellings) is not None]
         if len(numbers) == 1 and len(answers) == 1:
             merged[str(numbers[0])] = answers[0]
         else:
             merged.update(row)  # [{"1": "yes"}, {"2": "no"}]
-    return _answers_of_json(merged, n_concepts, labels) if any(map(_NUMBER_KEY.fullmatch, merged)) else None
+    return _answers_of_json(merged, n_concepts, spellings) if any(map(_NUMBER_KEY.fullmatch, merged)) else None
 
 
-def _answer_of_value(value, labels):
+def _answer_of_value(value, spellings):
     if isinstance(value, dict):  # {"answer": "yes", "why": "..."}
-        if _has_answer_as_key(value, labels):
+        if _has_answer_as_key(value, spellings):
             return None
         values = _answer_values(value) or list(value.values())
-        answers = {_answer_of_value(v, labels) for v in values if not isinstance(v, (dict, list))} - {None}
+        answers = {_answer_of_value(v, spellings) for v in values if not isinstance(v, (dict, list))} - {None}
         return answers.pop() if len(answers) == 1 else None
     if isinstance(value, (bool, int, float)):
-        return labels.read_alone(json.dumps(value))
-    return labels.read_start(canonical(value)) if isinstance(value, str) else None
+        return spellings.parse_alone(json.dumps(value))
+    return spellings.parse_start(canonical(value)) if isinstance(value, str) else None
 
 
-def _has_answer_as_key(data, labels):
+def _has_answer_as_key(data, spellings):
     """Return whether `data` is like {"no": true} or {"yes": 0.4}, where the value is not the answer."""
-    return any(labels.opening.fullmatch(canonical(key)) for key in data)
+    return any(spellings.opening.fullmatch(canonical(key)) for key in data)
 
 
 def _answer_values(data):
     return [value for key, value in data.items() if _ANSWER_KEY.search(key)]
 
 
-def _answer_of_prose(reply, labels):
+def _answer_of_prose(reply, spellings):
     """Return the answer that `reply` starts with, else the one that it announces, else that of its last line."""
     item = _FIRST_ITEM.match(reply)
     rest = reply[item.end() :] if item else reply
-    if labels.starts(rest):
-        return labels.read_start(rest)
-    if item and labels.opening.match(reply) and not labels.anywhere.search(rest):
-        return labels.read_start(reply)  # "1. Because": an answer that looks like the number of a list
-    announced = {labels.read_start(reply[match.end() :]) for match in labels.announced.finditer(reply)}
+    if spellings.starts(rest):
+        return spellings.parse_start(rest)
+    if item and spellings.opening.match(reply) and not spellings.anywhere.search(rest):
+        return spellings.parse_start(reply)  # "1. Because": an answer that looks like the number of a list
+    announced = {spellings.parse_start(reply[match.end() :]) for match in spellings.announced.finditer(reply)}
     if announced:
         return announced.pop() if len(announced) == 1 else None
-    return labels.read_line(reply.splitlines()[-1]) if reply else None
+    return spellings.parse_line(reply.splitlines()[-1]) if reply else None
+
+
+# The fields of the JSON
+
+
+def reply_text(data):
+    """Return what the model said in the reply `data`, "" if nothing."""
+    texts = []
+    for part in _parts(data):
+        text = part.get("text", part.get("content"))
+        if isinstance(text, list):  # some servers send a message as a list of parts
+            text = "".join(piece["text"] for piece in _dicts(text) if _is_text(piece))
+        if isinstance(text, str):
+            texts.append(text)
+    return "".join(texts).encode("utf-8", "replace").decode("utf-8")  # JSON can spell what no file can hold
+
+
+def was_cut(data):
+    """Return whether the reply ended at a length limit."""
+    if not isinstance(data, dict):
+        return False
+    return data.get("status") == "incomplete" or _first(data.get("choices")).get("finish_reason") == "length"
+
+
+def reply_tokens(data):
+    """Return (prompt tokens, completion tokens) as the server counted them, 0 where it did not."""
+    usage = data.get("usage") if isinstance(data, dict) else None
+    usage = usage if isinstance(usage, dict) else {}
+    counts = [usage.get(f"{chat}_tokens", usage.get(f"{responses}_tokens")) for chat, responses in _TOKEN_NAMES]
+    return tuple(count if isinstance(count, int) else 0 for count in counts)
+
+
+def reply_logprobs(data):
+    """Return one dict token -> log-probability for each token that the model said; [] if there are none.
+
+    The token that it said comes first in each.
+    """
+    if isinstance(data, dict) and "choices" in data:
+        owners = [_first(data["choices"]).get("logprobs")]
+    else:
+        owners = [{"content": part.get("logprobs")} for part in _parts(data)]
+    rows = [row for owner in owners if isinstance(owner, dict) for row in _dicts(owner.get("content"))]
+    tokens = [[row, *_dicts(row.get("top_logprobs"))] for row in rows]
+    return [
+        {entry["token"]: float(entry["logprob"]) for entry in entries if _is_logprob(entry)}
+        for entries in tokens
+        if _is_logprob(entries[0])
+    ]
+
+
+def yes_probability(logprobs):
+    """Return P(yes) / (P(yes) + P(no)) at the first token that says either; None if none does.
+
+    Parameters
+    ----------
+    logprobs : list of dict
+        As `reply_logprobs` returns them. Spellings (case, spaces, quotes) are summed.
+    """
+    said = [next(iter(tokens)) for tokens in logprobs]
+    thoughts = list(re.finditer(r"</think(ing)?>", "".join(said), re.IGNORECASE))
+    first = thoughts[-1].end() if thoughts else 0  # characters to pass over
+    starts = accumulate(map(len, said), initial=0)
+    for start, word, tokens in zip(starts, said, logprobs, strict=False):
+        if start >= first and _spelled(word) in ("yes", "no"):
+            mass = {"yes": 0.0, "no": 0.0}
+            for token, logprob in tokens.items():
+                if _spelled(token) in mass:
+                    mass[_spelled(token)] += math.exp(min(logprob, 0.0))
+            total = mass["yes"] + mass["no"]
+            return mass["yes"] / total if total > 0 else None
+    return None
+
+
+def _spelled(token):
+    return token.strip(" \t\r\n\"'*_.,`▁Ġ").lower()
+
+
+def _parts(data):
+    """Return the parts of the reply that hold the model's words."""
+    if not isinstance(data, dict):
+        return []
+    if "choices" in data:
+        message = _first(data["choices"]).get("message")
+        return [message] if isinstance(message, dict) else []
+    messages = [item for item in _dicts(data.get("output")) if item.get("type") == "message"]
+    return [part for message in messages for part in _dicts(message.get("content")) if _is_text(part)]
+
+
+def _is_text(part):
+    return part.get("type") in ("text", "output_text") and isinstance(part.get("text"), str)
+
+
+def _is_logprob(entry):
+    logprob = entry.get("logprob")
+    return isinstance(entry.get("token"), str) and isinstance(logprob, (int, float)) and not math.isnan(logprob)
+
+
+def _dicts(values):
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _first(values):
+    return values[0] if isinstance(values, list) and values and isinstance(values[0], dict) else {}
+
+
+class NoLogprobsError(ValueError):
+    """The server gave no token log-probabilities."""
+
+    def __init__(self):
+        super().__init__(
+            'The server gave no token log-probabilities, which output="probability" needs; '
+            'pass output="binary", or a model and api that give them.'
+        )

@@ -5,16 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.annotation._prompts import Prompt
-from sklearn_sae.annotation._protocols import (
-    check_params,
-    reply_logprobs,
-    reply_text,
-    reply_tokens,
-    request_body,
-    was_cut,
-    yes_probability,
-)
+from sklearn_sae.annotation.llm._prompts import Prompt, check_params, request_body
+from sklearn_sae.annotation.llm._replies import reply_logprobs, reply_text, reply_tokens, was_cut, yes_probability
 
 CHAT = {
     "choices": [
@@ -110,19 +102,19 @@ def answer_schema(api, body):
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-@pytest.mark.parametrize("labels", [None, ("not at all", "somewhat", "strongly")])
-def test_the_schema_holds_each_answer_to_the_labels(api, labels):
-    schema = answer_schema(api, request_body(api, PROMPT, model="m", n_answers=2, labels=labels))
+@pytest.mark.parametrize("answers", [None, ("not at all", "somewhat", "strongly")])
+def test_the_schema_holds_each_answer_to_the_answers(api, answers):
+    schema = answer_schema(api, request_body(api, PROMPT, model="m", n_answers=2, answers=answers))
     assert schema["strict"] is True
     assert schema["schema"]["required"] == ["1", "2"]
     assert schema["schema"]["additionalProperties"] is False
-    answer = {"type": "string", "enum": list(labels or ("yes", "no"))}
+    answer = {"type": "string", "enum": list(answers or ("yes", "no"))}
     assert schema["schema"]["properties"] == {"1": answer, "2": answer}
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
-def test_labels_change_no_body_without_a_schema(api):
-    assert request_body(api, PROMPT, model="m", labels=("a", "b")) == request_body(api, PROMPT, model="m")
+def test_answers_change_no_body_without_a_schema(api):
+    assert request_body(api, PROMPT, model="m", answers=("a", "b")) == request_body(api, PROMPT, model="m")
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

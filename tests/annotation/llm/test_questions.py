@@ -12,8 +12,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from sklearn_sae.annotation._llm_client import LLMClient
-from sklearn_sae.annotation._prompts import interpretation_prompt
+from sklearn_sae.annotation.llm._cost import count_annotations, count_interpretations
+from sklearn_sae.annotation.llm._prompts import interpretation_prompt
+from sklearn_sae.annotation.llm._questions import LLMClient
+from sklearn_sae.annotation.llm._requests import Requester
+from sklearn_sae.utils.server import Connection
 
 TEXTS = [f"Meal number {i}: the soup was {'cold' if i % 3 else 'hot'}." for i in range(6)]
 CONCEPTS = ["says the soup was cold", "mentions a number below three", "mentions a meal", "is in French"]
@@ -59,25 +62,30 @@ def server(openai_server):
     return openai_server
 
 
+class PairClient(LLMClient):
+    """A client that also annotates pairs of a text and a concept, in any order."""
+
+    @property
+    def usage(self):
+        return self.requester.usage
+
+    def annotate_pairs(self, pairs, **options):
+        texts, concepts = (list(dict.fromkeys(some)) for some in zip(*pairs, strict=True))
+        places = tuple(np.transpose([(texts.index(text), concepts.index(concept)) for text, concept in pairs]))
+        mask = np.zeros((len(texts), len(concepts)), dtype=bool)
+        mask[places] = True
+        annotations = self.annotate(texts, concepts, mask, **options)
+        assert np.isnan(annotations[~mask]).all()
+        return annotations[places]
+
+
 @pytest.fixture
 def client(server):
-    def make(**changes):
-        defaults = {
-            "base_url": server.base_url,
-            "api": "auto",
-            "max_concurrency": 4,
-            "requests_per_minute": None,
-            "tokens_per_minute": None,
-            "timeout": 300,
-            "max_retries": 2,
-            "on_error": "nan",
-            "max_requests": None,
-            "batch": False,
-            "prices": {},
-            "cache_dir": "auto",
-            "verbose": False,
-        }
-        return LLMClient(**{**defaults, **changes})
+    def make(*, on_error="nan", **changes):
+        options = {"base_url": server.base_url, "max_concurrency": 4, "timeout": 300, "max_retries": 2, **changes}
+        of_connection = {name: options.pop(name) for name in Connection.__dataclass_fields__ if name in options}
+        requester = Requester(Connection(**of_connection), **{"cache_dir": "auto", **options})
+        return PairClient(requester, on_error=on_error)
 
     return make
 
@@ -97,7 +105,7 @@ def pairs_asked(server):
 @pytest.mark.parametrize("concepts_per_call", [1, 3, 4])
 def test_annotations(client, server, api, concepts_per_call):
     ours = client(api=api)
-    annotations = ours.annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+    annotations = ours.annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, EXPECTED)
     n_requests = len(TEXTS) * -(-len(CONCEPTS) // concepts_per_call)
     assert len(server.requests) == ours.usage["requests"] == n_requests
@@ -134,32 +142,33 @@ def test_interpretations(client, server, api):
 )
 def test_choice_of_api(client, monkeypatch, api, base_url, chosen):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert client(api=api, base_url=base_url).api == chosen
+    assert client(api=api, base_url=base_url).requester.connection.api == chosen
 
 
 def test_the_environment_may_name_the_server(client, server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     ours = client(base_url=None)
-    assert ours.api == "chat"
-    assert ours.annotate(PAIRS[:1], model="m") == EXPECTED[:1]
+    assert ours.requester.connection.api == "chat"
+    assert ours.annotate_pairs(PAIRS[:1], model="m") == EXPECTED[:1]
 
 
 def test_nothing_to_ask(client, server):
-    assert client().annotate([], model="m").shape == (0,)
+    assert client().annotate([], CONCEPTS, model="m").shape == (0, 4)
+    assert client().annotate(TEXTS, [], model="m").shape == (6, 0)
     assert client().interpret([], model="m", n_candidates=2) == ([], "")
     assert server.requests == []
 
 
 def test_works_while_an_event_loop_runs(client):
     async def notebook():
-        return client().annotate(PAIRS, model="m")
+        return client().annotate_pairs(PAIRS, model="m")
 
     np.testing.assert_array_equal(asyncio.run(notebook()), EXPECTED)
 
 
 def test_leaves_no_thread_behind(client):
     before = threading.active_count()
-    client(cache_dir=None).annotate(PAIRS[:2], model="m")
+    client(cache_dir=None).annotate_pairs(PAIRS[:2], model="m")
     assert not [t for t in threading.enumerate() if t.name.startswith("sklearn_sae")]
     assert threading.active_count() <= before + 8  # the test's own server keeps a thread a connection
 
@@ -168,10 +177,10 @@ def test_leaves_no_thread_behind(client):
 
 
 def test_a_second_run_sends_nothing(client, server):
-    client().annotate(PAIRS, model="m")
+    client().annotate_pairs(PAIRS, model="m")
     n_sent = len(server.requests)
     again = client()
-    np.testing.assert_array_equal(again.annotate(PAIRS[::-1], model="m"), EXPECTED[::-1])
+    np.testing.assert_array_equal(again.annotate_pairs(PAIRS[::-1], model="m"), EXPECTED[::-1])
     assert len(server.requests) == n_sent
     assert {name: value for name, value in again.usage.items() if value} == {"cached": len(PAIRS)}
 
@@ -187,19 +196,20 @@ def test_interpretations_are_kept_by_prompt_and_number(client, server):
 
 
 def test_equal_pairs_are_asked_once(client, server):
-    np.testing.assert_array_equal(client().annotate(PAIRS * 3, model="m"), np.tile(EXPECTED, 3))
+    annotations = client().annotate(TEXTS * 3, CONCEPTS * 2, model="m")
+    np.testing.assert_array_equal(annotations, np.tile(EXPECTED.reshape(6, 4), (3, 2)))
     assert set(pairs_asked(server).values()) == {1}
 
 
 def test_texts_that_are_equal_after_truncation_are_asked_once(client, server):
     pairs = [("Meal 1 " + end, CONCEPTS[2]) for end in ("a b c", "d e f")]
-    client().annotate(pairs, model="m", max_words=2)
+    client().annotate_pairs(pairs, model="m", max_words=2)
     assert list(pairs_asked(server)) == [("Meal 1", CONCEPTS[2])]
 
 
 def test_texts_that_differ_anywhere_are_told_apart(client, server):
     long = "the same words at both ends " * 30
-    client().annotate([(long + f"{i} " + long, CONCEPTS[2]) for i in range(3)], model="m")
+    client().annotate_pairs([(long + f"{i} " + long, CONCEPTS[2]) for i in range(3)], model="m")
     assert len(server.requests) == 3
 
 
@@ -215,7 +225,7 @@ def test_texts_that_differ_anywhere_are_told_apart(client, server):
 )
 def test_whatever_changes_the_answer_is_asked_anew(client, server, change):
     def run(model="m", api="chat", **options):
-        client(api=api).annotate(PAIRS[:2], model=model, **options)
+        client(api=api).annotate_pairs(PAIRS[:2], model=model, **options)
         return len(server.requests)
 
     first = run()
@@ -227,7 +237,7 @@ def test_two_servers_do_not_share_answers(client, server):
     other = server.base_url.replace("127.0.0.1", "localhost")  # the same server under another address
     prompt = interpretation_prompt(["a"], ["b"])
     for base_url in (server.base_url, other):
-        client(base_url=base_url).annotate(PAIRS[:2], model="m")
+        client(base_url=base_url).annotate_pairs(PAIRS[:2], model="m")
     assert len(server.requests) == 4
     server.reply = lambda body: "mentions waits"
     for base_url in (server.base_url, other):
@@ -237,19 +247,19 @@ def test_two_servers_do_not_share_answers(client, server):
 
 def test_the_pairs_of_a_text_are_sent_together(client, server):
     shuffled = random.Random(0).sample(PAIRS, len(PAIRS))
-    client(max_concurrency=1).annotate(shuffled, model="m")
+    client(max_concurrency=1).annotate_pairs(shuffled, model="m")
     texts = [asked(request["body"])[0] for request in server.requests]
     assert sum(a != b for a, b in itertools.pairwise(texts)) == len(TEXTS) - 1
 
 
 def test_only_what_is_missing_is_grouped_anew(client, server):
-    client().annotate([p for p in PAIRS if p[1] != CONCEPTS[2]], model="m", concepts_per_call=3)
-    np.testing.assert_array_equal(client().annotate(PAIRS, model="m", concepts_per_call=3), EXPECTED)
+    client().annotate_pairs([p for p in PAIRS if p[1] != CONCEPTS[2]], model="m", concepts_per_call=3)
+    np.testing.assert_array_equal(client().annotate_pairs(PAIRS, model="m", concepts_per_call=3), EXPECTED)
     assert set(pairs_asked(server).values()) == {1}
 
 
 def test_the_cache_holds_no_text_and_no_key(client, tmp_path):
-    client(cache_dir=tmp_path / "here").annotate(PAIRS, model="secret-model", concepts_per_call=2)
+    client(cache_dir=tmp_path / "here").annotate_pairs(PAIRS, model="secret-model", concepts_per_call=2)
     written = b"".join(path.read_bytes() for path in (tmp_path / "here").iterdir())
     assert len(written) > 1000
     for secret in (b"soup", b"French", b"secret-model", b"sk-test", b"127.0.0.1"):
@@ -258,8 +268,8 @@ def test_the_cache_holds_no_text_and_no_key(client, tmp_path):
 
 def test_without_a_cache_nothing_is_written(client, server, tmp_path, monkeypatch):
     monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path / "none"))
-    client(cache_dir=None).annotate(PAIRS[:2], model="m")
-    client(cache_dir=None).annotate(PAIRS[:2], model="m")
+    client(cache_dir=None).annotate_pairs(PAIRS[:2], model="m")
+    client(cache_dir=None).annotate_pairs(PAIRS[:2], model="m")
     assert len(server.requests) == 4
     assert not (tmp_path / "none").exists()
 
@@ -270,7 +280,7 @@ def test_what_another_run_asks_for_now_is_waited_for(client, server, concepts_pe
     results = []
 
     def run(order):
-        results.append(client().annotate(PAIRS[::order], model="m", concepts_per_call=concepts_per_call)[::order])
+        results.append(client().annotate_pairs(PAIRS[::order], model="m", concepts_per_call=concepts_per_call)[::order])
 
     threads = [threading.Thread(target=run, args=(order,)) for order in (1, -1, 1)]
     for thread in threads:
@@ -289,7 +299,7 @@ def test_runs_that_wait_for_each_other_s_failures_end(client, server):
 
     def run(shift):
         pairs = PAIRS[shift:] + PAIRS[:shift]
-        results.append(np.roll(client().annotate(pairs, model="m"), shift))
+        results.append(np.roll(client().annotate_pairs(pairs, model="m"), shift))
 
     threads = [threading.Thread(target=run, args=(shift,), daemon=True) for shift in (0, 5, 2, 7)]
     with warnings.catch_warnings():
@@ -316,7 +326,7 @@ def test_what_another_run_could_not_get_is_asked_for_again(client, server):
     results = {}
 
     def run(name):
-        results[name] = client(max_retries=0).annotate(PAIRS[:1], model="m")
+        results[name] = client(max_retries=0).annotate_pairs(PAIRS[:1], model="m")
 
     first = threading.Thread(target=run, args=("first",))
     first.start()
@@ -361,7 +371,7 @@ def test_what_fails_once_is_answered_in_the_end(client, server, failure, concept
         return failure if new else None
 
     server.fail = fail
-    annotations = client(max_concurrency=2).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+    annotations = client(max_concurrency=2).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, EXPECTED)
     assert max(Counter(said(request["body"]) for request in server.requests).values()) == 2
 
@@ -384,7 +394,9 @@ def test_a_reply_that_is_no_json_is_a_failed_answer(client, content, kind):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.warns(RuntimeWarning, match=r"^2 of 2 annotations have no answer .*\(2 x unreadable reply\)"):
-            annotations = client(base_url=f"http://127.0.0.1:{server.server_port}/v1").annotate(PAIRS[:2], model="m")
+            annotations = client(base_url=f"http://127.0.0.1:{server.server_port}/v1").annotate_pairs(
+                PAIRS[:2], model="m"
+            )
         server.shutdown()
     assert np.isnan(annotations).all()
 
@@ -418,7 +430,7 @@ def test_failures_become_nan_with_one_warning(client, server, how, kind, concept
     pairs = PAIRS[4:] + PAIRS[:4]  # a first answer, so that the server counts as reached
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        annotations = ours.annotate(pairs, model="m", concepts_per_call=concepts_per_call)
+        annotations = ours.annotate_pairs(pairs, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, np.r_[EXPECTED[4:], [np.nan] * 4])
     (message,) = [str(w.message) for w in caught if w.category is RuntimeWarning]
     assert message.startswith(f"4 of 24 annotations have no answer after the retries (4 x {kind}); they are NaN.")
@@ -428,24 +440,26 @@ def test_failures_become_nan_with_one_warning(client, server, how, kind, concept
     assert max(attempts.values()) <= 2
 
     server.fail, server.reply = None, answer  # nothing that failed was kept
-    np.testing.assert_array_equal(client().annotate(PAIRS, model="m", concepts_per_call=concepts_per_call), EXPECTED)
+    np.testing.assert_array_equal(
+        client().annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call), EXPECTED
+    )
 
 
 def test_failures_may_count_as_zero(client, server):
     broken(server, "reply")
     with pytest.warns(RuntimeWarning, match="4 of 24 annotations .* they count as 0"):
-        annotations = client(on_error=0).annotate(PAIRS, model="m")
+        annotations = client(on_error=0).annotate_pairs(PAIRS, model="m")
     np.testing.assert_array_equal(annotations, np.r_[np.zeros(4), EXPECTED[4:]])
 
 
 def test_failures_may_raise_after_all_that_arrived_is_kept(client, server):
     broken(server, "http")
     with pytest.raises(RuntimeError, match=r"^4 of 24 annotations .*4 x HTTP 500.*Run again") as raised:
-        client(on_error="raise", max_retries=0).annotate(PAIRS[4:] + PAIRS[:4], model="m")
+        client(on_error="raise", max_retries=0).annotate_pairs(PAIRS[4:] + PAIRS[:4], model="m")
     assert "soup" not in str(raised.value)
     again = client()
     server.fail, server.reply = None, answer
-    np.testing.assert_array_equal(again.annotate(PAIRS, model="m"), EXPECTED)
+    np.testing.assert_array_equal(again.annotate_pairs(PAIRS, model="m"), EXPECTED)
     assert again.usage["cached"] == 20
 
 
@@ -476,7 +490,7 @@ def test_an_interpretation_that_was_cut_off_is_refused(client, server):
 def test_what_can_never_work_fails_at_once(client, server, status, error):
     server.fail = lambda body, n: (status, {"error": {"message": f"{said(body)} sk-test-0123456789"}}, {})
     with pytest.raises(error) as raised:
-        client().annotate(PAIRS, model="m")
+        client().annotate_pairs(PAIRS, model="m")
     assert len(server.requests) <= 4
     for secret in ("soup", "sk-test", "French"):
         assert secret not in str(raised.value)
@@ -487,19 +501,19 @@ def test_one_text_that_is_too_long_stops_nothing(client, server, concepts_per_ca
     too_long = (400, {"error": {"message": "maximum context length", "code": "context_length_exceeded"}}, {})
     server.fail = lambda body, n: too_long if asked(body)[0] == TEXTS[0] else None
     with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .*\(4 x HTTP 400\)"):
-        annotations = client(max_concurrency=1).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+        annotations = client(max_concurrency=1).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, np.r_[[np.nan] * 4, EXPECTED[4:]])
 
 
 def test_unreachable_server(client):
     with pytest.raises(ConnectionError, match="base_url"):
-        client(base_url="http://127.0.0.1:9/v1", max_retries=0).annotate(PAIRS, model="m")
+        client(base_url="http://127.0.0.1:9/v1", max_retries=0).annotate_pairs(PAIRS, model="m")
 
 
 def test_no_key(client, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(ValueError, match="OPENAI_API_KEY"):
-        client(base_url=None).annotate(PAIRS, model="m")
+        client(base_url=None).annotate_pairs(PAIRS, model="m")
 
 
 # Limits
@@ -511,28 +525,28 @@ def test_max_requests_stops_in_time_and_keeps_what_was_bought(client, server, co
     with pytest.raises(
         RuntimeError, match=r"^max_requests=7 is used up \(7 requests sent\) and \d+ of 24 .* run again"
     ):
-        ours.annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+        ours.annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     assert len(server.requests) == 7
     for _ in range(n_more_runs):
         with pytest.raises(RuntimeError, match="still missing"):
-            client(max_requests=7).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
-    annotations = client(max_requests=7).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+            client(max_requests=7).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
+    annotations = client(max_requests=7).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, EXPECTED)
     assert set(pairs_asked(server).values()) == {1}
 
 
 def test_max_requests_counts_over_the_life_of_a_client(client, server):
     ours = client(max_requests=8)
-    ours.annotate(PAIRS[:8], model="m")
-    ours.annotate(PAIRS[:8], model="m")
+    ours.annotate_pairs(PAIRS[:8], model="m")
+    ours.annotate_pairs(PAIRS[:8], model="m")
     with pytest.raises(RuntimeError, match="1 of 9 annotations are still missing"):
-        ours.annotate(PAIRS[:9], model="m")
+        ours.annotate_pairs(PAIRS[:9], model="m")
     assert len(server.requests) == 8
 
 
 def test_max_requests_without_a_cache_says_that_nothing_is_kept(client):
     with pytest.raises(RuntimeError, match="Nothing is kept"):
-        client(max_requests=1, cache_dir=None).annotate(PAIRS, model="m")
+        client(max_requests=1, cache_dir=None).annotate_pairs(PAIRS, model="m")
 
 
 # Many concepts a call
@@ -546,7 +560,7 @@ def schema_of(body):
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_structured_output_is_asked_for(client, server, api):
-    client(api=api).annotate(PAIRS, model="m", concepts_per_call=4)
+    client(api=api).annotate_pairs(PAIRS, model="m", concepts_per_call=4)
     for request in server.requests:
         schema = schema_of(request["body"])
         assert schema["required"] == list(schema["properties"]) == ["1", "2", "3", "4"]
@@ -556,7 +570,7 @@ def test_structured_output_is_asked_for(client, server, api):
 def test_a_server_without_structured_output(client, server, api):
     server.fail = lambda body, n: NO_SCHEMA if schema_of(body) else None
     ours = client(api=api, max_concurrency=1)
-    np.testing.assert_array_equal(ours.annotate(PAIRS, model="m", concepts_per_call=4), EXPECTED)
+    np.testing.assert_array_equal(ours.annotate_pairs(PAIRS, model="m", concepts_per_call=4), EXPECTED)
     assert [bool(schema_of(request["body"])) for request in server.requests] == [True] + [False] * len(TEXTS)
     assert ours.usage["requests"] == len(TEXTS) + 1
 
@@ -564,7 +578,7 @@ def test_a_server_without_structured_output(client, server, api):
 def test_one_bad_request_does_not_end_structured_output(client, server):
     broken(server, "bad")
     with pytest.warns(RuntimeWarning, match="4 x HTTP 400"):
-        client(max_concurrency=1).annotate(PAIRS[4:] + PAIRS[:4] + PAIRS, model="m", concepts_per_call=4)
+        client(max_concurrency=1).annotate_pairs(PAIRS[4:] + PAIRS[:4] + PAIRS, model="m", concepts_per_call=4)
     ours = [request["body"] for request in server.requests if asked(request["body"])[0] != TEXTS[0]]
     assert all(schema_of(body) for body in ours)
 
@@ -575,7 +589,7 @@ def test_forgotten_concepts_are_asked_for_singly(client, server):
         return json.dumps({"2": json.loads(said)["2"]}) if said.startswith("{") else said
 
     server.reply = forgetful
-    np.testing.assert_array_equal(client().annotate(PAIRS, model="m", concepts_per_call=4), EXPECTED)
+    np.testing.assert_array_equal(client().annotate_pairs(PAIRS, model="m", concepts_per_call=4), EXPECTED)
     sizes = Counter(len(asked(request["body"])[1]) for request in server.requests)
     assert sizes == {4: len(TEXTS), 1: 3 * len(TEXTS)}
 
@@ -586,7 +600,7 @@ def test_forgotten_concepts_are_asked_for_singly(client, server):
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_probabilities(client, server, api):
     server.probability = 0.8
-    annotations = client(api=api).annotate(PAIRS, model="m", output="probability")
+    annotations = client(api=api).annotate_pairs(PAIRS, model="m", output="probability")
     np.testing.assert_allclose(annotations, np.where(EXPECTED == 1, 0.8, 0.2))
 
 
@@ -607,20 +621,20 @@ def test_spellings_are_summed_at_the_word_that_decides(client, server):
     content = tokens([("<think>", 0.0)], thought, [("</", 0.0)], [("think>", 0.0)], [("**", 0.0)], decides, thought)
     choice = {"message": {"content": "<think>yes</think>**Yes"}, "logprobs": {"content": content}}
     server.fail = lambda body, n: (200, {"choices": [choice]}, {})
-    assert client().annotate(PAIRS[:1], model="m", output="probability") == pytest.approx([0.6 / 0.75])
+    assert client().annotate_pairs(PAIRS[:1], model="m", output="probability") == pytest.approx([0.6 / 0.75])
 
 
 def test_no_word_that_decides(client, server):
     server.reply = lambda body: "perhaps"
     with pytest.warns(RuntimeWarning, match="1 x unreadable reply"):
-        assert np.isnan(client().annotate(PAIRS[:1], model="m", output="probability")).all()
+        assert np.isnan(client().annotate_pairs(PAIRS[:1], model="m", output="probability")).all()
 
 
 def test_one_reply_without_probabilities_is_its_own_loss(client, server):
     bare = {"choices": [{"message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}]}
     server.fail = lambda body, n: (200, bare, {}) if CONCEPTS[1] in said(body)[1] else None
     with pytest.warns(RuntimeWarning, match=r"1 of 4 annotations .* \(1 x unreadable reply\)"):
-        annotations = client(max_concurrency=1).annotate(PAIRS[:4], model="m", output="probability")
+        annotations = client(max_concurrency=1).annotate_pairs(PAIRS[:4], model="m", output="probability")
     assert np.isnan(annotations).tolist() == [False, True, False, False]
 
 
@@ -628,7 +642,7 @@ def test_an_empty_reply_is_no_lack_of_probabilities(client, server):
     empty = {"choices": [{"message": {"content": ""}, "logprobs": None}]}
     server.fail = lambda body, n: (200, empty, {}) if asked(body)[0] == TEXTS[0] else None
     with pytest.warns(RuntimeWarning, match="4 x unreadable reply"):
-        annotations = client().annotate(PAIRS, model="m", output="probability")
+        annotations = client().annotate_pairs(PAIRS, model="m", output="probability")
     assert np.isnan(annotations[:4]).all()
     assert not np.isnan(annotations[4:]).any()
 
@@ -645,16 +659,16 @@ def test_an_empty_reply_is_no_lack_of_probabilities(client, server):
 def test_a_server_without_probabilities(client, server, failure):
     server.fail = lambda body, n: failure
     with pytest.raises(ValueError, match=r'log-probabilities.*output="binary"'):
-        client().annotate(PAIRS, model="m", output="probability")
+        client().annotate_pairs(PAIRS, model="m", output="probability")
 
 
 def test_probabilities_need_one_concept_a_call(client, server):
     with pytest.raises(ValueError, match="concepts_per_call=1"):
-        client().annotate(PAIRS, model="m", output="probability", concepts_per_call=2)
+        client().annotate_pairs(PAIRS, model="m", output="probability", concepts_per_call=2)
     assert server.requests == []
 
 
-# Labels and parameters
+# Answers and parameters
 
 UNSURE = {"yes": 1, "no": 0, "cannot tell": NAN}
 
@@ -673,7 +687,7 @@ def test_a_third_answer_is_an_answer(client, server, api, concepts_per_call):
     ours = client(api=api)
     expected = np.where(["French" in concept for _, concept in PAIRS], NAN, EXPECTED)
     for _ in range(2):  # the second time from the cache, and without a warning
-        annotations = ours.annotate(PAIRS, model="m", labels=UNSURE, concepts_per_call=concepts_per_call)
+        annotations = ours.annotate_pairs(PAIRS, model="m", answers=UNSURE, concepts_per_call=concepts_per_call)
         np.testing.assert_array_equal(annotations, expected)
     assert len(server.requests) == len(PAIRS) / concepts_per_call
     assert ours.usage["failed"] == 0
@@ -682,26 +696,28 @@ def test_a_third_answer_is_an_answer(client, server, api, concepts_per_call):
     assert all(('"enum": ["yes", "no", "cannot tell"]' in schema) == (concepts_per_call > 1) for schema in schemas)
 
 
-def test_labels_and_their_values(client, server):
+def test_answers_and_their_values(client, server):
     degrees = {"not at all": 0, "in passing": 0.5, "at length": 1}
     server.reply = lambda body: ["At length.", "in passing", '"not at all"', "maybe"][CONCEPTS.index(asked(body)[1][0])]
     with pytest.warns(RuntimeWarning, match=r"6 of 24 annotations .* \(6 x unreadable reply\)"):
-        annotations = client().annotate(PAIRS, model="m", labels=degrees)
+        annotations = client().annotate_pairs(PAIRS, model="m", answers=degrees)
     np.testing.assert_array_equal(annotations, [1, 0.5, 0, NAN] * len(TEXTS))
     n_sent = len(server.requests)
     other_values = {"not at all": -1, "in passing": 0, "at length": 7}
     known = [pair for pair in PAIRS if pair[1] != CONCEPTS[3]]
-    np.testing.assert_array_equal(client().annotate(known, model="m", labels=other_values), [7, 0, -1] * len(TEXTS))
+    np.testing.assert_array_equal(
+        client().annotate_pairs(known, model="m", answers=other_values), [7, 0, -1] * len(TEXTS)
+    )
     assert len(server.requests) == n_sent
-    client().annotate(known, model="m", labels=dict(reversed(degrees.items())))  # another prompt
+    client().annotate_pairs(known, model="m", answers=dict(reversed(degrees.items())))  # another prompt
     assert len(server.requests) > n_sent
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_parameters_are_sent_and_kept_apart(client, server, api):
     for params in (None, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "high"}}):
-        client(api=api).annotate(PAIRS[:1], model="m", params=params)
-        client(api=api).annotate(PAIRS[:1], model="m", params=params)
+        client(api=api).annotate_pairs(PAIRS[:1], model="m", params=params)
+        client(api=api).annotate_pairs(PAIRS[:1], model="m", params=params)
     assert [request["body"].get("reasoning") for request in server.requests] == [
         None, {"effort": "low"}, {"effort": "high"}
     ]  # fmt: skip
@@ -719,7 +735,7 @@ def test_parameters_are_sent_and_kept_apart(client, server, api):
 def test_annotations_by_batch(client, server, api, concepts_per_call):
     ours = client(api=api, batch=True, prices={"m": (2.0, 10.0)})
     for _ in range(2):
-        annotations = ours.annotate(PAIRS, model="m", concepts_per_call=concepts_per_call)
+        annotations = ours.annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
         np.testing.assert_array_equal(annotations, EXPECTED)
     assert len(server.batches) == 1
     assert not any(request["path"].endswith(("/chat/completions", "/responses")) for request in server.requests)
@@ -730,7 +746,7 @@ def test_annotations_by_batch(client, server, api, concepts_per_call):
     cost = (2 * usage["prompt_tokens"] + 10 * usage["completion_tokens"]) / 1e6
     assert usage["price"] == pytest.approx(cost / 2)
     np.testing.assert_array_equal(
-        client(api=api).annotate(PAIRS, model="m", concepts_per_call=concepts_per_call), EXPECTED
+        client(api=api).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call), EXPECTED
     )  # one cache for both ways
     assert len(server.batches) == 1
 
@@ -746,28 +762,28 @@ def test_interpretations_by_batch(client, server):
 def test_failures_in_a_batch(client, server):
     server.batch_fail = lambda body, i: 500 if "Meal number 1:" in said(body)[1] else None
     with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .* \(4 x HTTP 500\)"):
-        annotations = client(batch=True).annotate(PAIRS, model="m")
+        annotations = client(batch=True).annotate_pairs(PAIRS, model="m")
     assert np.isnan(annotations).sum() == 4
     server.batch_fail = None
-    np.testing.assert_array_equal(client(batch=True).annotate(PAIRS, model="m"), EXPECTED)
+    np.testing.assert_array_equal(client(batch=True).annotate_pairs(PAIRS, model="m"), EXPECTED)
 
 
 def test_max_requests_of_a_batch(client, server):
     with pytest.raises(RuntimeError, match=r"max_requests=7 is used up \(7 requests sent\) and 17 of 24"):
-        client(batch=True, max_requests=7).annotate(PAIRS, model="m")
+        client(batch=True, max_requests=7).annotate_pairs(PAIRS, model="m")
     (batch,) = server.batches.values()
     assert batch["request_counts"]["total"] == 7
     ours = client(batch=True, max_requests=17)
-    np.testing.assert_array_equal(ours.annotate(PAIRS, model="m"), EXPECTED)
+    np.testing.assert_array_equal(ours.annotate_pairs(PAIRS, model="m"), EXPECTED)
     assert len(server.batches) == 2
 
 
 def test_max_requests_lowered_below_what_was_spent(client, server):
     ours = client()
-    ours.annotate(PAIRS[:10], model="m")
-    ours.batch, ours.max_requests = True, 5
+    ours.annotate_pairs(PAIRS[:10], model="m")
+    ours.requester.batch, ours.requester.max_requests = True, 5
     with pytest.raises(RuntimeError, match="14 of 24 annotations are still missing"):
-        ours.annotate(PAIRS, model="m")
+        ours.annotate_pairs(PAIRS, model="m")
     assert not server.batches
     assert ours.usage["requests"] == 10
 
@@ -775,7 +791,7 @@ def test_max_requests_lowered_below_what_was_spent(client, server):
 def test_a_batch_of_a_server_without_structured_output(client, server):
     server.batch_fail = lambda body, i: 400 if "response_format" in body else None
     ours = client(batch=True)
-    np.testing.assert_array_equal(ours.annotate(PAIRS, model="m", concepts_per_call=4), EXPECTED)
+    np.testing.assert_array_equal(ours.annotate_pairs(PAIRS, model="m", concepts_per_call=4), EXPECTED)
     assert len(server.batches) == 2
     assert ours.usage["requests"] == 2 * len(TEXTS)
 
@@ -784,7 +800,7 @@ def test_a_batch_that_the_server_does_not_take(client, server):
     failure = (500, {"error": {"message": "oops"}}, {"retry-after": "0.01"})
     server.fail = lambda body, n: failure
     with pytest.warns(RuntimeWarning, match=r"24 of 24 annotations .* \(24 x HTTP 500\)"):
-        annotations = client(batch=True).annotate(PAIRS, model="m")
+        annotations = client(batch=True).annotate_pairs(PAIRS, model="m")
     assert np.isnan(annotations).all()
 
 
@@ -796,56 +812,61 @@ def test_count_agrees_with_what_is_sent(client, server, concepts_per_call):
     text = "words " * 256
     pairs = [(f"{text}{i}", concept) for i in range(3) for concept in CONCEPTS]
     server.reply = lambda body: json.dumps(dict.fromkeys(map(str, range(1, len(asked(body)[1]) + 1)), "yes"))
-    counted = LLMClient.count(n_texts=3, concepts=CONCEPTS, concepts_per_call=concepts_per_call)
+    counted = count_annotations(3, CONCEPTS, concepts_per_call=concepts_per_call)
     ours = client()
-    ours.annotate(pairs, model="m", concepts_per_call=concepts_per_call)
+    ours.annotate_pairs(pairs, model="m", concepts_per_call=concepts_per_call)
     assert counted["requests"] == ours.usage["requests"]
     sent = sum(len("".join(said(request["body"]))) for request in server.requests)
     assert counted["prompt_tokens"] == pytest.approx(sent / 4, rel=0.01)
 
 
 def test_count_of_interpretations():
-    counted = LLMClient.count(n_interpretations=5, n_candidates=3, n_examples=20, words_per_text=100)
+    counted = count_interpretations(5 * 3, n_examples=20, words_per_text=100)
     assert counted["requests"] == 15
     assert 15 * 20 * 150 < counted["prompt_tokens"] < 15 * (20 * 150 + 500)
-    assert LLMClient.count() == {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    assert (
+        count_interpretations(0)
+        == count_annotations(0, CONCEPTS)
+        == count_annotations(9, [])
+        == {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    )
 
 
 def test_the_bill(client, server):
     server.fail = sometimes((503, {"error": {"message": "busy"}}, {"retry-after": "0.01"}))
     ours = client(prices={"m": (2.0, 10.0)}, max_retries=9)
-    ours.annotate(PAIRS, model="m")
+    ours.annotate_pairs(PAIRS, model="m")
     usage = ours.usage
     assert usage["requests"] == len(PAIRS)
     assert usage["retried"] == len(server.requests) - len(PAIRS) > 0
     assert usage["completion_tokens"] == len(PAIRS)
     assert usage["price"] == pytest.approx((2 * usage["prompt_tokens"] + 10 * usage["completion_tokens"]) / 1e6)
     unpriced = client(cache_dir=None)
-    unpriced.annotate(PAIRS[:1], model="m")
+    unpriced.annotate_pairs(PAIRS[:1], model="m")
     assert np.isnan(unpriced.usage["price"])
 
 
 def test_limits_that_are_given_are_kept(client, server):
     arrivals = []
     server.fail = lambda body, n: arrivals.append(time.monotonic())
-    client(requests_per_minute=60 * 50).annotate(PAIRS, model="m")
+    client(requests_per_minute=60 * 50).annotate_pairs(PAIRS, model="m")
     assert arrivals[-1] - arrivals[0] >= 23 / 50 * 0.9
     ours = client(tokens_per_minute=60 * 2000, cache_dir=None)
     start = time.monotonic()
-    ours.annotate(PAIRS[:6], model="m")
+    ours.annotate_pairs(PAIRS[:6], model="m")
     sent = sum(len(json.dumps(request["body"])) for request in server.requests[-6:-1])
     assert time.monotonic() - start >= sent / 4 / 2000 * 0.8
 
 
 def test_the_bar_shows_the_price(client, capsys):
-    client(verbose=True, prices={"m": (1e4, 1e4)}).annotate(PAIRS, model="m")
+    client(verbose=True, prices={"m": (1e4, 1e4)}).annotate_pairs(PAIRS, model="m")
     assert re.search(r"spent=\d+\.?\d*\b(?! tokens)", capsys.readouterr().err)
 
 
 def test_progress_only_when_verbose(client, capsys):
-    client().annotate(PAIRS, model="m")
+    client().annotate_pairs(PAIRS, model="m")
     assert capsys.readouterr() == ("", "")
-    client(verbose=True).annotate([*PAIRS, ("Meal 99", CONCEPTS[0])], model="m")
+    client(verbose=True).annotate_pairs([*PAIRS, ("Meal 99", CONCEPTS[0])], model="m")
     err = capsys.readouterr().err
     assert "annotations" in err
     assert "25/25" in err

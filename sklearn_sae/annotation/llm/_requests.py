@@ -1,0 +1,388 @@
+"""Answers from a language model: what is stored is looked up, the rest is requested, stored and counted.
+
+An answer is on disk before the next request is sent.
+"""
+
+import json
+import math
+import time
+from collections import Counter
+from functools import partial
+from itertools import islice
+
+import numpy as np
+
+from sklearn_sae.annotation.llm._cost import price
+from sklearn_sae.annotation.llm._prompts import request_body
+from sklearn_sae.annotation.llm._replies import NoLogprobsError, reply_tokens
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils.server import RateLimiter, ask_all
+from sklearn_sae.utils.server._batch import Batches, BatchRequest
+from sklearn_sae.utils.store import open_store
+
+_STORE = "annotations"
+_KEYS_AT_ONCE = 4096  # looked up, so that the keys of answers that are stored are never in memory as a whole
+_MAX_UNREADABLE = 100  # replies before the first that can be read
+
+
+class Requester:
+    """Get the answers to questions from the store, or else from a language model.
+
+    Parameters
+    ----------
+    connection : Connection
+    cache_dir : "auto", path-like or None
+        Where answers are kept; see `sklearn_sae.utils.store.open_store`.
+    max_requests : int or None, default=None
+        Stop before `usage` counts more requests than this. The client's repeats do not count.
+    batch : bool, default=False
+        Use the batch endpoint.
+    prices : dict of str -> (float, float), or None, default=None
+        By model, the price of a million prompt tokens and of a million completion tokens.
+    verbose : bool, default=False
+        Show a progress bar.
+    usage : dict or None, default=None
+        Counts to go on from, as `new_usage` returns them. None: new ones.
+    rate_limiter : RateLimiter or None, default=None
+        None: a new one, with the limits of `connection`.
+
+    Attributes
+    ----------
+    usage : dict
+        ``requests`` sent, those that the client had to send again (``retried``), answers ``cached`` and
+        ``failed``, ``prompt_tokens`` and ``completion_tokens`` as the server counted them, and their ``price``, NaN
+        if `prices` does not tell.
+    schema_refused : bool
+        Whether the server has refused to hold a reply to a schema.
+    """
+
+    def __init__(
+        self,
+        connection,
+        *,
+        cache_dir,
+        max_requests=None,
+        batch=False,
+        prices=None,
+        verbose=False,
+        usage=None,
+        rate_limiter=None,
+    ):
+        self.connection = connection
+        self.cache_dir = cache_dir
+        self.max_requests = max_requests
+        self.batch = batch
+        self.prices = prices or {}
+        self.verbose = verbose
+        self.usage = new_usage() if usage is None else usage
+        self.rate_limiter = connection.rate_limiter() if rate_limiter is None else rate_limiter
+        self.schema_refused = False
+
+    def answer(self, questions):
+        """Hand to ``questions.keep`` every answer that there is or that can be had.
+
+        What another process, or thread, asks for at this moment is waited for.
+
+        Parameters
+        ----------
+        questions : InterpretationQuestions or AnnotationQuestions
+
+        Returns
+        -------
+        failures : Counter of str
+            How many questions have no answer, by reason: "HTTP 429", "unreadable reply".
+
+        Raises
+        ------
+        RuntimeError
+            `max_requests` is used up.
+        ValueError, PermissionError, ConnectionError, TimeoutError
+            As `sklearn_sae.utils.server.ask_all`.
+        """
+        with open_store(self.cache_dir, _STORE) as store:
+            run = _Run(self, questions, store)
+            with run.bar:
+                run.look_up()
+                if run.missing:
+                    fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
+        run.failures["unreadable reply"] += len(run.missing) - run.failures.total()
+        self.usage["failed"] += len(run.missing)
+        return +run.failures
+
+    def count(self, data, model):
+        """Add the tokens of a reply to the usage."""
+        prompt_tokens, completion_tokens = reply_tokens(data)
+        self.usage["prompt_tokens"] += prompt_tokens
+        self.usage["completion_tokens"] += completion_tokens
+        self.usage["price"] += price(prompt_tokens, completion_tokens, self.prices.get(model), batch=self.batch)
+
+    def n_allowed(self, n_requests):
+        """Return how many of so many requests `max_requests` allows."""
+        if self.max_requests is None:
+            return n_requests
+        return max(0, min(n_requests, self.max_requests - self.usage["requests"]))
+
+    def spent(self):
+        """Return what was spent so far, in words."""
+        if math.isnan(self.usage["price"]):
+            return f"{self.usage['prompt_tokens'] + self.usage['completion_tokens']:,} tokens"
+        return f"{self.usage['price']:.4g}"
+
+
+def new_usage():
+    """Return counts of nothing."""
+    counts = ("requests", "retried", "cached", "failed", "prompt_tokens", "completion_tokens")
+    return {**dict.fromkeys(counts, 0), "price": 0.0}
+
+
+class _Run:
+    """One call of `Requester.answer`: what is still missing, and why.
+
+    `request` is called with keys that no other process asks for. The live way and the batch way both end in `take`,
+    which reads, stores and counts.
+    """
+
+    def __init__(self, requester, questions, store):
+        self.requester = requester
+        self.questions = questions
+        self.store = store
+        self.missing = {}  # from the key of an answer to the place of its question
+        self.failures = Counter()
+        self.n_cached = 0
+        self.n_unreadable = 0  # replies before the first that can be read
+        self.limit_reached = False
+        self.bar = progress(total=len(questions.places), desc=f"{questions.noun}s", verbose=requester.verbose)
+
+    # From the store
+
+    def look_up(self):
+        places = self.questions.places
+        for start in range(0, len(places), _KEYS_AT_ONCE):
+            some = places[start : start + _KEYS_AT_ONCE]
+            keys = self.questions.keys(some)
+            self.missing.update(zip(keys, some.tolist(), strict=True))
+            self.look_up_again(keys)
+
+    def look_up_again(self, keys):
+        found = self.store.get(keys)
+        self.n_cached += len(found)
+        self.requester.usage["cached"] += len(found)
+        self.keep(found)
+        self.show()
+
+    def keep(self, found):
+        keys = [key for key in found if key in self.missing]  # a batch of an earlier run may hold other answers too
+        self.questions.keep([self.missing.pop(key) for key in keys], [found[key] for key in keys])
+
+    def show(self, n_before=0, n_done=0):
+        """Move the bar to the number of answers, or to `n_before` and those that are done in batches."""
+        if self.bar.disable:
+            return
+        cached = self.n_cached / max(self.bar.total, 1)
+        self.bar.set_postfix(cached=f"{cached:.0%}", spent=self.requester.spent(), refresh=False)
+        self.bar.update(max(self.n_found, n_before + n_done) - self.bar.n)
+
+    @property
+    def n_found(self):
+        return len(self.questions.places) - len(self.missing)
+
+    # From the model
+
+    def request(self, keys):
+        """Ask for the answers with these keys and store them; note why some are missing."""
+        self.failures += self.request_in_batches(keys) if self.requester.batch else self.request_live(keys)
+        if self.limit_reached:
+            self.stop()
+
+    def groups(self, keys):
+        """Return those of the questions with these keys that are not answered yet, in groups of one request each."""
+        places = [self.missing[key] for key in keys if key in self.missing]
+        return self.questions.groups(np.array(places, dtype=np.intp))
+
+    def take(self, replies):
+        """Store and count what is in some replies.
+
+        Parameters
+        ----------
+        replies : list of (list of bytes, reply)
+            The keys of the answers that a reply is to hold, and its JSON data.
+
+        Returns
+        -------
+        unanswered : list of bytes
+            The keys of the answers that are missing.
+        """
+        answers, unanswered = {}, []
+        for keys, data in replies:
+            self.requester.count(data, self.questions.model)
+            try:
+                values = self.questions.parse(data, len(keys))
+            except NoLogprobsError:
+                if not self.n_found:
+                    raise
+                values = [None] * len(keys)  # other replies had them: some providers route requests to several servers
+            for key, value in zip(keys, values, strict=True):
+                if value is None:
+                    unanswered.append(key)
+                else:
+                    answers[key] = value
+        self.store.put(answers.items())
+        self.keep(answers)
+        self.n_unreadable = -math.inf if answers else self.n_unreadable + len(replies)
+        self.show()
+        return unanswered
+
+    # One request each
+
+    def request_live(self, keys):
+        groups = self.groups(keys)
+        limiter = self.requester.rate_limiter
+        try:
+            outcomes = self.ask_all(self.ask, groups, limiter)
+        finally:
+            self.requester.usage["retried"] += limiter.take_repeats()
+        failed = Counter()
+        for group, outcome in zip(groups, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                failed[_kind(outcome)] += len(group)
+        return failed
+
+    def ask_all(self, ask, requests, limiter):
+        connection = self.requester.connection
+        return ask_all(ask, requests, connection=connection, model=self.questions.model, rate_limiter=limiter)
+
+    async def ask(self, client, group):
+        """Ask for the answers at some places; once more for those that the reply does not have."""
+        from openai import OpenAIError
+
+        if self.n_unreadable >= _MAX_UNREADABLE:  # whatever answers there, it does not answer what is asked
+            self.failures[f"not asked after {_MAX_UNREADABLE} unreadable replies"] += len(group)
+            return
+        try:
+            unanswered = await self.ask_once(client, group)
+            # Once more: the whole where nothing could be read, else the forgotten ones, one by one.
+            for some in [group] if len(unanswered) == len(group) else [[place] for place in unanswered]:
+                try:
+                    await self.ask_once(client, some)
+                except OpenAIError as error:
+                    self.failures[_kind(error)] += len(some)
+        except _LimitReached:
+            self.limit_reached = True
+
+    async def ask_once(self, client, group):
+        """Ask for the answers at some places; return the places without an answer."""
+        from openai import APIStatusError
+
+        use_schema = len(group) > 1 and not self.requester.schema_refused
+        try:
+            data = await self.post(client, group, use_schema=use_schema)
+        except APIStatusError as error:
+            if self.questions.logprobs and "logprob" in str(error).lower():  # OpenAI says so with 403, others with 400
+                raise NoLogprobsError from None
+            if not use_schema or error.status_code not in (400, 422):
+                raise
+            data = await self.post(client, group, use_schema=False)
+            self.requester.schema_refused = True  # it was the schema: without it the server answers
+        return [self.missing[key] for key in self.take([(self.questions.keys(group), data)])]
+
+    async def post(self, client, group, *, use_schema):
+        """Send one request and return the reply as JSON data, None if it is none."""
+        if not self.requester.n_allowed(1):
+            raise _LimitReached
+        self.requester.usage["requests"] += 1
+        # The client's `post`, since `create` checks each body against its types, which takes a third of the time,
+        # and `str`, since a reply that is no JSON is one unreadable answer and no reason to stop.
+        path, body = self.requester.connection.path, self.body(group, use_schema=use_schema)
+        reply = await client.post(path, body=body, cast_to=str)
+        try:
+            data = json.loads(reply)
+        except (ValueError, RecursionError):
+            return None
+        self.requester.rate_limiter.count_tokens(reply_tokens(data)[1])
+        return data
+
+    def body(self, group, *, use_schema):
+        return request_body(
+            self.requester.connection.api,
+            self.questions.prompt(group),
+            model=self.questions.model,
+            n_answers=len(group) if use_schema else None,
+            answers=self.questions.answers,
+            logprobs=self.questions.logprobs,
+            params=self.questions.params,
+        )
+
+    # Through the batch endpoint
+
+    def request_in_batches(self, keys):
+        (outcome,) = self.ask_all(self.ask_in_batches, [keys], RateLimiter(1))
+        if isinstance(outcome, Exception):
+            return Counter({_kind(outcome): len(self.missing.keys() & set(keys))})
+        return outcome
+
+    async def ask_in_batches(self, client, keys):
+        """Collect what an earlier run left at the provider, ask for the rest, and return why answers are missing."""
+        await self.batches(client).collect_open(keys)
+        n_found, groups = self.n_found, self.groups(keys)
+        failed = await self.submit(client, groups, use_schema=True)
+        are_refused = failed and failed.keys() <= {"HTTP 400", "HTTP 422"} and self.n_found == n_found
+        if are_refused and not self.limit_reached and any(len(group) > 1 for group in groups):
+            failed = await self.submit(client, groups, use_schema=False)  # it may have been the schema
+        return failed
+
+    async def submit(self, client, groups, *, use_schema):
+        n_allowed = self.requester.n_allowed(len(groups))
+        self.limit_reached = n_allowed < len(groups)
+        self.requester.usage["requests"] += n_allowed
+        requests = [
+            BatchRequest(self.questions.keys(group), self.body(group, use_schema=use_schema and len(group) > 1))
+            for group in islice(groups, n_allowed)
+        ]
+        return await self.batches(client).ask(requests, self.requester.connection.path)
+
+    def batches(self, client):
+        return Batches(client, self.store, take=self.take, on_progress=partial(self.show, self.n_found))
+
+    # The end
+
+    def stop(self):
+        requester = self.requester
+        kept = (
+            "What was bought is kept: run again, with a higher max_requests, to go on from there."
+            if requester.cache_dir is not None
+            else "Nothing is kept, since cache_dir is None."
+        )
+        raise RuntimeError(
+            f"max_requests={requester.max_requests} is used up ({requester.usage['requests']} requests sent) and "
+            f"{len(self.missing)} of {len(self.questions.places)} {self.questions.noun}s are still missing. {kept}"
+        )
+
+
+class _LimitReached(Exception):
+    """`max_requests` is used up."""
+
+
+def _kind(error):
+    """Name a failure without quoting what was sent."""
+    status = getattr(error, "status_code", None)
+    names = {"APITimeoutError": "time-out", "APIConnectionError": "no connection"}
+    return f"HTTP {status}" if status else names.get(type(error).__name__, type(error).__name__)
+
+
+def fill(store, keys, compute, *, on_progress):
+    """See that every one of `keys` is stored or has been tried once."""
+    missing = set(keys)
+    with store.claims() as claims:
+        while missing:
+            chunk = [key for key in keys if key in missing]
+            claimed = claims.take(chunk)
+            free = [key for key in chunk if key in claimed]
+            if free:
+                compute(free)
+                claims.release()
+            stored = store.stored(set(chunk) - claimed)
+            if stored:
+                on_progress(stored)
+            missing -= claimed | stored
+            if missing:
+                time.sleep(0.05 + 1e-4 * len(missing))
