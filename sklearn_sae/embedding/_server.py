@@ -31,7 +31,7 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
         batch_size=min(batch_size, _MAX_INPUTS),
         max_bytes=_MAX_REQUEST_TOKENS,
         extra_bytes=len((prompt or "").encode()),
-        # Four rounds of requests a turn, so that little is lost while the last of a turn come in.
+        # Four rounds of requests, so that little time is lost while the last requests of a chunk come in.
         batches_per_chunk=4 * max_concurrency,
     )
 

@@ -5,7 +5,6 @@ An answer is on disk before the next request is sent.
 
 import json
 import math
-import time
 from collections import Counter
 from functools import partial
 from itertools import islice
@@ -18,7 +17,7 @@ from sklearn_sae.annotation.llm._replies import NoLogprobsError, reply_tokens
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.server import RateLimiter, ask_all
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
-from sklearn_sae.utils.store import open_store
+from sklearn_sae.utils.store import fill, open_store
 
 _STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # looked up, so that the keys of answers that are stored are never in memory as a whole
@@ -103,8 +102,7 @@ class Requester:
             run = _Run(self, questions, store)
             with run.bar:
                 run.look_up()
-                if run.missing:
-                    fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
+                fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
         run.failures["unreadable reply"] += len(run.missing) - run.failures.total()
         self.usage["failed"] += len(run.missing)
         return +run.failures
@@ -367,22 +365,3 @@ def _kind(error):
     status = getattr(error, "status_code", None)
     names = {"APITimeoutError": "time-out", "APIConnectionError": "no connection"}
     return f"HTTP {status}" if status else names.get(type(error).__name__, type(error).__name__)
-
-
-def fill(store, keys, compute, *, on_progress):
-    """See that every one of `keys` is stored or has been tried once."""
-    missing = set(keys)
-    with store.claims() as claims:
-        while missing:
-            chunk = [key for key in keys if key in missing]
-            claimed = claims.take(chunk)
-            free = [key for key in chunk if key in claimed]
-            if free:
-                compute(free)
-                claims.release()
-            stored = store.stored(set(chunk) - claimed)
-            if stored:
-                on_progress(stored)
-            missing -= claimed | stored
-            if missing:
-                time.sleep(0.05 + 1e-4 * len(missing))
