@@ -1,4 +1,4 @@
-"""From the active latents of tokens to one sparse row a document."""
+"""Pooling: from the active latents of tokens to one sparse row a text."""
 
 from typing import NamedTuple
 
@@ -9,37 +9,36 @@ AGGREGATIONS = ("max", "mean", "sum", "count", "binarize")
 
 
 class Pooled(NamedTuple):
-    """What one document comes to over its kept tokens: all that any aggregation needs."""
+    """The active latents of one text, pooled over its kept tokens: all that any aggregation needs."""
 
-    latents: np.ndarray  # (n,) int32, ascending: those that are active on a kept token
-    maximum: np.ndarray  # (n,) float32, the largest activation on a token
-    total: np.ndarray  # (n,) float32, the sum of the activations over tokens
-    count: np.ndarray  # (n,) int32, the tokens on which the latent is active
-    n_tokens: int  # kept tokens, active or not
+    latents: np.ndarray  # (n,) int32, ascending: the latents that are active on a kept token
+    maximum: np.ndarray  # (n,) float32: the largest activation of each on a token
+    total: np.ndarray  # (n,) float32: the sum of the activations of each over tokens
+    count: np.ndarray  # (n,) int32: the number of tokens on which each is active
+    n_tokens: int  # the number of kept tokens, whether a latent is active on them or not
 
 
-def pool(documents, latents, values, n_tokens):
-    """Pool active entries of tokens into documents.
+def pool(texts, latents, values, n_tokens):
+    """Pool the active entries of tokens into texts.
 
     Parameters
     ----------
-    documents : ndarray of shape (n_entries,), int
-        The document of each entry, from 0. All windows of a long text are one document, and of a token in two
-        windows the entries of one are here.
+    texts : ndarray of shape (n_entries,), int
+        The number of each entry's text, from 0. A token in two windows of a text has entries from one of them only.
     latents : ndarray of shape (n_entries,), int
     values : ndarray of shape (n_entries,), float
         The activation of a latent on a token, above 0.
     n_tokens : sequence of int
-        The kept tokens of each document.
+        The number of kept tokens of each text.
 
     Returns
     -------
     pooled : list of Pooled
-        One a document.
+        One a text.
 
     Examples
     --------
-    Two documents, of three tokens and of one:
+    Two texts, of three tokens and of one:
 
     >>> import numpy as np
     >>> first, second = pool(np.array([0, 0, 1]), np.array([7, 7, 2]), np.array([1.0, 3.0, 0.5]), [3, 1])
@@ -47,8 +46,8 @@ def pool(documents, latents, values, n_tokens):
     (array([7], dtype=int32), array([3.], dtype=float32), array([4.], dtype=float32), array([2], dtype=int32), 3)
     """
     width = int(latents.max(initial=0)) + 1
-    keys = documents.astype(np.int64) * width + latents
-    order = np.argsort(keys, kind="stable")  # which leaves the entries of a latent in the order of the tokens
+    keys = texts.astype(np.int64) * width + latents
+    order = np.argsort(keys, kind="stable")  # stable, so that the entries of a latent stay in the order of the tokens
     keys, values = keys[order], values[order]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))
     columns = (
@@ -69,9 +68,9 @@ def _reduce(operation, values, starts):
 
 
 def aggregate(pooled, aggregation):
-    """Return the number of each of `pooled.latents`, float32, under one of `AGGREGATIONS`.
+    """Return the value of each of `pooled.latents` under one of `AGGREGATIONS`, float32.
 
-    All are over the kept tokens, those on which the latent is not active among them.
+    Each aggregation is over all kept tokens, whether the latent is active on them or not.
     """
     if aggregation == "max":
         return pooled.maximum
@@ -87,14 +86,14 @@ def aggregate(pooled, aggregation):
 def stack(rows, n_latents):
     """Return a CSR array of rows that are given one after the other as (latents, values).
 
-    Indices are int32, and so are row pointers as long as they can count the entries.
+    Indices are int32. Row pointers are int32 too, unless there are too many entries for that.
     """
     indices, data, ends = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), [0]
     for latents, values in rows:
         start, end = ends[-1], ends[-1] + len(latents)
         if end > len(indices):
             for column in (indices, data):
-                column.resize(end + end // 8, refcheck=False)  # in place, so there is never a second copy
+                column.resize(end + end // 8, refcheck=False)  # in place, so that there is no second copy
         indices[start:end], data[start:end] = latents, values
         ends.append(end)
     for column in (indices, data):
