@@ -1,4 +1,4 @@
-"""Texts read by a language model, as the named latents of a published sparse autoencoder."""
+"""Texts, read by a language model, as the named latents of a published sparse autoencoder."""
 
 from sklearn_sae.pretrained._pretrained_sae_transformer import PretrainedSAETransformer
 

@@ -59,10 +59,10 @@ def _compute_uncached(texts, pool_texts, aggregation, chunk_size, verbose):
 
 
 def _compute_missing(store, text_of, pool_texts, chunk_size, verbose):
-    """Store the activations of those texts, given by key, of which none are stored."""
-    # The longest come first, because texts of like length pad each other least and what does not fit fails at once.
-    # Chunks are of all texts, stored or not, so that after a kill the batches, and with them the last digits, are the
-    # same.
+    """Compute and store the activations that are missing of the texts in `text_of`, a dict from key to text."""
+    # The longest texts come first, because texts of like length pad each other least, and because a text that does not
+    # fit into memory then fails at once. A chunk is cut from all texts, stored or not, because the batches after a kill
+    # must be the same as without it: the last digits depend on them.
     keys = sorted(text_of, key=lambda key: len(text_of[key]), reverse=True)
     missing = text_of.keys() - store.stored(keys)
     with progress(desc="Reading", total=len(missing), unit="text", verbose=verbose) as bar:
@@ -80,7 +80,7 @@ def _compute_missing(store, text_of, pool_texts, chunk_size, verbose):
 
 
 def _stored_rows(store, keys, aggregation, n_latents):
-    """Yield (latents, values) of each of `keys`."""
+    """Yield the (latents, values) of each of `keys` from the store."""
     for start in range(0, len(keys), _LOOK_UP):
         some = keys[start : start + _LOOK_UP]
         values = store.get(set(some))

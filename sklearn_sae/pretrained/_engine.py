@@ -1,4 +1,4 @@
-"""A reader and a published SAE at work: from texts to the active latents of their tokens."""
+"""A reader and a published SAE together: from texts to the active latents of their tokens."""
 
 import hashlib
 import json
@@ -15,20 +15,21 @@ from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils.store import path_fingerprint
 
-_OF_NO_EFFECT = ("model_name", "source", "neuronpedia_id", "labels_file")  # on activations
+# The fields of a `SparseEncoder` on which activations do not depend.
+_OF_NO_EFFECT = ("model_name", "source", "neuronpedia_id", "labels_file")
 
 
 class Engine:
-    """An SAE's encoder, and the reader that it needs, which is loaded when a text is first read.
+    """An SAE's encoder and its reader, which is loaded when a text is first read.
 
     Parameters
     ----------
     encoder : SparseEncoder
     model : str, path-like or PreTrainedModel
     sae_device : str
-        "auto": where the reader's states are.
+        Where the SAE runs. "auto": where the reader's states are.
     **options
-        Of the `Reader`.
+        Parameters of the `Reader`.
     """
 
     def __init__(self, encoder, model, *, sae_device, **options):
@@ -41,7 +42,7 @@ class Engine:
 
     @property
     def reader(self):
-        """The `Reader`, loaded once and checked against the SAE."""
+        """The `Reader`, which is loaded once and must fit the SAE."""
         with self._lock:
             if self._reader is None:
                 encoder = self.encoder
@@ -60,7 +61,7 @@ class Engine:
 
     @property
     def identity(self):
-        """All of the SAE that activations depend on, as a str."""
+        """A str of all parts of the SAE on which activations depend."""
         with self._lock:
             if self._identity is None:
                 facts = {name: value for name, value in self.encoder._asdict().items() if name not in _OF_NO_EFFECT}
@@ -69,7 +70,7 @@ class Engine:
             return self._identity
 
     def tokenize(self, texts, *, max_length, **options):
-        """Return the `Window`s of each text, a list of lists."""
+        """Return the windows of each text, a list of lists of `Window`."""
         reader = self.reader
         if max_length is not None and max_length > reader.context:
             raise ValueError(f"max_length={max_length} is more than the {reader.context} tokens that the reader takes.")
@@ -82,18 +83,18 @@ class Engine:
         )
 
     def pooled(self, windows, batch_size):
-        """Yield (places in `windows`, their `Pooled`), the longest texts first, as the texts are done.
+        """Yield, as texts are done, (their places in `windows`, their `Pooled`), the longest texts first.
 
         Parameters
         ----------
         windows : list of list of Window
             As `tokenize` returns them.
         batch_size : int
-            How many windows are read at once.
+            The number of windows that are read at once.
         """
         order = sorted(range(len(windows)), key=lambda i: len(windows[i][0].ids), reverse=True)
         n_tokens = [sum(int(window.kept.sum()) for window in windows[i]) for i in order]
-        n_done, carried = 0, None  # texts done; and the entries of a text of which there are windows to come
+        n_done, carried = 0, None  # `carried` holds the entries of a text of which some windows are still to come
         for ranks, tokens, latents, values, n_next in self._batches([windows[i] for i in order], batch_size):
             entries = ranks[tokens], latents, values
             if carried is not None:
@@ -106,7 +107,7 @@ class Engine:
             carried = entries
 
     def activations(self, windows, latent, batch_size):
-        """Return the activation of `latent` on each kept token, an array for each text."""
+        """Return the activations of `latent` on the kept tokens, an array for each text."""
         parts = []
         for ranks, tokens, latents, values, _ in self._batches(windows, batch_size):
             column = np.zeros(len(ranks), dtype=np.float32)
@@ -116,9 +117,10 @@ class Engine:
         return np.split(np.concatenate(parts), ends[:-1])
 
     def _batches(self, windows, batch_size):
-        """Yield, batch by batch, the text of each kept token, its active entries, and how many texts are done.
+        """Yield for each batch the texts of its kept tokens, their active entries, and how many texts are done.
 
-        The entries are (the token's place among the batch's kept tokens, latent, activation), the tokens in order.
+        The entries are three arrays: the token's place among the batch's kept tokens, in ascending order; the latent;
+        and its activation.
         """
         runs = [(i, window) for i, some in enumerate(windows) for window in some]
         for start in range(0, len(runs), batch_size):
@@ -136,7 +138,7 @@ class Engine:
         kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
         states = reader.states(ids, mask)
         states = states[kept.to(states.device)]
-        if not states.isfinite().all():  # no latent would be active
+        if not states.isfinite().all():  # an error, because no latent would be active
             raise ValueError(
                 "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
                 "'float32', or look for such numbers in its weights."
@@ -153,18 +155,20 @@ def load_engine(sae, model, *, activation_scale, sae_device, model_kwargs, **opt
     Parameters
     ----------
     sae, activation_scale
-        Of `load_sparse_encoder`.
+        Parameters of `load_sparse_encoder`.
     model : str, path-like, PreTrainedModel or None
-        None: the reader that the SAE names.
+        The reader. None: the one that the SAE names.
     sae_device : str
+        A parameter of the `Engine`.
     model_kwargs : dict
+        More parameters of the `Reader`, for `from_pretrained`.
     **options
-        Of the `Reader`.
+        Parameters of the `Reader`.
 
     Raises
     ------
     ValueError
-        If `model_kwargs` holds what is a parameter, or the SAE does not name its reader.
+        If `model_kwargs` holds what has a parameter of its own, or the SAE does not name its reader.
     TypeError, ValueError, OSError, ImportError
         As `load_sparse_encoder`.
     """
@@ -187,10 +191,10 @@ def load_engine(sae, model, *, activation_scale, sae_device, model_kwargs, **opt
 
 
 def reader_identity(model, tokenizer):
-    """Return all of a reader and its tokenizer that activations depend on, as a str.
+    """Return a str of all parts of a reader and its tokenizer on which activations depend.
 
-    A name on the hub is taken to stay what it is. Of a model given ready all weights are hashed, since they may have
-    been changed since it was loaded; None, if they are not in memory.
+    A model on the hub is expected not to change under its name. All weights of a loaded model are hashed, because they
+    may have changed since it was loaded. None is returned if they are not in memory.
     """
     parts = []
     if isinstance(model, str | os.PathLike):
@@ -207,13 +211,13 @@ def reader_identity(model, tokenizer):
     if getattr(tokenizer, "is_fast", False):
         special = tokenizer.bos_token_id, tokenizer.eos_token_id
         backend = json.loads(tokenizer.backend_tokenizer.to_str())
-        backend |= {"truncation": None, "padding": None}  # set anew by each use, and of no account here
+        backend |= {"truncation": None, "padding": None}  # because each use of the tokenizer sets them anew
         parts += [backend, tokenizer.chat_template, special]
     return json.dumps(parts)
 
 
 def path_identity(name):
-    """Return what changes when the file or folder `name` does; any other name as it is."""
+    """Return a str that changes when the file or folder `name` does; a name on the hub is returned as it is."""
     name = os.path.expanduser(os.fspath(name))
     return path_fingerprint(name) if os.path.exists(name) else name
 

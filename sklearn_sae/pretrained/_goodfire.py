@@ -1,4 +1,4 @@
-"""Files in Goodfire's layout: a pickled dict of an encoder's and a decoder's weight and bias."""
+"""Files in Goodfire's layout: a pickled dict of the weights and biases of an encoder and a decoder."""
 
 import pickle
 import re
@@ -23,20 +23,20 @@ _BY_WIDTH = {
 
 
 def labels_file(model_name):
-    """Name the file of the labels of Goodfire's SAE of a model, in nickjiang/feature_labels."""
+    """Return the name of the file in nickjiang/feature_labels that labels Goodfire's SAE of a model."""
     return f"goodfire/{model_name}.json"
 
 
 def load_file(path, activation_scale):
     """Load a local file as a `SparseEncoder`.
 
-    The layer is the number after "-l" at the end of the file's name, as in Goodfire's own names, or that of the one
-    SAE that Goodfire published for this width.
+    The layer is the number after "-l" at the end of the file's name, as in Goodfire's own names. Where there is none,
+    it is the layer of the one SAE that Goodfire published for this width.
 
     Raises
     ------
     ValueError
-        If the layer cannot be told, the layout is another, opening the file would run code, or an activation scale is
+        If the layer is unknown, the layout is another, opening the file would run code, or an activation scale is
         given.
     """
     refuse_activation_scale(activation_scale, f"The SAE {path}")
@@ -61,7 +61,7 @@ def load_file(path, activation_scale):
 
 
 def encoder_of(weight, bias, *, layer, model_name, neuronpedia_id, source):
-    """Return one of Goodfire's encoders: a ReLU on the residual after a layer."""
+    """Return an encoder of Goodfire's kind: a ReLU on the residual stream after a layer."""
     return SparseEncoder(
         weight=weight,
         bias=bias,
@@ -83,7 +83,7 @@ def encoder_of(weight, bias, *, layer, model_name, neuronpedia_id, source):
 def load_encoder(path):
     """Return the weight (n_latents, width) and the bias (n_latents,) of the encoder in a file, float32.
 
-    The file is mapped into memory, so that its decoder is never read.
+    The file is mapped into memory, so that its decoder stays on disk.
     """
     import torch
 

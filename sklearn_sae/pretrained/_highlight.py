@@ -1,4 +1,4 @@
-"""A text with the tokens marked on which a latent is active."""
+"""Marks in a text around the tokens on which a latent is active."""
 
 from html import escape
 
@@ -34,12 +34,12 @@ def highlight_html(text, spans, activations, *, strongest=None):
     Parameters
     ----------
     text : str
-        Escaped, whatever is in it.
+        The text, which is escaped.
     spans : ndarray of shape (n_tokens, 2), int
         Where each token starts and ends in `text`, in the order of the text.
     activations : ndarray of shape (n_tokens,)
     strongest : float or None, default=None
-        The activation that gets the full shade, to compare texts. None: the largest here.
+        The activation that gets the full shade, so that texts can be compared. None: the largest in this text.
 
     Examples
     --------
@@ -61,7 +61,10 @@ def highlight_html(text, spans, activations, *, strongest=None):
 
 
 def _pieces(spans, activations):
-    """Return (start, end, activation) of the tokens, those that share a character merged, the strongest counting."""
+    """Return (start, end, activation) of each token.
+
+    Tokens that share a character are merged, and the merged one has the largest of their activations.
+    """
     pieces = []
     for (start, end), activation in zip(np.asarray(spans).tolist(), np.asarray(activations).tolist(), strict=True):
         if pieces and start < pieces[-1][1]:
@@ -72,7 +75,10 @@ def _pieces(spans, activations):
 
 
 def _marked(text, parts, plain, mark):
-    """Return `text` with ``mark(part, i)`` for each part and ``plain`` of the rest; spaces around it are rest."""
+    """Return `text` with ``mark(part, i)`` in place of each part and ``plain(rest)`` in place of the rest.
+
+    White space at the ends of a part belongs to the rest.
+    """
     out, position = [], 0
     for i, (start, end) in enumerate(parts):
         part = text[start:end]

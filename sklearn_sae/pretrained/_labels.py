@@ -1,4 +1,4 @@
-"""What the latents of a published SAE are called."""
+"""The labels of the latents of a published SAE."""
 
 import json
 import os
@@ -17,30 +17,30 @@ def load_feature_labels(labels, encoder):
     Parameters
     ----------
     labels : "auto", mapping, path-like or None
-        "auto": Goodfire's own, from the hub, if the encoder is one of theirs, else none. A mapping goes from latent (an
-        int, or its digits) to label (str). A path is that of a JSON file with such a mapping, a list of all labels,
-        or an export of explanations from Neuronpedia. None: no labels.
+        "auto": Goodfire's labels from the hub, if the encoder is one of theirs, else none. A mapping goes from latent
+        (an int, or its digits) to label (a str). A path names a JSON file of such a mapping, of a list of all labels,
+        or of explanations that Neuronpedia exported. None: no labels.
     encoder : SparseEncoder
 
     Returns
     -------
     labels : dict of int to str
-        In the order of latents; those without a label are left out.
+        In the order of latents. Latents without a label are left out.
 
     Raises
     ------
     TypeError
-        If `labels` is something else, or a label is not a str.
+        If `labels` is of another type, or a label is not a str.
     ValueError
-        If they are labels for other latents: for one that the encoder does not have, for another number of them,
-        or for another SAE of Neuronpedia. If the file is not such JSON.
+        If they are labels for other latents: for a latent that the encoder does not have, for another number of
+        latents, or for another SAE of Neuronpedia. If the file holds other JSON, or none.
     OSError
         If there is no such file.
 
     Warns
     -----
     RuntimeWarning
-        If "auto" cannot reach Goodfire's labels; there are none then.
+        If Goodfire's labels cannot be had; the result is then empty.
     """
     if labels is None or (isinstance(labels, str) and labels == "auto"):
         path = None if labels is None else _download(encoder)
@@ -114,7 +114,7 @@ def _from_list(labels, encoder):
 
 
 def _from_neuronpedia(records, encoder):
-    """Take the first explanation of each latent in an export."""
+    """Return the first explanation of each latent in an export."""
     labels = {}
     for record in records:
         try:

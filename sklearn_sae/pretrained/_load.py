@@ -16,11 +16,12 @@ def load_sparse_encoder(sae, *, activation_scale=None):
     ----------
     sae : str, path-like or (str, str)
         A folder that `sae-lens` saved, a local file in Goodfire's layout, or a release of `sae-lens` and an id in it,
-        as a pair or as ``"release/id"``; a repository of the hub may stand for the release. What exists on disk is
-        taken before a release of the same name.
+        as a pair or as ``"release/id"``. A repository of the hub may take the place of the release. A folder or file
+        is preferred to a release of the same name.
     activation_scale : float or None, default=None
-        What each state is multiplied by first. Needed for, and only for, an SAE that was trained on states of a
-        fixed average norm (``normalize_activations="expected_average_only_in"``) and saved without this scale.
+        The factor by which each state is multiplied first. It is needed for an SAE that was trained on states of a
+        fixed average norm (``normalize_activations="expected_average_only_in"``) and saved without this factor, and
+        refused for any other.
 
     Returns
     -------
@@ -32,10 +33,12 @@ def load_sparse_encoder(sae, *, activation_scale=None):
         If `sae` is no such name.
     ValueError
         If there is no such release or id; if `activation_scale` is missing, or not needed; if the SAE is a
-        transcoder, or of another kind that does not encode each state with one product; if it reads the reader at
-        another place than the six of `SparseEncoder`; if a file is damaged, or would run code when opened.
-    OSError
-        If a folder or file does not exist, or the hub does not give it.
+        transcoder, or of another kind that does not encode each state with one product; if it encodes states of
+        another site than the six of `SparseEncoder`; if a file is damaged, or would run code when opened.
+    FileNotFoundError
+        If a folder or file does not exist.
+    NotOnHubError, PermissionError, ConnectionError, OSError
+        If the hub does not give it; see `sklearn_sae.utils._hub.hub_errors`.
     ImportError
         If `sae-lens` is needed and not installed.
     """

@@ -1,4 +1,4 @@
-"""What an estimator has loaded: shared with its clones, and kept out of its attributes and so out of pickles."""
+"""What an estimator has loaded: its clones share it, and no pickle holds it, because it is in no attribute."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ def engine_of(estimator, **parameters):
     ----------
     estimator : estimator
     **parameters
-        Of `load_engine`.
+        Parameters of `load_engine`.
     """
     files = [path_identity(p) for p in (parameters["sae"], parameters["model"]) if isinstance(p, str | os.PathLike)]
     return _loaded.setdefault(estimator, _Loaded()).engine(parameters, files)
@@ -37,7 +37,7 @@ class _Loaded:
     def engine(self, parameters, files):
         with self._lock:
             if self._of != (parameters, files):
-                self._of = self._engine = None  # first, so that there are never two in memory
+                self._of = self._engine = None  # before the next is loaded, so that there are never two in memory
                 self._engine = load_engine(**parameters)
                 self._of = parameters, files
             return self._engine

@@ -1,4 +1,4 @@
-"""Texts to the latents of a published SAE, as a transformer."""
+"""The transformer from texts to the latents of a published SAE."""
 
 import copy
 import json
@@ -22,22 +22,22 @@ from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, 
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts, unique_names
 
-_BATCHES_SORTED = 32  # tokens of so many batches are in memory at once, for batches of texts of like length
+_BATCHES_SORTED = 32  # batches whose texts are tokenized and sorted together, so that a batch has texts of like length
 
 
 class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
     """Read texts with a language model and describe them by the latents of a published sparse autoencoder (SAE).
 
-    The reader is run up to the layer that the SAE was trained on; the SAE turns the state of each token into a few
-    active latents out of many thousands; these are pooled over the tokens of the text. One sparse row a text is what
-    comes out, and its columns have names where the SAE's latents have been labeled.
+    The reader is run up to the layer that the SAE was trained on. The SAE turns the state of each token into a few
+    active latents out of many thousands, and these are pooled over the tokens of the text. The output has one sparse
+    row a text, and its columns have names where the SAE's latents have been labeled.
 
-    What was read is kept on disk, batch by batch, under a hash of the text and of everything that it depends on. A
-    run that was killed goes on where it stopped; another `aggregation` reads nothing again; the folds and candidates
-    of a grid search share what they read. The store holds no text.
+    Activations are stored on disk, batch by batch, under a hash of the text and of everything on which they depend. A
+    run that was killed goes on where it stopped, another `aggregation` reads no text again, and the folds and
+    candidates of a grid search share what is stored. The store holds no text.
 
-    The transformer is stateless: `transform` works without `fit`, which only checks and loads the labels. The reader
-    and the SAE are loaded once, when they are first needed, and are shared by an estimator and its clones; pickles
+    The transformer is stateless: `transform` works without `fit`, which only checks the texts and loads the labels. The
+    reader and the SAE are loaded once, when they are first needed. An estimator and its clones share them, and pickles
     do not contain them.
 
     Parameters
@@ -49,42 +49,44 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         - a folder that SAELens saved;
         - a local file in Goodfire's layout.
     model : str, path-like, PreTrainedModel or None, default=None
-        The reader: an id on the Hugging Face Hub, a folder, or a model of transformers that is loaded already, which
-        is left as and where it is. None: the model that the SAE names.
+        The reader: an id on the Hugging Face hub, a folder, or a loaded model of transformers, which is left as and
+        where it is. None: the model that the SAE names.
     aggregation : {"max", "mean", "sum", "count", "binarize"}, default="max"
-        How a latent's activations become one number a text, over all tokens of the text: their largest, mean or sum;
-        the number of tokens on which it is active; or 1 if there is any.
+        How the activations of a latent on all tokens of a text become one number: their largest, mean or sum; the
+        number of tokens on which the latent is active; or 1 if it is active on any.
     chat_template : "auto", str or None, default="auto"
-        The Jinja template in which each text is read as a user's message. "auto": the tokenizer's own, if it has
-        one; None: the bare text. The template's tokens are read, and never pooled; nor is a BOS.
+        The Jinja template in which each text is read as a user's message. "auto": the tokenizer's own, if it has one.
+        None: the text is read alone. The tokens of the template and a BOS are read, but never pooled.
     batch_size : int, default=8
-        Texts (or windows) that are read at once.
+        The number of texts, or of windows on them, that are read at once.
     max_length : int or None, default=None
-        The most tokens that are read at once, BOS and template included. None: as many as the reader takes.
+        The most tokens of a text that are read at once, including the BOS and the template. None: as many as the
+        reader takes.
     overlap : int or None, default=None
-        None: a text longer than `max_length` is cut at the end, with a warning. A number: all of it is read, in
-        windows of `max_length` tokens, and each repeats that many tokens of the one before as context. A token is
-        pooled once.
+        None: a text that is longer than `max_length` is cut at the end, with a warning. A number: the whole text is
+        read, in windows of `max_length` tokens, each of which repeats that many tokens of the window before as context.
+        A token is pooled once.
     device : str, default="auto"
-        Where the reader is loaded to: "cpu", "cuda", "cuda:1". "auto": "cuda" where there is one.
+        The device to which the reader is loaded: "cpu", "cuda", "cuda:1". "auto": "cuda" where there is one.
     sae_device : str, default="auto"
-        Where the SAE runs. "auto": where the reader's states are.
+        The device on which the SAE runs. "auto": where the reader's states are.
     dtype : str, default="auto"
-        Of the reader's weights: "float32", "bfloat16", "float16". "auto": as they were saved. The SAE is float32.
+        The dtype of the reader's weights: "float32", "bfloat16", "float16". "auto": as they were saved. The SAE is
+        float32.
     tokenizer : PreTrainedTokenizerFast or None, default=None
-        None: the reader's own.
+        The tokenizer. None: the reader's own.
     model_kwargs : dict or None, default=None
         More arguments of ``from_pretrained``, such as ``{"device_map": "auto"}`` (needs accelerate) or
         ``{"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}`` (needs bitsandbytes).
     activation_scale : float or None, default=None
-        What states are multiplied by before they are encoded, for an SAE that was trained on scaled states and does
-        not hold the scale.
+        The factor by which states are multiplied before they are encoded, for an SAE that was trained on scaled states
+        and saved without the factor.
     feature_labels : "auto", mapping, path-like or None, default="auto"
-        The labels of the latents: from latent to label, a JSON file of that or of Neuronpedia's explanations, or
-        none. "auto": Goodfire's, for Goodfire's SAEs, from the hub.
+        The labels of the latents: a mapping from latent to label, a JSON file of such a mapping or of Neuronpedia's
+        explanations, or none. "auto": Goodfire's labels from the hub for Goodfire's SAEs, and none for others.
     cache_dir : "auto", path-like or None, default="auto"
-        Folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache folder;
-        None: nothing is stored.
+        The folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache
+        folder. None: nothing is stored.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -93,30 +95,33 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
     n_features_out_ : int
         The number of latents.
     feature_labels_ : dict of int to str
-        The labels of those latents that have one.
+        The labels of the latents that have one.
     model_name_ : str or None
-        Hub id of the reader that the SAE names.
+        The hub id of the reader that the SAE names.
     neuronpedia_id_ : str or None
-        Name of the SAE's latents at neuronpedia.org: latent 3 is at ``https://neuronpedia.org/{neuronpedia_id_}/3``.
+        The name of the SAE's latents at neuronpedia.org: latent 3 is at
+        ``https://neuronpedia.org/{neuronpedia_id_}/3``.
 
     See Also
     --------
-    TopKSAETransformer : Learns latents from your own texts' embeddings.
+    TopKSAETransformer : Learns latents from the embeddings of your own texts.
+    EmbeddingTransformer : Turns texts into embeddings.
+    NeuronSelector : Selects the latents that predict a target.
+    sklearn_sae.analysis.diff_features : Finds the latents in which two sets of texts differ.
 
     Notes
     -----
-    A BOS comes first where the SAE's metadata say that it was trained so (where they say nothing, as the tokenizer
-    does it), and states are centered only where the metadata say so: SAELens's convention. InterpEmbed, which this
-    follows in what it is for, pools the BOS in, on which many latents are strongly active, and centers all readers
-    with LayerNorm.
+    As in SAELens, a BOS comes first where the SAE's metadata say that it was trained so (where they say nothing, as the
+    tokenizer does it), and states are centered only where the metadata say so. InterpEmbed, which has the same purpose,
+    pools the BOS too, on which many latents are strongly active, and centers the states of all readers with LayerNorm.
 
-    Each text is read once for all aggregations, and 16 bytes are stored for each latent active in it. A model that is
-    given ready is hashed at each `transform`, so that changed weights are noticed; ``cache_dir=None`` saves that, and
-    is needed where hooks of your own change what the model computes, which are not noticed. It cannot be pickled with
-    the estimator. A file or folder is read anew when it changes; a name on the hub is taken to stay what it is.
+    A loaded model is hashed at each `transform`, so that changed weights are noticed. Hooks of your own that change
+    what it computes are not noticed, so they need ``cache_dir=None``, which also saves the hashing. An estimator with a
+    loaded model cannot be pickled. A file or folder is loaded anew when it changes. A model on the hub is expected not
+    to change under its name.
 
-    In a batch short texts are padded, so the last digits of an activation may depend on the texts beside it; in
-    "bfloat16" these are the third digits.
+    Short texts are padded to the longest in their batch, so the last digits of an activation may depend on the other
+    texts. See docs/pretrained.md on this and on the size of the store.
 
     References
     ----------
@@ -223,7 +228,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the texts, load the SAE and its labels. No text is read.
+        """Check the texts and load the SAE and its labels. No text is read.
 
         Parameters
         ----------
@@ -242,7 +247,8 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
             If an entry of `X` is missing, empty or not a str; for a parameter that is wrong, an SAE that cannot be
             used, or labels for other latents.
         OSError
-            If a folder or file does not exist, or the hub does not give it.
+            If a folder or file does not exist; if the hub does not have it (also a ValueError), keeps it from you (a
+            PermissionError) or cannot be reached (a ConnectionError).
         ImportError
             If sae-lens is needed and not installed.
         """
@@ -265,16 +271,16 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         Returns
         -------
         latents : CSR matrix of shape (n_samples, n_features_out_), float32
-            With int32 indices; a CSR array where scikit-learn is set to sparse arrays, a frame with sparse columns
-            under ``set_output(transform="pandas")``.
+            The indices are int32. The output is a CSR array where scikit-learn is set to sparse arrays, and a frame
+            with sparse columns under ``set_output(transform="pandas")``.
 
         Raises
         ------
         TypeError, ValueError
-            As `fit`; and if the SAE does not fit the reader, its tokenizer gives no offsets, the chat template
-            changes the text, or a text has no token.
+            As `fit`; and if the SAE does not fit the reader, the tokenizer gives no offsets, the chat template changes
+            the text, or a text has no token.
         OSError
-            If the reader cannot be had or the store cannot be used.
+            As `fit`, for the reader too; and if the store cannot be used.
 
         Warns
         -----
@@ -290,14 +296,14 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         Parameters
         ----------
         text : str or sequence of str
-            Of several texts, batches are read at once.
+            Several texts are read in batches.
         latent : int
 
         Returns
         -------
         tokens : DataFrame of shape (n_tokens, 4), or a list of them for a sequence
-            One row a token of the text, with "token" (as the text has it), "start" and "end" (in characters) and
-            "activation".
+            One row for each token of the text, with "token" (its characters in the text), "start" and "end" (their
+            places in the text) and "activation".
 
         Raises
         ------
@@ -324,7 +330,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         latent : int
         html : bool, default=False
             False: runs of active tokens stand between ``<<`` and ``>>``, for a prompt. True: each active token is
-            shaded by its activation, for people; the strongest of all texts has the full shade.
+            shaded by its activation, for people, and the strongest of all texts has the full shade.
 
         Returns
         -------
@@ -354,7 +360,8 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str of shape (n_features_out_,)
-            Spaces collapsed; a label that comes again ends in " (2)", and latent 7 without a label is "latent 7".
+            White space is collapsed, a label that comes again ends in " (2)", and latent 7 without a label is
+            "latent 7".
         """
         check_is_fitted(self)
         labels = self.feature_labels_
@@ -423,7 +430,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         return super().__getstate__()
 
     def __sklearn_clone__(self):
-        # A clone shares what is loaded, and a model that was given ready, which scikit-learn's own clone would copy.
+        # A clone shares what is loaded. scikit-learn's own clone would copy a loaded model in the parameters too.
         shared = ("model", "tokenizer")
         parameters = self.get_params(deep=False).items()
         twin = type(self)(**{name: p if name in shared else clone(p, safe=False) for name, p in parameters})

@@ -1,4 +1,4 @@
-"""The reader: a language model that is run up to one layer, for the states that an SAE was trained on."""
+"""The reader: a language model that is run up to one layer, for the states that an SAE encodes."""
 
 import inspect
 import os
@@ -29,7 +29,7 @@ _HUB_ARGUMENTS = ("revision", "token", "trust_remote_code", "cache_dir", "subfol
 
 SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z")
 
-_in_use = threading.Lock()  # because a hook sees every run of the model, in whichever thread
+_in_use = threading.Lock()  # because a hook is called in every run of the model, in whichever thread
 
 
 class Reader:
@@ -38,39 +38,40 @@ class Reader:
     Parameters
     ----------
     model : str, path, or transformers.PreTrainedModel
-        Hub id or folder, of which no later layer is loaded. A model given ready stays where and as it is: no
-        later layer of it is run.
+        A hub id or folder, of which no layer after `layer` is loaded; or a loaded model, which is left as and where it
+        is, and of which no layer after `layer` is run.
     layer : int
         Counted from 0.
     site : {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"}
-        The residual stream before, within or after the layer (after the last, before the final norm); what attention
-        or MLP adds to it; or the attention heads' outputs, side by side, before they are mixed.
+        The residual stream before, within or after the layer (after the last layer: before the final norm); what
+        attention or MLP adds to it; or the outputs of the attention heads, side by side, before they are mixed.
     tokenizer : transformers.PreTrainedTokenizerFast or None, default=None
-        None loads the model's own.
+        None: the model's own.
     center : bool, default=False
-        Take off each state's mean over the model width, as TransformerLens does by centering the weights that
-        write to the residual stream. As there, it has no effect on a model without LayerNorm, nor on "z".
+        Whether the mean over the width is subtracted from each state, as TransformerLens does by centering the weights
+        that write to the residual stream. As there, a model without LayerNorm is not centered, nor is "z".
     device : str, default="auto"
-        Where a model is loaded to; "auto" is "cuda" where available, else "cpu". `device_map` overrules it.
+        The device to which a model is loaded, unless `device_map` is given. "auto": "cuda" where there is one, else
+        "cpu".
     dtype : str or torch.dtype, default="auto"
-        What a model is loaded as; "auto" is what its weights were saved as.
+        The dtype of a model's weights. "auto": as they were saved.
     **model_kwargs
-        Passed to `from_pretrained`, such as `device_map`, `quantization_config`, `revision` or `token`.
+        More arguments of `from_pretrained`, such as `device_map`, `quantization_config`, `revision` or `token`.
 
     Attributes
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast
     width : int
-        Columns of the states.
+        The number of columns of the states.
     context : int
-        The most tokens that the model can read.
+        The most tokens that the model can read at once.
 
     Raises
     ------
     ValueError
         If the model has no such layer or site, has an encoder, or lacks weights.
     NotOnHubError, PermissionError, ConnectionError, OSError
-        If there is no such model, it is gated, the hub cannot be reached, or files cannot be loaded.
+        If there is no such model, it is gated, the hub cannot be reached, or its files cannot be loaded.
     """
 
     def __init__(
@@ -107,12 +108,12 @@ class Reader:
         Parameters
         ----------
         ids, mask : Tensor of shape (B, T), int64
-            Tokens, padded on either side, and 1 where there is one, else 0.
+            The tokens, padded on either side; and 1 at each token, 0 at padding.
 
         Returns
         -------
         states : Tensor of shape (B, T, width), float32
-            On the device where the model computed them; those of padding mean nothing.
+            They lie on the device on which the model computed them. The states of padding have no meaning.
         """
         import torch
 
@@ -123,7 +124,7 @@ class Reader:
                 "the tokenizer that the reader was trained with."
             )
         inputs = {"input_ids": ids, "attention_mask": mask}
-        if self._takes_positions and not mask[:, 0].all():  # or the model counts the padding on the left too
+        if self._takes_positions and not mask[:, 0].all():  # because the model would count the padding on the left
             inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
         device = _input_device(self._decoder)
         inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
@@ -134,12 +135,12 @@ class Reader:
 
 
 class _Found(Exception):
-    """The states are there; nothing after them needs to be run."""
+    """The states have been caught, so the rest of the model need not be run."""
 
 
 @contextmanager
 def _stop_at(module, of_input):
-    """Give a list that gets the first input or output of `module`, where the run inside is stopped."""
+    """Yield a list for the first input or output of `module`, and stop the model's run in the `with` block there."""
     found = []
 
     def catch_input(module, args, kwargs):
@@ -164,7 +165,7 @@ def _stop_at(module, of_input):
 
 @contextmanager
 def _evaluating(model):
-    """Put the modules that are in training mode in evaluation mode, and back."""
+    """Keep all modules in evaluation mode for the length of a `with` block."""
     training = [module for module in model.modules() if module.training]
     for module in training:
         module.training = False
@@ -176,12 +177,12 @@ def _evaluating(model):
 
 
 def _state_before(layer, site):
-    """Return another name for what comes into a layer, since that layer itself need not be there."""
+    """Return the layer before as the site of a layer's input, because that layer then need not be loaded."""
     return (layer - 1, "resid_post") if site == "resid_pre" and layer > 0 else (layer, site)
 
 
 def _check_layer(config, layer):
-    """Return the number of the reader's layers, of which `layer` must be one."""
+    """Return the number of the reader's layers. `layer` must be one of them."""
     if config.is_encoder_decoder:
         raise ValueError(f"The reader is of type {config.model_type!r}, with an encoder; pass a causal language model.")
     n_layers = config.get_text_config(decoder=True).num_hidden_layers
@@ -191,12 +192,12 @@ def _check_layer(config, layer):
 
 
 def _drop_layers(config, n_layers, n_kept):
-    """Make `config` that of a model with its first layers only."""
+    """Change `config` to that of a model with the first `n_kept` layers only."""
     config.num_hidden_layers = n_kept
     for key, value in vars(config).copy().items():
         if "layer" in key and isinstance(value, (list, tuple)) and len(value) == n_layers:
             setattr(config, key, value[:n_kept])
-    if getattr(config, "num_kv_shared_layers", None):  # the last ones of all
+    if getattr(config, "num_kv_shared_layers", None):  # which are the last of all layers
         config.num_kv_shared_layers = max(0, config.num_kv_shared_layers - (n_layers - n_kept))
 
 
@@ -210,13 +211,13 @@ def _layers(decoder, n_layers):
 
 
 def _find_site(block, site, config):
-    """Return the module to listen to, and whether to its input (or else to its output)."""
+    """Return the module whose input or output is the state, and whether it is the input."""
     if site in ("resid_pre", "resid_post"):
         return block, site == "resid_pre"
     norm_after_mlp = _child(block, _NORM_AFTER_MLP)
     norm_after_attention = _child(block, ["post_self_attn_layernorm"])
     names = list(_NORM_BEFORE_MLP)
-    if norm_after_attention is None and norm_after_mlp is not None:  # the name then says what it is
+    if norm_after_attention is None and norm_after_mlp is not None:  # the name is then to be taken literally
         norm_after_attention = _child(block, ["post_attention_layernorm"])
         names.remove("post_attention_layernorm")
     attention, mlp = _child(block, _ATTENTION), _child(block, _MLP)
@@ -227,7 +228,7 @@ def _find_site(block, site, config):
     elif site == "z":
         module = attention and _descendant(attention, _PROJECTION)
     elif getattr(config, "use_parallel_residual", False) or getattr(config, "parallel_attn", False):
-        module = None  # attention and MLP read the same states, and there is nothing between them
+        module = None  # attention and MLP have the same input, so there is no state between them
     else:
         norm = _child(block, names)
         module = mlp if norm is None and norm_after_mlp is not None else norm
@@ -239,7 +240,10 @@ def _find_site(block, site, config):
 
 
 def _is_added_as_it_is(module, config):
-    """Return whether the residual stream gets what `module` returns: not the sum already, nor scaled later."""
+    """Return whether the output of `module` is added to the residual stream as it is.
+
+    Some modules return the sum, and some models scale the output before they add it.
+    """
     returns_sum = module is not None and "residual" in inspect.signature(module.forward).parameters
     return not returns_sum and getattr(config, "residual_multiplier", 1) == 1
 
@@ -253,7 +257,8 @@ def _descendant(module, names):
 
 
 def _n_inputs(linear):
-    return linear.in_features if hasattr(linear, "in_features") else linear.weight.shape[0]  # GPT-2's is transposed
+    # GPT-2's layers have no `in_features`, and their weights are transposed.
+    return linear.in_features if hasattr(linear, "in_features") else linear.weight.shape[0]
 
 
 def _has_layer_norm(block):
@@ -269,7 +274,7 @@ def _input_device(decoder):
         return device
     if not hasattr(embedding, "_hf_hook"):
         raise ValueError("The reader's weights are on the device 'meta', which holds no numbers; pass a loaded model.")
-    return embedding._hf_hook.execution_device  # offloaded by accelerate
+    return embedding._hf_hook.execution_device  # set by accelerate, which has offloaded the weights
 
 
 def _load_config(name, hub):
@@ -296,7 +301,7 @@ def _load_model(name, config, *, device, dtype, model_kwargs):
             AutoModel, name, config=config, dtype=dtype, output_loading_info=True, **placed | model_kwargs
         )
     missing = sorted(info["missing_keys"])
-    if missing:  # they would be random numbers
+    if missing:  # an error, because they would be random numbers
         raise ValueError(f"The reader {name!r} comes without {len(missing)} of its weights, such as {missing[0]}.")
     return model.eval()
 
@@ -308,7 +313,7 @@ def _load(kind, name, **options):
 
 @contextmanager
 def _quiet():
-    """Keep back the report on weights that are not used, which are all those of later layers."""
+    """Hide progress bars and the report on unused weights, which are all weights of later layers."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

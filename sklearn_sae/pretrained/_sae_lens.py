@@ -1,7 +1,7 @@
-"""SAEs that `sae-lens` knows: its releases, and the folders that it saves.
+"""SAEs of `sae-lens`: its releases, and the folders that it saves.
 
-Its release table, its old formats of a configuration and its conversions are used as they are. It is imported when
-such an SAE is loaded, because that takes seconds.
+`sae-lens` itself is asked for its table of releases and does all conversions of old formats. It is imported when such
+an SAE is loaded, because the import takes seconds.
 """
 
 import os
@@ -44,7 +44,7 @@ def load_release(name, activation_scale):
     Parameters
     ----------
     name : str or (str, str)
-        ``"release/id"``, or the two apart.
+        ``"release/id"``, or the pair of the two.
     activation_scale : float or None
     """
     sae_lens, loaders, directory = _import_sae_lens()
@@ -81,7 +81,7 @@ def _import_sae_lens():
 
 
 def _split(name, table):
-    """Return the release and the id that `name` means."""
+    """Return the release and the id that `name` stands for."""
     if isinstance(name, str):
         release, _, sae_id = name.partition("/")
         if release not in table and name.count("/") > 1:
@@ -101,13 +101,16 @@ def _split(name, table):
 
 
 def _metadata(config):
-    # The table's own entries lie beside the metadata of a configuration in today's format.
+    # In today's format the entries of the table of releases lie beside the metadata.
     entries = {name: config.get(name) for name in ("neuronpedia_id", "model_from_pretrained_kwargs")}
     return {**config.get("metadata", {}), **{name: entry for name, entry in entries.items() if entry is not None}}
 
 
 def _check(config, metadata, what):
-    """Refuse, before its weights are read, what is no encoder of single states; return its layer and site."""
+    """Return the layer and the site of an SAE.
+
+    An SAE that does not encode single states of the reader is refused here, before its weights are loaded.
+    """
     architecture = config.get("architecture", "")
     if "transcoder" in architecture or metadata.get("hook_name_out") is not None:
         raise ValueError(f"{what} is a transcoder, which does not decompose the state that it reads; give an SAE.")
@@ -137,7 +140,7 @@ def _check(config, metadata, what):
 
 def _encoder_of(sae, metadata, place, activation_scale, *, source, what):
     normalization = sae.cfg.normalize_activations
-    if normalization == _SCALED:  # which sae-lens passes over in silence
+    if normalization == _SCALED:  # an error without the scale, which sae-lens would silently do without
         if activation_scale is None:
             raise ValueError(
                 f"{what} was trained on states scaled to a fixed average norm, and the scale is not in it; "
@@ -148,7 +151,7 @@ def _encoder_of(sae, metadata, place, activation_scale, *, source, what):
     else:
         refuse_activation_scale(activation_scale, what)
     layer, site = place
-    # Weights that write into the residual can be centered; hook_z comes before them.
+    # Only weights that write to the residual stream can be centered, and hook_z comes before them.
     centered = (metadata.get("model_from_pretrained_kwargs") or {}).get("center_writing_weights", False)
     return SparseEncoder(
         **_arrays(sae),
@@ -169,7 +172,7 @@ def _arrays(sae):
     weight = tensors["W_enc"].T
     threshold = k = None
     if architecture == "gated":
-        # The gate and the magnitude share one product: gate > 0 is a threshold on the magnitude.
+        # The gate and the magnitude share one product, so gate > 0 is a threshold on the magnitude.
         gain = tensors["r_mag"].exp()
         weight = weight * gain[:, None]
         bias = tensors["b_mag"]
@@ -193,7 +196,7 @@ def _arrays(sae):
 
 
 def _hub_id(name):
-    """Return the hub id that a name of transformer_lens stands for; any other name as it is."""
+    """Return the hub id that a name of transformer_lens stands for. Any other name is returned as it is."""
     from transformer_lens.loading_from_pretrained import get_official_model_name
 
     try:
@@ -204,7 +207,10 @@ def _hub_id(name):
 
 @contextmanager
 def _loading(what):
-    """One sentence for whatever is wrong with an SAE; no pickle inside runs code; no warning for what we handle."""
+    """Replace an error within a `with` block by an error of one sentence, whatever is wrong with an SAE.
+
+    No pickle runs code in the block, and warnings about what this module takes care of are hidden.
+    """
     from requests import RequestException
     from safetensors import SafetensorError
 
@@ -239,7 +245,7 @@ def _loading(what):
 
 @contextmanager
 def _tensors_only():
-    """Have torch.load read tensors only where `sae-lens` leaves it to the default."""
+    """Let torch.load accept tensors only, in the calls of `sae-lens` that leave this to torch's default."""
     names = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     before = {name: os.environ.pop(name, None) for name in names}
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"

@@ -4,45 +4,45 @@ from typing import NamedTuple
 
 import numpy as np
 
-_CHUNK = 2**24  # pre-activations held at once: 64 MiB in float32
+_CHUNK = 2**24  # pre-activations in memory at once, which take 64 MiB in float32
 
 
 class SparseEncoder(NamedTuple):
-    """The encoder of an SAE, as arrays, and what it has to be fed with.
+    """The encoder of an SAE, as arrays, and which states of which reader it encodes.
 
-    A state ``x`` of the reader has the pre-activations ``weight @ (normalize(x) - input_bias) + bias``. Active are
-    those above 0, above `threshold` where there is one, and among the `k` largest where there is a `k`; their
-    values are the activations, and all others are 0.
+    A state ``x`` of the reader has the pre-activations ``weight @ (normalize(x) - input_bias) + bias``. A latent is
+    active if its pre-activation is above 0, above its `threshold` where there is one, and among the `k` largest where
+    there is a `k`. Its activation is then the pre-activation, and otherwise 0.
 
     Attributes
     ----------
     weight : ndarray of shape (n_latents, width), float32
     bias : ndarray of shape (n_latents,), float32
     input_bias : ndarray of shape (width,) or None
-        Subtracted from each normalized state.
+        What is subtracted from each normalized state.
     threshold : ndarray of shape (n_latents,) or None
-        Of a JumpReLU or gated SAE.
+        The thresholds of a JumpReLU or gated SAE.
     k : int or None
-        Of a TopK SAE.
+        The number of active latents of a TopK SAE.
     normalization : {"none", "layer_norm", "constant_norm_rescale"}
-        What is done to each state first.
+        How each state is normalized first.
     model_name : str or None
-        Hub id of the reader, or None where the SAE does not say.
+        The hub id of the reader, or None where the SAE does not say.
     layer : int
-        Of the reader, from 0.
+        The layer of the reader, counted from 0.
     site : {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"}
-        Where in the layer the state is taken.
+        The place in the layer whose state is encoded.
     prepend_bos : bool or None
-        Whether texts begin with the BOS token; None: as the tokenizer does it.
+        Whether texts begin with the BOS token. None: as the tokenizer does it.
     center : bool
         Whether the mean over the width is subtracted from each state before it is encoded, as in a LayerNorm reader
         whose writing weights are centered.
     source : str
-        What was loaded.
+        The name of what was loaded, for messages.
     neuronpedia_id : str or None
-        Name of these latents at neuronpedia.org.
+        The name of these latents at neuronpedia.org.
     labels_file : str or None
-        Their labels' file in the hub's data set nickjiang/feature_labels.
+        The file of their labels in the hub's data set nickjiang/feature_labels.
     """
 
     weight: np.ndarray
@@ -62,13 +62,13 @@ class SparseEncoder(NamedTuple):
 
 
 def refuse_activation_scale(activation_scale, what):
-    """Raise a ValueError if a scale is given for an SAE, called `what`, that needs none."""
+    """Raise a ValueError if a scale is given for the SAE `what`, which needs none."""
     if activation_scale is not None:
         raise ValueError(f"{what} needs no activation scale; leave activation_scale out.")
 
 
 class TorchEncoder:
-    """Encodes states with a `SparseEncoder`, on one device.
+    """A `SparseEncoder` at work on one device.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ class TorchEncoder:
         Parameters
         ----------
         states : Tensor of shape (n_states, width)
-            Of any floating dtype, on any device.
+            States of any floating dtype, on any device.
 
         Returns
         -------
         rows, latents : Tensor of shape (n_active,), int64
-            In the order of rows and, within a row, of latents.
+            Sorted by row, and within a row by latent.
         values : Tensor of shape (n_active,), float32
-            All above 0. The three lie on this encoder's device.
+            The activations, all above 0. The three lie on this encoder's device.
         """
         import torch
 
@@ -129,7 +129,8 @@ class TorchEncoder:
         return find(before, 0 if self.threshold is None else self.threshold)
 
 
-def _normalize(states, normalization):  # as sae-lens does it
+def _normalize(states, normalization):
+    """Normalize states as sae-lens does it."""
     if normalization == "layer_norm":
         states = states - states.mean(dim=-1, keepdim=True)
         return states / (states.std(dim=-1, keepdim=True) + 1e-5)
@@ -139,7 +140,7 @@ def _normalize(states, normalization):  # as sae-lens does it
 
 
 def _largest(before, k):
-    """The `k` largest of each row, if positive."""
+    """Return the entries of the `k` largest of each row that are above 0."""
     latents = before.topk(k, dim=-1, sorted=False).indices.sort(dim=-1).values
     values = before.gather(-1, latents)
     rows, places = (values > 0).nonzero(as_tuple=True)
@@ -147,12 +148,13 @@ def _largest(before, k):
 
 
 def _above(before, threshold):
+    """Return the entries above `threshold`."""
     rows, latents = (before > threshold).nonzero(as_tuple=True)
     return rows, latents, before[rows, latents]
 
 
 def _above_on_cpu(before, threshold):
-    """The same by NumPy, which takes a quarter of the time."""
+    """Do as `_above` does, by NumPy, which is faster on a CPU. See docs/benchmarks_pretrained.md."""
     import torch
 
     flat = np.flatnonzero(before.numpy() > np.asarray(threshold))

@@ -1,4 +1,4 @@
-"""Texts as the reader sees them: tokens, and which of them are the text's own."""
+"""Texts as tokens for the reader, and which of the tokens are the text's own."""
 
 import threading
 from itertools import chain
@@ -6,23 +6,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Rendered in a text's place, to see what a chat template puts around it and whether it leaves it alone.
+# This text is rendered to see what a chat template puts around a text, and whether it changes the text.
 _PROBE = "\u00abA Probe & its 'own' <b>\"text\"</b>\n\n  of {{ two }} lines\u00bb"
 _GUARD = "\ue000guard\ue000"
 
-_in_use = threading.Lock()  # a tokenizer refuses to be used by two threads at once
+_in_use = threading.Lock()  # because tokenizers refuse to be used by two threads at once
 
 
 class Window(NamedTuple):
-    """One run of tokens that the reader reads at once: a whole text, the start of one, or a window on it.
+    """The tokens that the reader reads at once: those of a whole text, or of a part of one.
 
-    It ends with the last token of the text in it, since a causal reader's states depend on nothing later.
+    It ends with the last token of the text in it, because a causal reader's states depend on nothing later.
     """
 
-    ids: list  # (T,) of int: a BOS and the chat template's tokens, where there are any, then the text's
-    kept: np.ndarray  # (T,) bool: the tokens to pool, each token of a text in one of its windows only
-    spans: np.ndarray  # (T, 2) int64: start and end of each kept token in the text, in characters; else 0, 0
-    cut: bool = False  # the text goes on, and what follows is in no window
+    ids: list  # (T,) of int: first a BOS and the chat template's tokens, where there are any, then the text's tokens
+    kept: np.ndarray  # (T,) bool: whether a token is pooled; each token of a text is kept in one of its windows
+    spans: np.ndarray  # (T, 2) int64: start and end of each kept token in the text, in characters; of others 0, 0
+    cut: bool = False  # whether the text goes on with tokens that are in no window
 
 
 class Frame(NamedTuple):
@@ -30,36 +30,36 @@ class Frame(NamedTuple):
 
     before: str
     after: str
-    strips: bool  # the template takes white space off both ends of the text
+    strips: bool  # whether the template takes white space off both ends of the text
 
 
 def tokenize_texts(
     texts, tokenizer, *, chat_template="auto", prepend_bos=None, max_length=None, overlap=None, row_of=lambda i: i
 ):
-    """Return each text's tokens as the reader is to see them.
+    """Return the windows of each text.
 
     Parameters
     ----------
     texts : list of str
     tokenizer : transformers.PreTrainedTokenizerFast
     chat_template : "auto", None, or str, default="auto"
-        The Jinja template in which each text is rendered as a user's message. "auto" is the tokenizer's own, if it
-        has one; None reads the bare text.
+        The Jinja template in which each text is rendered as a user's message. "auto": the tokenizer's own, if it has
+        one. None: the text stands alone.
     prepend_bos : bool or None, default=None
-        Whether a BOS stands before all else: once, even where the template writes one itself. None leaves it to the
-        tokenizer or the template. A tokenizer without a BOS lends its EOS, as in TransformerLens.
+        Whether a window begins with a BOS, which is not repeated where the template writes one itself. None leaves it
+        to the tokenizer or the template. The EOS is used where the tokenizer has no BOS, as in TransformerLens.
     max_length : int or None, default=None
-        The most tokens in a window, BOS and template included. None sets no limit.
+        The most tokens in a window, including the BOS and the template. None: no limit.
     overlap : int or None, default=None
-        None cuts a text off at `max_length`. A number reads all of it, in windows that each begin with the BOS and
-        the template, and repeat the last `overlap` tokens of the one before as context that is not kept.
+        None cuts a text off at `max_length`. With a number, a longer text has several windows. Each begins with the
+        BOS and the template and repeats the last `overlap` tokens of the window before as context that is not kept.
     row_of : callable, default=lambda i: i
-        Returns what to call the row of text `i` in a message.
+        Returns the number by which a message calls the row of text `i`.
 
     Returns
     -------
     windows : list of list of Window
-        One list a text: of one window, or with `overlap` of as many as it takes.
+        One list a text, of one window unless `overlap` is given.
 
     Raises
     ------
@@ -86,14 +86,14 @@ def tokenize_texts(
         if frame.strips:
             spans += len(text) - len(text.lstrip())
         head = ids[:first]
-        if bos is not None and head[:1] != [bos]:  # the text's own first token may have the same number
+        if bos is not None and head[:1] != [bos]:  # only the head counts, because a text may begin with the same token
             head = [bos, *head]
         windows.append(_windows(head, ids[first:stop], spans, max_length, overlap))
     return windows
 
 
 def pad(windows, tokenizer):
-    """Return windows as one batch, padded on the tokenizer's side.
+    """Return windows as one batch, padded on the tokenizer's padding side.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def pad(windows, tokenizer):
     Returns
     -------
     ids, mask : Tensor of shape (B, T), int64
-        T is the longest window's length; the mask is 1 at tokens and 0 at padding, so that the states at
-        ``mask.bool()`` are those of the windows' tokens one after the other.
+        T is the length of the longest window. The mask is 1 at tokens and 0 at padding, so the states at
+        ``mask.bool()`` are those of the tokens of one window after the other.
     """
     import torch
 
@@ -167,10 +167,13 @@ def _bos_id(tokenizer):
 
 
 def _encode(bodies, tokenizer, frame, *, add_special_tokens):
-    """Return the ids (list) and offsets (T, 2) of each body in its frame; control tokens in a body stay text."""
+    """Return the ids (a list) and offsets (T, 2) of each body in its frame.
+
+    A control token that is written in a body is encoded as text.
+    """
     if not (frame.before or frame.after):
         return _tokenize(bodies, tokenizer, add_special_tokens=add_special_tokens, split_special_tokens=True)
-    # As in transformers, a template writes all special tokens itself.
+    # No special token is added, because a template writes all of them itself, as in transformers.
     rendered = [f"{frame.before}{body}{frame.after}" for body in bodies]
     encoded = _tokenize(rendered, tokenizer, add_special_tokens=False, split_special_tokens=False)
     control = _control_ids(tokenizer)
@@ -194,7 +197,7 @@ def _tokenize(texts, tokenizer, *, add_special_tokens, split_special_tokens):
             split_special_tokens=split_special_tokens,
             return_attention_mask=False,
             return_token_type_ids=False,
-            verbose=False,  # the length is looked at here
+            verbose=False,  # because `_windows` takes care of the length
         ).encodings
     return [_ids_and_offsets(encoding) for encoding in encodings]
 
@@ -210,11 +213,13 @@ def _control_ids(tokenizer):
 
 
 def _tokenize_guarded(bodies, tokenizer, frame):
-    """Encode bodies in their frame with the control tokens in the frame alone being control tokens.
+    """Encode bodies in their frame so that control tokens of the frame, and no others, are encoded as such.
 
-    A control token parts what is before it from what is after, so the frame up to its last one before the body, and
-    from its first one after the body, is encoded by itself. In between no control token is recognized; a guard, a
-    token that no text has, stands for what is missing at each end, since the start of a text may be treated otherwise.
+    A tokenizer encodes what is before a control token and what is after it separately. The frame up to its last control
+    token before the body, and the frame from its first control token after the body, are therefore encoded by
+    themselves. The text in between is encoded without any control token. A guard, which is a token that no text has,
+    stands at each end where a part of the frame was taken off, because a tokenizer may treat the start of a text
+    in another way.
     """
     import tokenizers
 
@@ -241,7 +246,7 @@ def _tokenize_guarded(bodies, tokenizer, frame):
 
 
 def _split_frame(tokenizer, side, control, *, last):
-    """Return the ids of `side` up to its last control token (or from its first), and what is left of it as text."""
+    """Return the ids of `side` up to its last control token, or from its first, and the rest of `side` as text."""
     ids, offsets = _tokenize([side], tokenizer, add_special_tokens=False, split_special_tokens=False)[0]
     places = [place for place, token_id in enumerate(ids) if token_id in control]
     if not places:
@@ -252,14 +257,14 @@ def _split_frame(tokenizer, side, control, *, last):
 
 
 def _text_tokens(offsets, start, length):
-    """Return where the tokens that overlap a text's characters begin and end."""
+    """Return the first of the tokens that overlap a text's characters, and the one after the last."""
     overlaps = (offsets[:, 0] < start + length) & (offsets[:, 1] > start)
     places = np.flatnonzero(overlaps)
     return (places[0], places[-1] + 1) if len(places) else (0, 0)
 
 
 def _windows(head, ids, spans, max_length, overlap):
-    """Return the windows of a text's tokens `ids`, each with the tokens `head` before them."""
+    """Return the windows of the tokens `ids` of a text, each of which begins with the tokens `head`."""
     room = len(ids) if max_length is None else max_length - len(head)
     if room <= (overlap or 0):
         raise ValueError(
