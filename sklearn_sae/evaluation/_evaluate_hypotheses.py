@@ -205,27 +205,19 @@ def evaluate_hypotheses(
         groups, n_varied = _count_groups(A, groups[answered], notes)
     options = {"groups": groups, "confidence": confidence}
     filled, tested = _design(A, notes)
+    same_for_all = {
+        "prevalence": [_mean(np.abs(annotation)) for annotation in A.T],
+        "max_correlation": _redundancy(A, notes),
+    }
     blocks, fits = [], []
-    max_correlation = _redundancy(A, notes)
     for label, values, unit in _one_against_rest(target):
-        block = pd.DataFrame({"hypothesis": hypotheses})
-        if target.task == "multiclass":
-            block.insert(0, "class", [label] * len(hypotheses))
         separations = [separation(column, values, shares=target.task != "regression", **options) for column in A.T]
-        block["separation_score"] = [unit * each.score for each in separations]
-        block["separation_pvalue"] = [each.pvalue for each in separations]
-        block["separation_ci_low"] = [unit * each.low for each in separations]
-        block["separation_ci_high"] = [unit * each.high for each in separations]
-        block["effect_size"] = [each.effect_size for each in separations]
         statistics, fit = _joint_regression(filled, tested, values, target, label, notes, robust=robust, **options)
         if groups is not None:
             statistics[1:, n_varied < 2] = np.nan
-        statistics[[0, 1, 3, 4]] *= unit
-        for name, row in zip(("coef", "se", "pvalue", "ci_low", "ci_high"), statistics, strict=True):
-            block[f"regression_{name}"] = row
-        block["prevalence"] = [_mean(np.abs(annotation)) for annotation in A.T]
-        block["max_correlation"] = max_correlation
-        blocks.append(block)
+        of_class = {} if label is None else {"class": [label] * len(hypotheses)}
+        estimates = _estimates(separations, statistics, unit)
+        blocks.append(pd.DataFrame({**of_class, "hypothesis": hypotheses, **estimates, **same_for_all}))
         fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups)})
         reliable = np.array([each.reliable for each in separations])
         if not reliable.all():
@@ -345,6 +337,23 @@ def _one_against_rest(target):
         is_multiclass = target.task == "multiclass"
         for code in np.unique(target.values) if is_multiclass else [1]:
             yield target.classes[code] if is_multiclass else None, (target.values == code).astype(np.float64), 1.0
+
+
+def _estimates(separations, statistics, unit):
+    """Return the columns of a table of estimates, in the unit of the target."""
+    coef, se, pvalue, low, high = statistics
+    return {
+        "separation_score": [unit * each.score for each in separations],
+        "separation_pvalue": [each.pvalue for each in separations],
+        "separation_ci_low": [unit * each.low for each in separations],
+        "separation_ci_high": [unit * each.high for each in separations],
+        "effect_size": [each.effect_size for each in separations],
+        "regression_coef": unit * coef,
+        "regression_se": unit * se,
+        "regression_pvalue": pvalue,
+        "regression_ci_low": unit * low,
+        "regression_ci_high": unit * high,
+    }
 
 
 def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust, confidence):
