@@ -18,7 +18,8 @@ from sklearn_sae._discovery import Discovery
 from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.evaluation import evaluate_hypotheses
-from sklearn_sae.sae._sizes import resolve_sizes, suggest_size
+from sklearn_sae.sae._settings import resolve_settings
+from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, safe_indexing, validate_params
 from sklearn_sae.utils._validation import (
@@ -285,12 +286,10 @@ def _check_pipeline(pipeline, n_texts):
         if hasattr(step, "_validate_params"):
             step._validate_params()
     sae, select = annotator.encoder["sae"], annotator.encoder["select"]
-    sizes = resolve_sizes(
-        n_texts, n_components=sae.n_components, k=sae.k, aux_k=None, multi_k=None, matryoshka_prefixes=None
-    )
-    if select.n_neurons > sizes.n_components:
+    n_components, _ = resolve_settings(sae, n_texts, fitted=False)
+    if select.n_neurons > n_components:
         raise ValueError(
-            f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {sizes.n_components} neurons "
+            f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {n_components} neurons "
             "of the autoencoder; lower n_hypotheses, or train with more components."
         )
     if isinstance(annotator, LLMHypothesisAnnotator):
