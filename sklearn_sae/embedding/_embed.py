@@ -154,7 +154,7 @@ def _look_up(store, keys, row_of, vectors):
         some = keys[start : start + _LOOK_UP]
         stored = store.get(some)
         if stored:
-            vectors.put([row_of[key] for key in stored], _decode(list(stored.values()), store.path))
+            vectors.put([row_of[key] for key in stored], _from_bytes(list(stored.values()), store.path))
         missing += [key for key in some if key not in stored]
     return missing
 
@@ -181,7 +181,7 @@ def _batches(rows, texts, embedder):
     return [*batches, batch] if batch else batches
 
 
-def _decode(values, path):
+def _from_bytes(values, path):
     if len(set(map(len, values))) > 1 or len(values[0]) % 4 or not values[0]:
         raise OSError(f"The cache file {path} holds a damaged vector; move it away, or pass another cache_dir.")
     return np.frombuffer(b"".join(values), dtype="<f4").reshape(len(values), -1)

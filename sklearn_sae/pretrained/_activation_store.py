@@ -69,7 +69,7 @@ def _compute_missing(store, text_of, pool_texts, chunk_size, verbose):
 
         def compute(some):
             for places, pooled in pool_texts([text_of[key] for key in some]):
-                store.put((some[i], _encode(one)) for i, one in zip(places, pooled, strict=True))
+                store.put((some[i], _to_bytes(one)) for i, one in zip(places, pooled, strict=True))
                 bar.update(len(places))
 
         def on_progress(found):
@@ -87,16 +87,16 @@ def _stored_rows(store, keys, aggregation, n_latents):
         for key in some:
             if key not in values:
                 raise OSError(f"The cache file {store.path} was damaged and lost activations just now; run again.")
-            pooled = _decode(values[key], n_latents, store.path)
+            pooled = _from_bytes(values[key], n_latents, store.path)
             yield pooled.latents, aggregate(pooled, aggregation)
 
 
-def _encode(pooled):
+def _to_bytes(pooled):
     columns = zip(pooled[:4], ("<i4", "<f4", "<f4", "<i4"), strict=True)
     return np.int32(pooled.n_tokens).astype("<i4").tobytes() + b"".join(c.astype(t).tobytes() for c, t in columns)
 
 
-def _decode(value, n_latents, path):
+def _from_bytes(value, n_latents, path):
     n = (len(value) - 4) // 16
     if len(value) == 4 + 16 * n:
         latents, maximum, total, count = (

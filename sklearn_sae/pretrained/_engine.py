@@ -38,7 +38,7 @@ class Engine:
         self.model = model
         self._options = options
         self._lock = threading.Lock()
-        self._reader = self._encode = self._identity = None
+        self._reader = self._torch_encoder = self._identity = None
 
     @property
     def reader(self):
@@ -143,10 +143,10 @@ class Engine:
                 "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
                 "'float32', or look for such numbers in its weights."
             )
-        if self._encode is None:
+        if self._torch_encoder is None:
             device = states.device if self._sae_device == "auto" else self._sae_device
-            self._encode = TorchEncoder(self.encoder, device)
-        return [entries.cpu().numpy() for entries in self._encode(states)]
+            self._torch_encoder = TorchEncoder(self.encoder, device)
+        return [entries.cpu().numpy() for entries in self._torch_encoder(states)]
 
 
 def load_engine(sae, model, *, activation_scale, sae_device, model_kwargs, **options):

@@ -75,10 +75,9 @@ def tokenize_texts(
     bos = _bos_id(tokenizer) if prepend_bos else None
     frame = find_frame(tokenizer, chat_template)
     bodies = [text.strip() for text in texts] if frame.strips else texts
+    encoded = _tokenize_framed(bodies, tokenizer, frame, add_special_tokens=prepend_bos is None)
     windows = []
-    for i, (text, body, (ids, offsets)) in enumerate(
-        zip(texts, bodies, _encode(bodies, tokenizer, frame, add_special_tokens=prepend_bos is None), strict=True)
-    ):
+    for i, (text, body, (ids, offsets)) in enumerate(zip(texts, bodies, encoded, strict=True)):
         first, stop = _text_tokens(offsets, len(frame.before), len(body))
         if first == stop:
             raise ValueError(f"The text in row {row_of(i)} has no token for the reader; drop it.")
@@ -166,7 +165,7 @@ def _bos_id(tokenizer):
     )
 
 
-def _encode(bodies, tokenizer, frame, *, add_special_tokens):
+def _tokenize_framed(bodies, tokenizer, frame, *, add_special_tokens):
     """Return the ids (a list) and offsets (T, 2) of each body in its frame.
 
     A control token that is written in a body is encoded as text.
