@@ -221,7 +221,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, *, controls=None, sample_weight=None):
+    def fit(self, X, y=None, *, controls=None, sample_weight=None):
         """Score the neurons and choose the best.
 
         Parameters
