@@ -39,7 +39,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         "verbose": ["boolean"],
     }
 
-    # What a subclass gives
+    # A subclass gives these
 
     @abstractmethod
     def _choose_examples(self, activation, rng):

@@ -2,7 +2,7 @@
 
 The sentence is the whole model: `mentions "rude" or "never again"` holds for a text that contains one of
 the quoted terms, and `mentions more of "rude" or "never again" than of "great" or "love"` for a text that
-contains more of the first than of the second, so what is read is exactly what is judged.
+contains more of the first than of the second. So a name says exactly what is annotated.
 """
 
 import re
@@ -29,15 +29,16 @@ _ENGLISH_STOP_WORDS = """
 ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
 
 _N_CANDIDATES = 300  # terms of a neuron that are tried in a set
-# Standard errors by which the log-odds of a term that is tried differ from 0; in the first set half the largest, where
-# few texts allow so much.
+# The log-odds of a term that is tried differ from 0 by so many standard errors. Where few texts allow no z-score of
+# that size, half the largest is enough for the first set.
 _SURE_Z = 3.0
-# Weight of the prior, as a share of the corpus. With less, a term that stands in activating texts alone has a large
+# The weight of the prior, as a share of the corpus. With less weight, a term of activating texts alone has a large
 # standard error and looks unsure, and more rare terms pass by chance.
 _PRIOR_SHARE = 0.1
-_RARITY = 0.05  # added to a set's share of texts in the denominator of its correlation: rare sets must earn it
+# Is added to a set's share of texts in the denominator of its correlation, so that a rare set needs a stronger one.
+_RARITY = 0.05
 _OPPOSED = " than of "  # between the two sets of a sentence
-_STEM_LENGTH = 4  # a last word of at least so many letters is the same word with an "s" at its end
+_STEM_LENGTH = 4  # the least number of letters of a last word that stays the same word with an "s" at its end
 
 
 def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
@@ -61,7 +62,7 @@ def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
     number = [t.isnumeric() for t in tokens]
     edge = [t not in stop_words and not (len(t) == 1 and t.isascii() and t.isalpha()) for t in tokens]
     least, largest = ngram_range
-    terms = {}  # in order, so that nothing depends on the hashes of strings
+    terms = {}  # a dict keeps the order, so that nothing depends on the hashes of strings
     for n in range(least, largest + 1):
         for i in range(len(tokens) - n + 1):
             j = i + n - 1
@@ -84,7 +85,7 @@ def find_terms(texts, *, token, ngram_range, stop_words, min_df):
     Returns
     -------
     presence : csc_array of shape (n_texts, n_terms), float64
-        1 where the text has the term in one of its `_forms`.
+        1 where the text has the term in one of its `_variants`.
     terms : ndarray of str of shape (n_terms,)
         Of "minute" and "minutes", which are one term, the one in more texts.
     """
@@ -99,7 +100,7 @@ def find_terms(texts, *, token, ngram_range, stop_words, min_df):
     n_texts = np.diff(presence.indptr)
     shown = np.arange(len(terms))
     for i, term in enumerate(terms):
-        j = column.get(term[:-1], i) if term in _forms(term[:-1]) else i
+        j = column.get(term[:-1], i) if term in _variants(term[:-1]) else i
         shown[[i, j]] = i if n_texts[i] > n_texts[j] else j
     merge = sparse.csc_array((np.ones(len(terms)), (np.arange(len(terms)), shown)), shape=(len(terms),) * 2)
     presence = sparse.csc_array(presence @ merge)
@@ -224,8 +225,8 @@ def match_sentences(texts, sentences, *, token):
             count = -1 if before == _OPPOSED else count
             counts[i, term] = count
             *words, last = token.findall(fold(quoted))
-            for form in _forms(last):
-                phrase = [*words, form]
+            for variant in _variants(last):
+                phrase = [*words, variant]
                 phrases[phrase[0]].append((phrase, (i, term)))
     surplus = np.zeros((len(texts), len(sentences)), dtype=np.int16)
     for row, text in enumerate(texts):
@@ -251,16 +252,16 @@ def check_token_pattern(pattern):
     return token
 
 
-def _forms(term):
+def _variants(term):
     """Return the term, and what it is with an "s" more or less at the end, unless its last word is short."""
-    forms = {term, term + "s"}
+    variants = {term, term + "s"}
     if term.endswith("s") and not term.endswith("ss"):
-        forms.add(term[:-1])
-    return {form for form in forms if form == term or len(form.rpartition(" ")[2].removesuffix("s")) >= _STEM_LENGTH}
+        variants.add(term[:-1])
+    return {one for one in variants if one == term or len(one.rpartition(" ")[2].removesuffix("s")) >= _STEM_LENGTH}
 
 
 def _show(term, token):
-    """Return the term without the spaces that its script does not have, if it is then still read as the same words."""
+    """Return the term without the spaces that its script does not have, if the words are still the same then."""
     shown = re.sub(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])", "", term)
     return shown if token.findall(shown) == token.findall(term) else term
 

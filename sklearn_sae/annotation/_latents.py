@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Latents(NamedTuple):
-    """What stands behind the outputs of an encoder that reads with a published SAE."""
+    """The latents that are the outputs of an encoder with a published SAE."""
 
     reader: object  # with `highlight(texts, latent)` and `feature_labels_`, as PretrainedSAETransformer
     selected: np.ndarray | None  # (n_outputs,) the latent of each output; None: output i is latent i

@@ -21,11 +21,11 @@ _TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stan
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     """Let a language model name neurons, and annotate texts by those names.
 
-    The interpreter reads texts that activate a neuron beside texts that do not and says what sets them
-    apart. (Of a latent of a `PretrainedSAETransformer` it also sees on which words it is active.) Each
-    candidate is scored on texts that the interpreter did not see, and the best is the neuron's
-    hypothesis [1]_. The annotator then reads any text and says whether each hypothesis holds. The key is
-    read from the environment variable OPENAI_API_KEY when it is needed, and never stored.
+    The interpreter is shown texts that activate a neuron beside texts that do not, and says what sets them
+    apart. (For a latent of a `PretrainedSAETransformer` it is also shown on which words the latent is active.)
+    Each candidate is scored on texts that the interpreter was not shown, and the best is the neuron's
+    hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is
+    taken from the environment variable OPENAI_API_KEY when it is needed, and never stored.
 
     There are three forms. With `encoder`, X is texts and everything in `sklearn.model_selection` works.
     With ``encoder=None``, X is activations, for the end of one straight pipeline, and `texts` is passed
@@ -42,9 +42,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     neurons : "all", int or array-like of int, default="all"
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
     interpreter : str, default="gpt-5.2"
-        Model that names.
+        The model that names neurons.
     annotator : str, default="gpt-5-mini"
-        Model that judges.
+        The model that annotates texts.
     n_examples : int, default=20
         Texts shown to the interpreter, half of them activating.
     sampling : {"top", "percentile"}, default="top"
@@ -84,7 +84,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     max_concurrency : int, default=32
         The most requests in flight at once. Fewer while the server answers that there are too many (429, 503).
     requests_per_minute, tokens_per_minute : float or None, default=None
-        Limits to keep by spacing requests evenly, within one call of `fit` or `transform`. None: the server's
+        Limits to keep by spacing requests evenly, from `fit` through every later `transform`. None: the server's
         refusals set the pace.
     timeout : float, default=60
         Seconds, for one request.
@@ -129,6 +129,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         The fitted encoder; only with `encoder`.
     n_features_in_ : int
         Number of neurons seen in `fit`; only when X is activations.
+
+    See Also
+    --------
+    KeywordHypothesisAnnotator : Names neurons by words, without a language model.
+    evaluate_hypotheses : Tests the annotations against a target.
+    make_hypothesis_pipeline : Builds the whole path; ``naming="llm"`` takes this annotator.
 
     References
     ----------
@@ -256,10 +262,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     ):
         """Count what a run will ask for, without asking.
 
-        Neither the cache nor repeated texts, which save requests, are taken into account. With `min_label_score`, all
-        latents count as having a label that scores less. Not counted are
-        requests sent again after an unreadable reply, a refused schema or a failure, and the hidden thoughts
-        of reasoning models, which are billed as completion tokens.
+        Neither the cache nor repeated texts, which save requests, are taken into account. With `min_label_score`,
+        every latent counts as having a label that scores less. Requests that are repeated after an unreadable reply,
+        a refused schema or a failure are not counted, and neither are the hidden thoughts of reasoning models, which
+        are billed as completion tokens.
 
         Parameters
         ----------
@@ -326,7 +332,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _check_parameters(self):
         if self.hypotheses is not None and self.encoder is not None:
-            raise ValueError("encoder and hypotheses exclude each other: hypotheses are judged without activations.")
+            raise ValueError("encoder and hypotheses exclude each other: hypotheses are annotated without activations.")
         check_base_url(self.base_url)
         if self.output == "probability" and self.concepts_per_call > 1:
             raise ValueError('output="probability" needs concepts_per_call=1.')
@@ -340,7 +346,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         check_prices(self.prices)
 
     def _start(self):
-        self.usage_ = new_usage()  # one count for fit and all later transforms, and one rate limiter
+        # One count and one rate limiter serve `fit` and every later `transform`.
+        self.usage_ = new_usage()
         self._rate_limiter = self._connection().rate_limiter()
 
     def _connection(self):
@@ -412,7 +419,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         candidates, failures = self._client().interpret(
             prompts, model=self.interpreter, n_candidates=self.n_candidates, params=self.interpreter_params
         )
-        if failures and all(candidates):  # else `fit` says it, with the neurons that are left out
+        if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
             warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
         return [list(dict.fromkeys(some)) for some in candidates], failures
 

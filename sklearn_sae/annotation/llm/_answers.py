@@ -68,7 +68,7 @@ class Spellings:
         return None if is_part else self.positions[match.lastindex - 1]
 
 
-# Yes and no may be followed by any word but "or no" and the like. "Yes. No doubt about it" is one answer.
+# Any word may follow yes and no, except for "or no" and the like. "Yes. No doubt about it" is one answer.
 _YES, _NO = r"(?:yes|true)", r"(?:no|false)"
 _BETWEEN = r"[\s,;:/|&*_-]+(?:(?:and|or|but|maybe)\s+)?"
 _YES_NO = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
@@ -79,8 +79,8 @@ _YES_OR_NO = Spellings(
     refused=rf"(?:{_YES}{_BETWEEN}{_NO}|{_NO}{_BETWEEN}{_YES})\b|no\s+(?:idea|answer|doubt|way\s+to)\b",
 )
 
-# Other answers stand alone or before punctuation ("not" is no answer in "not clear"), and no second one in their
-# sentence or right after them. Words have no spaces between them in Thai, Chinese and their neighbors.
+# Other answers stand alone or before punctuation ("not" is no answer in "not clear"), and no second answer stands in
+# their sentence or right after them. Thai, Chinese and their neighbors have no spaces between words.
 _WORD = r"[^\W_\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
 _STARTS = rf"(?<!{_WORD})"
 _ENDS = r"(?!\s?[%/]|[-+#]|[.,:'](?!_)\w)(?=[^\S\n]*(?:\Z|\n|[^\w\s]|_+(?![^\W_])|because\b))"

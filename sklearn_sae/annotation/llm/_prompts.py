@@ -72,7 +72,7 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
     ----------
     activating, non_activating : list of str
     instructions : str or None, default=None
-        What the person who asks wants looked for; goes into the system part.
+        What to look for, in the words of the user. It goes into the system part.
     highlighted : bool, default=False
         Whether words of the activating texts stand between ``<<`` and ``>>``.
 
@@ -143,7 +143,7 @@ def _fence(text, mark, number=""):
 
 
 def _quote(concept):
-    """Return `concept` on one line between quotes: the interpreter wrote it after reading texts."""
+    """Return `concept` on one line between quotes, because the interpreter, which saw texts, wrote it."""
     return json.dumps(_encodable(" ".join(concept.split())), ensure_ascii=False)
 
 

@@ -246,9 +246,9 @@ class AnnotationQuestions:
             asked[self._rows[rows], self._columns[columns]] = True
         self.places = np.flatnonzero(asked)
         self._answered = np.full(asked.shape, np.nan)
-        # The key holds all that shapes an answer's own prompt: both templates, the whole (truncated) text and the
-        # concept; and the size of its group, since company may sway an answer. It leaves out the other concepts of
-        # the group: after a crash, or for one concept more, only questions without an answer are grouped anew.
+        # A key is the hash of both templates, of the whole (truncated) text, of the concept, and of the size of the
+        # group, because the other concepts of a group may sway an answer. It is no hash of these other concepts, so
+        # that after a crash, or for one concept more, only questions without an answer are grouped anew.
         templates = [*annotation_prompt("", [""], self.answers), *annotation_prompt("", ["", ""], self.answers)]
         base_key = digest(_base_key(self.noun, model, params, connection), output, str(concepts_per_call), *templates)
         self._text_keys = [digest(base_key, text) for text in self._texts]
@@ -296,7 +296,7 @@ class AnnotationQuestions:
         is_answered = ~np.isnan(self._answered)
         annotations = np.full(is_answered.shape, missing)
         answered = self._answered[is_answered]
-        # The position of an answer is kept, so another value for it costs nothing.
+        # The store has the position of an answer, so that another value for the answer costs nothing.
         annotations[is_answered] = answered if self.logprobs else np.array(self._values)[answered.astype(np.intp)]
         annotations = annotations[self._rows[:, np.newaxis], self._columns]
         return annotations if self._mask is None else np.where(self._mask, annotations, np.nan)

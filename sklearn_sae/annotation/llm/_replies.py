@@ -14,7 +14,7 @@ from sklearn_sae.annotation.llm._answers import ANSWER, canonical, spellings_of
 _TOKEN_NAMES = (("prompt", "input"), ("completion", "output"))  # in the one protocol and in the other
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 300
-_MAX_JSON_STARTS = 200  # a reply of brackets only must not take minutes
+_MAX_JSON_STARTS = 200  # because a reply of brackets only would take minutes
 
 _THINKING_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _THINKING_STARTS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
@@ -39,7 +39,7 @@ _PREAMBLE = re.compile(
     r"|^(?:sure|certainly|of\s+course|okay|absolutely)[!.](?:\s+|$)",
     re.IGNORECASE,
 )
-# A phrase in quotes before an explanation; in '"rude", "slow" or the like' the quotes are parts of the phrase.
+# A phrase in quotes before an explanation. In '"rude", "slow" or the like' the quotes are parts of the phrase.
 _QUOTED_FIRST = re.compile(r"^[\"“]([^\"“”]+)[\"”]\s*(?:$|[.:–—-]|[,;(][^\"“”]*$)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
 _REFUSAL = re.compile(
@@ -70,7 +70,7 @@ def parse_interpretation(reply):
         reply = fenced.group(1)
     data = _load_json(reply)
     line = _only_string(data) if data is not None else _likely_line(reply)
-    phrase = _clean_phrase(line[: 10 * _MAX_CHARACTERS])  # far too long stays too long, and is cleaned quickly
+    phrase = _clean_phrase(line[: 10 * _MAX_CHARACTERS])  # a phrase that is far too long stays too long when it is cut
     too_long = len(phrase) > _MAX_CHARACTERS or len(phrase.split()) > _MAX_WORDS
     if too_long or _UNPRINTABLE.search(phrase) or not any(c.isalpha() for c in phrase) or _REFUSAL.match(phrase):
         return None
@@ -168,7 +168,7 @@ def _parse_one(body, spellings):
 
 
 def _parse_many(body, n_concepts, spellings):
-    for data in reversed(_json_values(body)):  # what comes last is the answer, what came before a draft
+    for data in reversed(_json_values(body)):  # the last value is the answer, the values before it are drafts
         if (answers := _answers_of_json(data, n_concepts, spellings)) is not None:
             return answers
     return _answers_of_json(dict(_NUMBERED.findall(body)), n_concepts, spellings)  # "1. yes", "2: No, because"
@@ -203,7 +203,7 @@ def _answers_of_json(data, n_concepts, spellings):
             if number := _NUMBER_KEY.fullmatch(key):
                 numbered[int(number.group(1))] = _answer_of_value(value, spellings)
         if numbered:
-            # Numbers that were not asked for: counted from 0, say, so that no number can be trusted.
+            # A number that no concept has shows that no number can be trusted: the model may have counted from 0.
             in_range = all(1 <= number <= n_concepts for number in numbered)
             return [numbered.get(i + 1) for i in range(n_concepts)] if in_range else None
         if n_concepts == 1:

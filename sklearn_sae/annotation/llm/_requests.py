@@ -1,6 +1,6 @@
-"""Answers from a language model: what is stored is looked up, the rest is requested, stored and counted.
+"""Answers from a language model: stored ones are looked up, the others are requested, stored and counted.
 
-An answer is on disk before the next request is sent.
+An answer is on disk before its place in the queue is given to the next request.
 """
 
 import json
@@ -20,8 +20,8 @@ from sklearn_sae.utils.server._batch import Batches, BatchRequest
 from sklearn_sae.utils.store import fill, open_store
 
 _STORE = "annotations"
-_KEYS_AT_ONCE = 4096  # looked up, so that the keys of answers that are stored are never in memory as a whole
-_MAX_UNREADABLE = 100  # replies before the first that can be read
+_KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
+_MAX_UNREADABLE = 100  # replies without any answer before the first that has one
 
 
 class Requester:
@@ -33,7 +33,7 @@ class Requester:
     cache_dir : "auto", path-like or None
         Where answers are kept; see `sklearn_sae.utils.store.open_store`.
     max_requests : int or None, default=None
-        Stop before `usage` counts more requests than this. The client's repeats do not count.
+        Stop before `usage` counts more requests than this. Requests that the official client repeats count once.
     batch : bool, default=False
         Use the batch endpoint.
     prices : dict of str -> (float, float), or None, default=None
@@ -78,9 +78,9 @@ class Requester:
         self.schema_refused = False
 
     def answer(self, questions):
-        """Hand to ``questions.keep`` every answer that there is or that can be had.
+        """Find or request the answers, and hand each to ``questions.keep``.
 
-        What another process, or thread, asks for at this moment is waited for.
+        Answers that another process, or thread, requests at this moment are waited for.
 
         Parameters
         ----------
@@ -136,8 +136,8 @@ def new_usage():
 class _Run:
     """One call of `Requester.answer`: what is still missing, and why.
 
-    `request` is called with keys that no other process asks for. The live way and the batch way both end in `take`,
-    which reads, stores and counts.
+    `fill` calls `request` with keys that no other process asks for. Single requests and batches both end in
+    `store_replies`.
     """
 
     def __init__(self, requester, questions, store):
@@ -147,13 +147,14 @@ class _Run:
         self.missing = {}  # from the key of an answer to the place of its question
         self.failures = Counter()
         self.n_cached = 0
-        self.n_unreadable = 0  # replies before the first that can be read
+        self.n_unreadable = 0  # replies without any answer before the first that has one
         self.limit_reached = False
         self.bar = progress(total=len(questions.places), desc=f"{questions.noun}s", verbose=requester.verbose)
 
     # From the store
 
     def look_up(self):
+        """Look up the answers to all questions."""
         places = self.questions.places
         for start in range(0, len(places), _KEYS_AT_ONCE):
             some = places[start : start + _KEYS_AT_ONCE]
@@ -162,6 +163,7 @@ class _Run:
             self.look_up_again(keys)
 
     def look_up_again(self, keys):
+        """Look up the answers with these keys."""
         found = self.store.get(keys)
         self.n_cached += len(found)
         self.requester.usage["cached"] += len(found)
@@ -169,7 +171,8 @@ class _Run:
         self.show()
 
     def keep(self, found):
-        keys = [key for key in found if key in self.missing]  # a batch of an earlier run may hold other answers too
+        """Give answers to the questions that they answer. A batch of an earlier run may hold answers to others."""
+        keys = [key for key in found if key in self.missing]
         self.questions.keep([self.missing.pop(key) for key in keys], [found[key] for key in keys])
 
     def show(self, n_before=0, n_done=0):
@@ -187,8 +190,9 @@ class _Run:
     # From the model
 
     def request(self, keys):
-        """Ask for the answers with these keys and store them; note why some are missing."""
-        self.failures += self.request_in_batches(keys) if self.requester.batch else self.request_live(keys)
+        """Ask for the answers with these keys and store them; count why some are missing."""
+        failed = self.request_in_batches(keys) if self.requester.batch else self.request_live(keys)
+        self.failures.update(failed)
         if self.limit_reached:
             self.stop()
 
@@ -197,8 +201,8 @@ class _Run:
         places = [self.missing[key] for key in keys if key in self.missing]
         return self.questions.groups(np.array(places, dtype=np.intp))
 
-    def take(self, replies):
-        """Store and count what is in some replies.
+    def store_replies(self, replies):
+        """Parse some replies, and store and count the answers in them.
 
         Parameters
         ----------
@@ -216,9 +220,9 @@ class _Run:
             try:
                 values = self.questions.parse(data, len(keys))
             except NoLogprobsError:
-                if not self.n_found:
+                if not (self.n_found or answers):
                     raise
-                values = [None] * len(keys)  # other replies had them: some providers route requests to several servers
+                values = [None] * len(keys)  # because some providers route requests to several servers
             for key, value in zip(keys, values, strict=True):
                 if value is None:
                     unanswered.append(key)
@@ -233,6 +237,7 @@ class _Run:
     # One request each
 
     def request_live(self, keys):
+        """Send one request for each group of questions; return why answers are missing."""
         groups = self.groups(keys)
         limiter = self.requester.rate_limiter
         try:
@@ -246,19 +251,20 @@ class _Run:
         return failed
 
     def ask_all(self, ask, requests, limiter):
+        """Await ``ask(client, request)`` for every request."""
         connection = self.requester.connection
         return ask_all(ask, requests, connection=connection, model=self.questions.model, rate_limiter=limiter)
 
     async def ask(self, client, group):
-        """Ask for the answers at some places; once more for those that the reply does not have."""
+        """Ask the questions at some places, and once more those that the reply does not answer."""
         from openai import OpenAIError
 
-        if self.n_unreadable >= _MAX_UNREADABLE:  # whatever answers there, it does not answer what is asked
+        if self.n_unreadable >= _MAX_UNREADABLE:  # this server answers something else
             self.failures[f"not asked after {_MAX_UNREADABLE} unreadable replies"] += len(group)
             return
         try:
             unanswered = await self.ask_once(client, group)
-            # Once more: the whole where nothing could be read, else the forgotten ones, one by one.
+            # The second request is for the whole group where the reply had no answer, else for each missing one.
             for some in [group] if len(unanswered) == len(group) else [[place] for place in unanswered]:
                 try:
                     await self.ask_once(client, some)
@@ -268,7 +274,7 @@ class _Run:
             self.limit_reached = True
 
     async def ask_once(self, client, group):
-        """Ask for the answers at some places; return the places without an answer."""
+        """Ask the questions at some places; return the places without an answer."""
         from openai import APIStatusError
 
         use_schema = len(group) > 1 and not self.requester.schema_refused
@@ -280,16 +286,16 @@ class _Run:
             if not use_schema or error.status_code not in (400, 422):
                 raise
             data = await self.post(client, group, use_schema=False)
-            self.requester.schema_refused = True  # it was the schema: without it the server answers
-        return [self.missing[key] for key in self.take([(self.questions.keys(group), data)])]
+            self.requester.schema_refused = True  # because without the schema the server answers
+        return [self.missing[key] for key in self.store_replies([(self.questions.keys(group), data)])]
 
     async def post(self, client, group, *, use_schema):
         """Send one request and return the reply as JSON data, None if it is none."""
         if not self.requester.n_allowed(1):
             raise _LimitReached
         self.requester.usage["requests"] += 1
-        # The client's `post`, since `create` checks each body against its types, which takes a third of the time,
-        # and `str`, since a reply that is no JSON is one unreadable answer and no reason to stop.
+        # `create` would check each body against the client's types, which takes a third of the time. `cast_to=str`
+        # makes a reply that is no JSON one unreadable reply, where the client would raise.
         path, body = self.requester.connection.path, self.body(group, use_schema=use_schema)
         reply = await client.post(path, body=body, cast_to=str)
         try:
@@ -300,6 +306,7 @@ class _Run:
         return data
 
     def body(self, group, *, use_schema):
+        """Return the JSON body of the request for the questions at some places."""
         return request_body(
             self.requester.connection.api,
             self.questions.prompt(group),
@@ -313,6 +320,7 @@ class _Run:
     # Through the batch endpoint
 
     def request_in_batches(self, keys):
+        """Send all questions through the batch endpoint; return why answers are missing."""
         (outcome,) = self.ask_all(self.ask_in_batches, [keys], RateLimiter(1))
         if isinstance(outcome, Exception):
             return Counter({_kind(outcome): len(self.missing.keys() & set(keys))})
@@ -325,10 +333,11 @@ class _Run:
         failed = await self.submit(client, groups, use_schema=True)
         are_refused = failed and failed.keys() <= {"HTTP 400", "HTTP 422"} and self.n_found == n_found
         if are_refused and not self.limit_reached and any(len(group) > 1 for group in groups):
-            failed = await self.submit(client, groups, use_schema=False)  # it may have been the schema
+            failed = await self.submit(client, groups, use_schema=False)  # because the schema may be what is refused
         return failed
 
     async def submit(self, client, groups, *, use_schema):
+        """Send as many groups of questions as `max_requests` allows; return why answers are missing."""
         n_allowed = self.requester.n_allowed(len(groups))
         self.limit_reached = n_allowed < len(groups)
         self.requester.usage["requests"] += n_allowed
@@ -339,11 +348,14 @@ class _Run:
         return await self.batches(client).ask(requests, self.requester.connection.path)
 
     def batches(self, client):
-        return Batches(client, self.store, take=self.take, on_progress=partial(self.show, self.n_found))
+        return Batches(
+            client, self.store, store_replies=self.store_replies, on_progress=partial(self.show, self.n_found)
+        )
 
     # The end
 
     def stop(self):
+        """Raise, because `max_requests` is used up."""
         requester = self.requester
         kept = (
             "What was bought is kept: run again, with a higher max_requests, to go on from there."

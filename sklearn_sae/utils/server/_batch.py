@@ -67,20 +67,20 @@ class Batches:
     ----------
     client : AsyncOpenAI
     store : Store
-    take : callable, list of (keys, reply) -> list of keys
+    store_replies : callable, list of (keys, reply) -> list of keys
         Stores the answers in some replies, and returns the keys of the answers that are not there.
     on_progress : callable, n_answers -> None
         Is called from time to time with how many of the wanted answers are done so far.
     """
 
-    def __init__(self, client, store, *, take, on_progress):
+    def __init__(self, client, store, *, store_replies, on_progress):
         self.client = client
         self.store = store
-        self.take = take
+        self.store_replies = store_replies
         self.on_progress = on_progress
 
     async def collect_open(self, keys):
-        """Wait for the batches that an earlier run submitted and that hold any of `keys`, and take their replies.
+        """Wait for the batches that an earlier run submitted and that hold any of `keys`, and store their answers.
 
         Those of `keys` that are not in the store afterwards have no answer in any batch, and can be asked for anew.
 
@@ -124,7 +124,7 @@ class Batches:
             self.on_progress(done.total())
 
     async def ask(self, requests, path):
-        """Submit requests, wait for the replies and take them.
+        """Submit requests, wait for the replies and store the answers.
 
         There are as many batches as the provider's limits for one ask for, all submitted at once. Where the account's
         limit of tokens in the queue is reached, they are smaller and submitted one after the other.
@@ -262,7 +262,7 @@ class Batches:
             wait = min(1.5 * wait, _LONGEST_WAIT)
 
     async def _collect(self, tag, groups, batch):
-        """Take the replies of an ended batch, forget it, and count the answers that are missing.
+        """Store the answers of an ended batch, forget it, and count the answers that are missing.
 
         `batch` is None if the provider has no such batch.
         """
@@ -279,10 +279,10 @@ class Batches:
             elif group:
                 replies.append((group, reply))
             if n_lines % _LINES_AT_ONCE == 0:
-                failures["unreadable reply"] += len(self.take(replies))
+                failures["unreadable reply"] += len(self.store_replies(replies))
                 replies.clear()
                 await asyncio.sleep(0)
-        failures["unreadable reply"] += len(self.take(replies))
+        failures["unreadable reply"] += len(self.store_replies(replies))
         failures[_reason(batch)] += sum(map(len, unseen.values()))
         if batch is not None:
             kept = files if self.store.is_saved else []  # else they are all there is after this run

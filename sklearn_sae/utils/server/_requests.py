@@ -13,14 +13,14 @@ from sklearn_sae.utils.server._connection import api_key
 
 _CONNECT_TIMEOUT = 10  # seconds
 _POLL = 0.05  # seconds
-_FEW_FAILURES = 10  # may be the requests' own fault, whatever the server says
+_FEW_FAILURES = 10  # fewer failures than these may be the requests' own fault, whatever the server says
 
 
 def ask_all(ask, requests, *, connection, model, rate_limiter=None, on_answer=None):
     """Await ``ask(client, request)`` for every request, as many at a time as the rate limiter allows.
 
-    Runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
-    a loop is already running) and in joblib workers alike. Ctrl-C cancels what is in flight. When twice as many
+    This runs in an event loop of its own in a thread of its own, so it works in scripts, in notebooks (where
+    a loop is already running) and in joblib workers alike. Ctrl-C cancels the requests in flight. When twice as many
     requests as may be in flight have failed in a row, or as many before any was answered, and at least ten, the server
     is taken to be down and no more are sent.
 
@@ -34,14 +34,14 @@ def ask_all(ask, requests, *, connection, model, rate_limiter=None, on_answer=No
     rate_limiter : RateLimiter or None, default=None
         None: a new one, with the limits of `connection`.
     on_answer : callable (index, answer) or None, default=None
-        Called as each answer arrives and before its place is given to the next request, so what it
-        stores is safe before more is spent. Not called for a failed request.
+        Is called as each answer arrives and before the next request is sent in its place, so that an answer can be
+        stored before more is spent. It is not called for a failed request.
 
     Returns
     -------
     answers : list
-        In the order of `requests`; for a request that failed after its retries, or was not sent any more,
-        the exception.
+        In the order of `requests`. In place of an answer stands the exception of a request that failed after its
+        retries, or of the last one before a request that was not sent any more.
 
     Raises
     ------
@@ -133,8 +133,8 @@ class _Run:
 
 
 async def _check_reachable(base_url):
-    """Connect once, since the client would retry for a long time before it says that nobody is there."""
-    if getproxies().keys() - {"no"}:  # then the way there is the client's own affair
+    """Connect once, because the client would retry for a long time before it says that nobody is there."""
+    if getproxies().keys() - {"no"}:  # the client itself finds the way through a proxy
         return
     parts = urlsplit(base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -172,7 +172,7 @@ def _fatal(error, answered, reached, url, model):
     if isinstance(error, openai.APIConnectionError):  # after a first response, one more connection that broke
         return None if reached else _unreachable(url)
     status = getattr(error, "status_code", 500)
-    if status < 500 and status not in (408, 409, 413, 429):  # those may do better next time, or with a shorter text
+    if status < 500 and status not in (408, 409, 413, 429):  # these may go well next time, or with a shorter text
         what = error.code or error.type or error.status_code
         return ValueError(f"The server at {url} refused a request to model {model!r} as bad ({what}).")
     return None
@@ -193,6 +193,7 @@ def _is_the_servers(error):
 
 
 def _run_in_thread(coroutine_function):
+    """Run a coroutine in an event loop in a thread, and cancel it at Ctrl-C."""
     started = Future()
 
     async def run():

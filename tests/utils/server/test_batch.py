@@ -35,15 +35,15 @@ def read(reply, n_answers):
     return [None if label is None else str(label).encode() for label in labels]
 
 
-def take_with(store, read):
+def store_with(store, read):
     """Return a function that stores the answers which `read` finds in replies, and returns the keys without one."""
 
-    def take(replies):
+    def store_replies(replies):
         answers = [pair for keys, reply in replies for pair in zip(keys, read(reply, len(keys)), strict=True)]
         store.put([(key, answer) for key, answer in answers if answer is not None])
         return [key for key, answer in answers if answer is None]
 
-    return take
+    return store_replies
 
 
 def buy(
@@ -66,7 +66,7 @@ def buy(
     connection = Connection(base_url=base_url, api=api, timeout=20, max_retries=client_retries)
 
     async def work(client, _):
-        batches = Batches(client, store, take=take_with(store, read), on_progress=on_progress)
+        batches = Batches(client, store, store_replies=store_with(store, read), on_progress=on_progress)
         await batches.collect_open(keys)
         stored = store.get(keys)
         missing = [i for i in numbers if key(i) not in stored]
@@ -210,7 +210,7 @@ def test_a_text_of_lone_surrogates_and_line_ends(server, cache):
     connection = Connection(base_url=server.base_url, timeout=20, max_retries=0)
 
     async def work(client, _):
-        return await Batches(client, store, take=take_with(store, read), on_progress=int).ask(
+        return await Batches(client, store, store_replies=store_with(store, read), on_progress=int).ask(
             [request], connection.path
         )
 
