@@ -4,18 +4,23 @@ import os
 import warnings
 from numbers import Integral, Real
 
+import numpy as np
+
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._sampling import show_then_score
 from sklearn_sae.annotation.llm._answers import check_answers
-from sklearn_sae.annotation.llm._cost import check_prices, count_annotations, count_interpretations, price
-from sklearn_sae.annotation.llm._prompts import check_params, interpretation_prompt, truncate_words
-from sklearn_sae.annotation.llm._questions import LLMClient
-from sklearn_sae.annotation.llm._requests import Requester, new_usage
+from sklearn_sae.annotation.llm._cost import check_prices, estimate
+from sklearn_sae.annotation.llm._questions import (
+    AnnotationQuestions,
+    InterpretationQuestions,
+    check_params,
+    interpretation_prompt,
+    truncate_words,
+)
+from sklearn_sae.annotation.llm._requests import Requester, in_words, new_usage
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils.server import Connection, check_base_url
-
-_TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
 
 
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
@@ -290,42 +295,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         """
         self._validate_params()
         self._check_parameters()
-        words = words_per_text or self.max_words or 256
-        if self.max_words is not None:
-            words = min(words, self.max_words)
-        given = self._given_hypotheses()
-        concepts = self._interpretations() if given is not None or hasattr(self, "hypotheses_") else None
-        if n_neurons is not None or concepts is None:
-            concepts = [_TYPICAL_HYPOTHESIS] * (n_neurons or self._n_neurons())
-        n_named = len(concepts) * n_fits if given is None else 0
-        naming = count_interpretations(
-            n_named * self.n_candidates,
-            n_examples=self.n_examples,
-            instructions=self.instructions,
-            words_per_text=words,
+        concepts = self._interpretations() if self.__sklearn_is_fitted__() else None
+        return estimate(
+            self, concepts, n_texts=n_texts, n_neurons=n_neurons, n_fits=n_fits, words_per_text=words_per_text
         )
-        options = {"words_per_text": words, "answers": self.answers, "concepts_per_call": self.concepts_per_call}
-        n_scored = n_named * 2 * (self.n_scoring_examples // 2)
-        annotating = count_annotations(n_texts * max(n_fits, 1), concepts, **options)
-        annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS] * self.n_candidates, **options))
-        if self.min_label_score is not None:
-            annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS], **options))
-        cost = {key: naming[key] + annotating[key] for key in naming}
-        cost["price"] = sum(
-            price(count["prompt_tokens"], count["completion_tokens"], (self.prices or {}).get(model), batch=self.batch)
-            for count, model in [(naming, self.interpreter), (annotating, self.annotator)]
-            if count["requests"]
-        )
-        return cost
-
-    def _n_neurons(self):
-        if isinstance(self.neurons, str):
-            params = {} if self.encoder is None else self.encoder.get_params()
-            selected = [value for name, value in params.items() if name.endswith("n_neurons")]
-            if len(selected) != 1:
-                raise ValueError('n_neurons is needed: with neurons="all" the number is not known before fit.')
-            return selected[0]
-        return int(self.neurons) if isinstance(self.neurons, Integral) else len(self.neurons)
 
     def _given_hypotheses(self):
         return self.hypotheses
@@ -360,22 +333,6 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             timeout=self.timeout,
             max_retries=self.max_retries,
         )
-
-    def _client(self):
-        connection = self._connection()
-        if not self._rate_limiter.is_for(connection):  # `set_params` has come since
-            self._rate_limiter = connection.rate_limiter()
-        requester = Requester(
-            connection,
-            cache_dir=self.cache_dir,
-            max_requests=self.max_requests,
-            batch=self.batch,
-            prices=self.prices,
-            verbose=self.verbose,
-            usage=self.usage_,
-            rate_limiter=self._rate_limiter,
-        )
-        return LLMClient(requester, on_error=self.on_error)
 
     def _shorten(self, text):
         return truncate_words(text, self.max_words)
@@ -416,24 +373,59 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
                     highlighted=latents is not None,
                 )
             )
-        candidates, failures = self._client().interpret(
-            prompts, model=self.interpreter, n_candidates=self.n_candidates, params=self.interpreter_params
-        )
+        candidates, failures = self._interpret(prompts)
         if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
             warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
         return [list(dict.fromkeys(some)) for some in candidates], failures
 
+    def _interpret(self, prompts):
+        """Return the candidate phrases for each prompt, and in words how many are missing."""
+        questions = InterpretationQuestions(
+            prompts,
+            self.n_candidates,
+            model=self.interpreter,
+            params=self.interpreter_params,
+            connection=self._connection(),
+        )
+        failures = self._answer(questions)
+        return questions.candidates(), failures
+
     def _annotate(self, texts, hypotheses, mask=None):
-        if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
-            self._start()
-        return self._client().annotate(
-            texts,
+        questions = AnnotationQuestions(
+            [self._shorten(text) for text in texts],
             hypotheses,
             mask,
             model=self.annotator,
+            params=self.annotator_params,
+            connection=self._connection(),
             concepts_per_call=self.concepts_per_call,
-            max_words=self.max_words,
             output=self.output,
             answers=self.answers,
-            params=self.annotator_params,
         )
+        failures = self._answer(questions)
+        if failures:
+            outcome = "count as 0" if self.on_error == 0 else "are NaN"
+            warnings.warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning, stacklevel=2)
+        return questions.annotations(missing=0.0 if self.on_error == 0 else np.nan)
+
+    def _answer(self, questions):
+        """Get the answers; return in words how many are missing, or raise it."""
+        if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
+            self._start()
+        connection = self._connection()
+        if not self._rate_limiter.is_for(connection):  # `set_params` has come since
+            self._rate_limiter = connection.rate_limiter()
+        requester = Requester(
+            connection,
+            cache_dir=self.cache_dir,
+            max_requests=self.max_requests,
+            batch=self.batch,
+            prices=self.prices,
+            verbose=self.verbose,
+            usage=self.usage_,
+            rate_limiter=self._rate_limiter,
+        )
+        failures = in_words(requester.answer(questions), questions)
+        if failures and self.on_error == "raise":
+            raise RuntimeError(f'{failures}. Run again to ask for these only, or pass on_error="nan".')
+        return failures

@@ -1,4 +1,4 @@
-"""How many requests and tokens a run takes, before anything is sent, and what tokens cost.
+"""How many requests and tokens a run takes and what they cost, before anything is sent.
 
 Tokens are estimated at four characters each and six characters a word, with replies as short as the prompts ask for.
 The hidden thoughts of a reasoning model, which only the bill shows, are not counted, nor is what the cache saves.
@@ -6,15 +6,16 @@ The hidden thoughts of a reasoning model, which only the bill shows, are not cou
 
 import math
 from collections import Counter
-from numbers import Real
+from numbers import Integral, Real
 
 from sklearn_sae.annotation.llm._answers import check_answers
-from sklearn_sae.annotation.llm._prompts import annotation_prompt, interpretation_prompt
+from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt
+from sklearn_sae.annotation.llm._requests import price
 
 _CHARACTERS_PER_TOKEN = 4  # English prose with the tokenizers of 2024 and later; other scripts take more tokens
 _WORD = "words "
+_TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
 _INTERPRETATION_TOKENS = 15
-_BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
 
 
 def count_interpretations(n_requests, *, n_examples=40, instructions=None, words_per_text=256):
@@ -69,12 +70,64 @@ def _count(n, prompt, completion_tokens):
     return Counter(requests=n, prompt_tokens=n * prompt_tokens, completion_tokens=n * completion_tokens)
 
 
-def price(prompt_tokens, completion_tokens, prices, *, batch=False):
-    """Return what tokens cost at `prices` for a million of each kind; NaN for None."""
-    if prices is None:
-        return math.nan
-    discount = _BATCH_DISCOUNT if batch else 1.0
-    return discount * (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
+def estimate(annotator, concepts, *, n_texts, n_neurons, n_fits, words_per_text):
+    """Return what it takes to name neurons and to annotate texts.
+
+    Parameters
+    ----------
+    annotator : LLMHypothesisAnnotator
+        Only its parameters count.
+    concepts : list of str or None
+        The hypotheses, if it has some.
+    n_texts, n_neurons, n_fits, words_per_text
+        As `LLMHypothesisAnnotator.estimate_cost` takes them.
+
+    Returns
+    -------
+    cost : dict
+        ``requests``, ``prompt_tokens``, ``completion_tokens`` and their ``price``.
+    """
+    if n_neurons is not None or concepts is None:
+        concepts = [_TYPICAL_HYPOTHESIS] * (n_neurons or _n_neurons(annotator))
+    n_named = len(concepts) * n_fits if annotator.hypotheses is None else 0
+    words = words_per_text or annotator.max_words or 256
+    if annotator.max_words is not None:
+        words = min(words, annotator.max_words)
+    naming = count_interpretations(
+        n_named * annotator.n_candidates,
+        n_examples=annotator.n_examples,
+        instructions=annotator.instructions,
+        words_per_text=words,
+    )
+    options = {
+        "words_per_text": words,
+        "answers": annotator.answers,
+        "concepts_per_call": annotator.concepts_per_call,
+    }
+    n_scored = n_named * 2 * (annotator.n_scoring_examples // 2)
+    annotating = count_annotations(n_texts * max(n_fits, 1), concepts, **options)
+    annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS] * annotator.n_candidates, **options))
+    if annotator.min_label_score is not None:
+        annotating.update(count_annotations(n_scored, [_TYPICAL_HYPOTHESIS], **options))
+    prices = annotator.prices or {}
+    cost = {key: naming[key] + annotating[key] for key in naming}
+    cost["price"] = sum(
+        price(count["prompt_tokens"], count["completion_tokens"], prices.get(model), batch=annotator.batch)
+        for count, model in [(naming, annotator.interpreter), (annotating, annotator.annotator)]
+        if count["requests"]
+    )
+    return cost
+
+
+def _n_neurons(annotator):
+    """Return how many neurons an annotator is to name, as far as its parameters tell."""
+    if isinstance(annotator.neurons, str):
+        params = {} if annotator.encoder is None else annotator.encoder.get_params()
+        selected = [value for name, value in params.items() if name.endswith("n_neurons")]
+        if len(selected) != 1:
+            raise ValueError('n_neurons is needed: with neurons="all" the number is not known before fit.')
+        return selected[0]
+    return int(annotator.neurons) if isinstance(annotator.neurons, Integral) else len(annotator.neurons)
 
 
 def check_prices(prices):

@@ -11,8 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from sklearn_sae.annotation.llm._cost import price
-from sklearn_sae.annotation.llm._prompts import request_body
+from sklearn_sae.annotation.llm._questions import request_body
 from sklearn_sae.annotation.llm._replies import NoLogprobsError, reply_tokens
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.server import RateLimiter, ask_all
@@ -21,6 +20,7 @@ from sklearn_sae.utils.store import fill, open_store
 
 _STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
+_BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
 _MAX_UNREADABLE = 100  # replies without any answer before the first that has one
 
 
@@ -131,6 +131,23 @@ def new_usage():
     """Return counts of nothing."""
     counts = ("requests", "retried", "cached", "failed", "prompt_tokens", "completion_tokens")
     return {**dict.fromkeys(counts, 0), "price": 0.0}
+
+
+def price(prompt_tokens, completion_tokens, prices, *, batch=False):
+    """Return what tokens cost at `prices` for a million of each kind; NaN for None."""
+    if prices is None:
+        return math.nan
+    discount = _BATCH_DISCOUNT if batch else 1.0
+    return discount * (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
+
+
+def in_words(failures, questions):
+    """Return a sentence about failures, as `Requester.answer` returns them; "" if there are none."""
+    if not failures:
+        return ""
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
+    of_all = f"{failures.total()} of {len(questions.places)} {questions.noun}s"
+    return f"{of_all} have no answer after the retries ({kinds})"
 
 
 class _Run:

@@ -12,11 +12,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sklearn_sae import LLMHypothesisAnnotator
 from sklearn_sae.annotation.llm._cost import count_annotations, count_interpretations
-from sklearn_sae.annotation.llm._prompts import interpretation_prompt
-from sklearn_sae.annotation.llm._questions import LLMClient
-from sklearn_sae.annotation.llm._requests import Requester
-from sklearn_sae.utils.server import Connection
+from sklearn_sae.annotation.llm._questions import interpretation_prompt
 
 TEXTS = [f"Meal number {i}: the soup was {'cold' if i % 3 else 'hot'}." for i in range(6)]
 CONCEPTS = ["says the soup was cold", "mentions a number below three", "mentions a meal", "is in French"]
@@ -62,12 +60,24 @@ def server(openai_server):
     return openai_server
 
 
-class PairClient(LLMClient):
-    """A client that also annotates pairs of a text and a concept, in any order."""
+class Client:
+    """An annotator that is given prompts, or pairs of a text and a concept in any order."""
+
+    def __init__(self, **parameters):
+        self.annotator = LLMHypothesisAnnotator(hypotheses=CONCEPTS, **parameters)
 
     @property
     def usage(self):
-        return self.requester.usage
+        return self.annotator.usage_
+
+    def interpret(self, prompts, *, model, n_candidates, params=None):
+        self.annotator.set_params(interpreter=model, n_candidates=n_candidates, interpreter_params=params)
+        return self.annotator._interpret(prompts)
+
+    def annotate(self, texts, concepts, mask=None, *, model, max_words=None, params=None, **parameters):
+        self.annotator.set_params(annotator=model, max_words=max_words, annotator_params=params, **parameters)
+        self.annotator._check_parameters()
+        return self.annotator._annotate(texts, concepts, mask)
 
     def annotate_pairs(self, pairs, **options):
         texts, concepts = (list(dict.fromkeys(some)) for some in zip(*pairs, strict=True))
@@ -81,11 +91,9 @@ class PairClient(LLMClient):
 
 @pytest.fixture
 def client(server):
-    def make(*, on_error="nan", **changes):
-        options = {"base_url": server.base_url, "max_concurrency": 4, "timeout": 300, "max_retries": 2, **changes}
-        of_connection = {name: options.pop(name) for name in Connection.__dataclass_fields__ if name in options}
-        requester = Requester(Connection(**of_connection), **{"cache_dir": "auto", **options})
-        return PairClient(requester, on_error=on_error)
+    def make(**changes):
+        defaults = {"base_url": server.base_url, "max_concurrency": 4, "timeout": 300, "max_retries": 2}
+        return Client(**{**defaults, **changes})
 
     return make
 
@@ -142,13 +150,13 @@ def test_interpretations(client, server, api):
 )
 def test_choice_of_api(client, monkeypatch, api, base_url, chosen):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert client(api=api, base_url=base_url).requester.connection.api == chosen
+    assert client(api=api, base_url=base_url).annotator._connection().api == chosen
 
 
 def test_the_environment_may_name_the_server(client, server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     ours = client(base_url=None)
-    assert ours.requester.connection.api == "chat"
+    assert ours.annotator._connection().api == "chat"
     assert ours.annotate_pairs(PAIRS[:1], model="m") == EXPECTED[:1]
 
 
@@ -781,7 +789,7 @@ def test_max_requests_of_a_batch(client, server):
 def test_max_requests_lowered_below_what_was_spent(client, server):
     ours = client()
     ours.annotate_pairs(PAIRS[:10], model="m")
-    ours.requester.batch, ours.requester.max_requests = True, 5
+    ours.annotator.set_params(batch=True, max_requests=5)
     with pytest.raises(RuntimeError, match="14 of 24 annotations are still missing"):
         ours.annotate_pairs(PAIRS, model="m")
     assert not server.batches

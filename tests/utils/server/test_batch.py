@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sklearn_sae.annotation.llm._prompts import Prompt, request_body
+from sklearn_sae.annotation.llm._questions import Prompt, request_body
 from sklearn_sae.annotation.llm._replies import parse_annotations, reply_text
 from sklearn_sae.utils.server import Connection, RateLimiter, _batch, ask_all
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
