@@ -10,6 +10,8 @@ from sklearn_sae.sae._kernels import linear, stretched, topk_linear
 from sklearn_sae.sae._metric import Metric
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 from sklearn_sae.sae._scaling import TOO_LARGE
+from sklearn_sae.sae._weights import Weights
+from sklearn_sae.utils._device import check_device
 
 _CHUNK_ROWS = 2**13  # encoded at once, fewer if their pre-activations were more than so many entries:
 _CHUNK_ENTRIES = 2**23  # 32 MB
@@ -28,14 +30,24 @@ class Encoder(NamedTuple):
     metric: Metric | None = None  # by which rows minus `center` are stretched before the rest
 
 
-def encode(X, encoder, *, device, dtype=np.float32):
+def encoder_of(sae):
+    """Return the `Encoder` of a fitted estimator, by the settings that it was fitted with."""
+    weights, settings, metric = Weights.of(sae), sae._settings, sae._scaling.metric
+    k = None if settings.batch_topk else sae.k_
+    if not settings.pursuit or metric is None:
+        return Encoder(*weights[:2], weights.bias, k, sae.threshold_, settings.pursuit)
+    components = sae._scaling.scaled(weights).components  # a pursuit needs them of unit norm
+    return Encoder(components, weights.encoder_bias, weights.bias, k, pursuit=True, metric=metric)
+
+
+def encode(sae, X, *, dtype=np.float32):
     """Return the codes of `X` as a CSR array of shape (n_samples, M).
 
     Parameters
     ----------
+    sae : TopKSAETransformer
+        A fitted one.
     X : ndarray of shape (n_samples, d)
-    encoder : Encoder
-    device : torch.device
     dtype : dtype, default=float32
         Of the values; the work is float32.
 
@@ -49,6 +61,7 @@ def encode(X, encoder, *, device, dtype=np.float32):
     ValueError
         If a row is beyond the range of float32.
     """
+    encoder, device = encoder_of(sae), check_device(sae.device)
     if encoder.k is None:
         chunks = [(values, neurons, counts) for _, values, neurons, counts in _encoded_chunks(X, encoder, device)]
         values, neurons, counts = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -73,17 +86,18 @@ def encode(X, encoder, *, device, dtype=np.float32):
     return codes
 
 
-def active_share(X, encoder, *, device):
-    """Return the share of the rows of `X` that each neuron is active in, (M,) float32, in the memory of one chunk."""
-    counts = np.zeros(len(encoder.weight), np.int64)
-    for _, values, neurons, _ in _encoded_chunks(X, encoder, device):
-        counts += np.bincount(neurons[values > 0], minlength=len(counts))
-    return share_of_rows(counts, len(X))
+def active_share(sae, X, codes=None):
+    """Return the share of the rows of `X` in which each neuron is active, (M,) float32.
 
-
-def share_of_rows(counts, n_rows):
-    """Return counts of rows as shares, float32."""
-    return (counts / n_rows).astype(np.float32)
+    Without the codes of `X`, they are made and counted chunk by chunk, so that they are never in memory together.
+    """
+    encoder, counts = encoder_of(sae), np.zeros(sae.n_components_, np.int64)
+    if codes is not None:
+        counts += np.bincount(codes.indices, minlength=len(counts))
+    else:
+        for _, values, neurons, _ in _encoded_chunks(X, encoder, check_device(sae.device)):
+            counts += np.bincount(neurons[values > 0], minlength=len(counts))
+    return (counts / len(X)).astype(np.float32)
 
 
 def _encoded_chunks(X, encoder, device):

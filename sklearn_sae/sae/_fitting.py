@@ -99,6 +99,24 @@ def fit_pass(sae, X, form, values, n_components, settings, *, fitted):
     return state, scaling, [*history, {**row, "validation_loss": float("nan")}], carried
 
 
+def fitted_attributes(trained, scaling, form, n_components, settings):
+    """Return the attributes that training gives an estimator, by name; they are for the rows as they are."""
+    weights, threshold = trained.weights, 0.0
+    if settings.pursuit:
+        encoder_bias = np.zeros(n_components, np.float32)
+        weights = weights._replace(encoder_weight=weights.components.copy(), encoder_bias=encoder_bias)
+    if settings.batch_topk:
+        threshold = scaling.scale * float(trained.threshold_sum) / (float(trained.threshold_weight) or 1)
+    weights = scaling.unscale(weights)
+    attributes = {f"{name}_": array for name, array in weights._asdict().items()}
+    attributes |= {"threshold_": threshold, "n_components_": n_components, "k_": settings.k}
+    if form is not None:
+        coef, intercept = scaling.target_of_codes(form, weights.components, weights.bias)
+        attributes |= {"task_": form.task, "classes_": form.classes}
+        attributes |= {"target_coef_": coef, "target_intercept_": intercept}
+    return attributes
+
+
 def _draw_seed(sae):
     return int(check_random_state(sae.random_state).randint(2**31 - 1))
 

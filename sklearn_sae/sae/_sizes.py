@@ -10,7 +10,7 @@ def suggest_size(n_samples):
 
     M is the power of two nearest to ``n_samples ** 0.6``: 256 for 10,000 rows, 1024 for 100,000. K is 8. Below 3,000
     rows M is 32, where HypotheSAEs advises (64, 4) near 1,000: neurons that are active in more texts have names that
-    predict more, as ``benchmarks/sizes.py`` measures on 2,000 reviews.
+    predict more. See docs/sizes.md.
 
     Parameters
     ----------

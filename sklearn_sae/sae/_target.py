@@ -77,22 +77,28 @@ class TargetForm(NamedTuple):
         return values[:, None]
 
 
-def require_target(y, n_samples, weight, *, task="auto", name="y"):
+def require_target(y, n_samples, weight, *, task="auto"):
     """Return the checked target, or None where its weight is 0."""
     if not weight:
         return None
     if y is None:
-        raise ValueError(f"target_weight={weight} requires y to be passed, but the target {name} is None.")
-    return check_target(y, task=task, n_samples=n_samples, name=name)
+        raise ValueError(f"target_weight={weight} requires y to be passed, but the target y is None.")
+    return check_target(y, task=task, n_samples=n_samples)
 
 
-def encode_whole_target(target):
-    """Return the `TargetForm` of the checked target of a `fit`, and its values; None and None without a target."""
+def encode_whole_target(target, y_val=None, X_val=None):
+    """Return the `TargetForm` of the checked target of a `fit`, and its values; None and None without a target.
+
+    The target of the validation rows is only checked to be of this form.
+    """
     if target is None:
         return None, None
     check_target_varies(target)
     form = TargetForm.of(target)
-    return form, form.encode(target)
+    values = form.encode(target)
+    if y_val is not None:
+        form.encode(check_target(y_val, task=form.read_as, n_samples=len(X_val), name="y_val"), name="y_val")
+    return form, values
 
 
 def encode_chunk_of_target(y, n_samples, weight, form, classes):

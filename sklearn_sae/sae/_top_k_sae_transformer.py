@@ -11,9 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
 from sklearn_sae.sae._settings import check_encoder, resolve_settings
 from sklearn_sae.sae._target import encode_chunk_of_target, encode_whole_target, require_target
-from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._containers import in_container
-from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
 
@@ -22,10 +20,10 @@ _ROWS_CHECKED = 2**14
 
 
 class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    r"""Sparse autoencoder that writes each row as a sum of at most K of M learned directions.
+    """Sparse autoencoder that writes each row as a sum of at most K of M learned directions.
 
-    The directions ("neurons") of text embeddings often stand for one concept each, so their activations can be
-    named, selected and tested. `transform` returns the activations as a sparse matrix.
+    The directions ("neurons") of text embeddings often stand for one concept each, so their activations can be named,
+    selected and tested. `transform` returns the activations as a sparse matrix.
 
     Parameters
     ----------
@@ -40,8 +38,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     encoder : {"linear", "matching_pursuit"}, default="linear"
         How a row becomes activations. "linear" is one matrix product, of which `sparsity` keeps entries.
         "matching_pursuit" chooses the K neurons one by one, each for what the ones before leave, and sets the
-        activations to their non-negative least-squares optimum. It reconstructs much better and takes about three times
-        as long to fit (see Notes). It excludes "batch_topk", `matryoshka_prefixes` and `multi_weight`.
+        activations to their non-negative least-squares optimum. It reconstructs better and takes longer to fit. It
+        excludes "batch_topk", `matryoshka_prefixes` and `multi_weight`.
     matryoshka_prefixes : sequence of int or None, default=None
         Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
         the first so many neurons each, which puts broad concepts first. None is the plain loss.
@@ -94,7 +92,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     Attributes
     ----------
     components_ : ndarray of shape (M, n_features), float32
-        The decoder; rows of unit norm, in the metric of the loss if ``target_weight > 0`` (see Notes).
+        The decoder; rows of unit norm, in the metric of the loss if ``target_weight > 0``.
     encoder_weight_ : ndarray of shape (M, n_features), float32
         With the encoder "matching_pursuit" a copy of `components_`, or its image in that metric.
     encoder_bias_ : ndarray of shape (M,), float32
@@ -125,98 +123,22 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, if `X` has string column names.
 
+    See Also
+    --------
+    PretrainedSAETransformer : The latents of a published autoencoder, over the activations of a language model.
+    NeuronSelector : Selects the neurons that predict a target.
+    make_hypothesis_pipeline : Puts an autoencoder between an embedder and named hypotheses.
+    sklearn.decomposition.MiniBatchDictionaryLearning : Learns directions for codes that are sparse by a penalty.
+
     Notes
     -----
     With ``pre = (x - bias_) @ encoder_weight_.T + encoder_bias_``, the activations `z` are the kept positive entries of
-    `pre`, and the reconstruction is ``z @ components_ + bias_``. Training minimizes
-
-    .. math:: \frac1P \sum_p L(x, \hat x_p) + w_{multi} L(x, \hat x_{multi})
-              + w_{aux} L(x - \hat x, \hat e)
-
-    where :math:`\hat x_p` is the reconstruction from the active neurons among the first :math:`m_p` (all of them,
-    without Matryoshka), :math:`\hat x_{multi}` the one with `multi_k` active neurons, and :math:`\hat e` what the
-    `aux_k` largest positive pre-activations of dead neurons make of the residual. :math:`L(a, b)` is the mean
-    of :math:`\|a - b\|^2` over rows, divided by the total variance of the training rows about their mean, one
-    constant for all batches: the normalized mean squared error. Decoder rows have unit norm; the gradient's component
-    along each row is removed before the step of the optimizer.
-
-    With ``target_weight = w`` distances are those of principal covariates regression [11]_: with the coefficients
-    :math:`\beta` of the ridge regression of `y` on the rows,
-
-    .. math:: \|a - b\|^2 = \|a - b\|_2^2 + w \frac{s^2}{\operatorname{var}(y)} (\beta^\top a - \beta^\top b)^2
-
-    where :math:`s^2` is the total variance of the rows in the plain sense, so that at ``w = 1`` to lose what predicts
-    `y` costs R2 times what it costs to lose the row, with the R2 of that regression. The second term is what the
-    squared error of `y` grows by when it is predicted from the reconstruction :math:`\hat x` instead of the row, as far
-    as the residuals of the regression are not correlated with the rows. It has no parameters of its own: a neuron's
-    coefficient for `y` is its decoder row times :math:`\beta`. Since the distance is that of rows stretched along
-    :math:`\beta`, training on such rows is all there is to do; attributes are for the rows as they are. Of classes,
-    each (or the second of two) is a target of zeros and ones, all standardized, and the term is the mean over them. The
-    penalty of the regression is that of least generalized cross-validation error, so what nothing predicts hardly
-    stretches; of fewer than about 100 rows that error is too unsure for it. Finding it takes time with the third power
-    of `n_features`: seconds for 3,072.
-
-    The threshold of "batch_topk" is the exponential moving average (rate 0.01, corrected for its start at
-    zero) of the smallest kept activation of a batch.
-
-    With the encoder "matching_pursuit", `z` has instead the outcome of K rounds that begin with no neuron chosen. Let
-    :math:`d_m` be the rows of `components_` and :math:`D` those of the neurons chosen so far. A round adds the neuron
-    that correlates most with what is left, if any does positively, and solves the least squares anew:
-
-    .. math:: m = \arg\max_m d_m^\top (x - b - D^\top z), \qquad z = (D D^\top)^{-1} D (x - b)
-
-    Neurons whose activation would be negative leave, by the active-set method of Lawson and Hanson, so that no
-    round reconstructs worse than the one before. The inverse is carried from round to round. At the optimum `z` does
-    not move the reconstruction error to first order, so only the decoder is trained. :math:`\hat e` is what a pursuit
-    among the dead neurons makes of the residual.
-
-    Decoder rows start from distinct centered data rows, `bias_` from the mean, and the encoder as the decoder's copy
-    times the factor that reconstructs the rows best, for the K directions closest to a row overlap.
+    `pre`, and the reconstruction is ``z @ components_ + bias_``. Training minimizes the squared error of the
+    reconstruction over the total variance of the training rows, plus the weighted terms that the parameters name.
     The work is float32: of data a million times farther from zero than they are spread, subtract the mean first.
-    The learning rate warms up over 50 steps at most and falls to zero by half a cosine over `max_epochs`, early
-    stopping or not: it ends fits that overfit, and the others run to the end of the schedule.
 
-    The defaults were chosen by ``benchmarks/training.py`` on sentence embeddings of up to 30,000 movie snippets,
-    reviews and tweets, with M=256 and K=8. At 8,000 rows they leave 0.576 of the variance of unseen rows, in 1.6
-    seconds on one core. Batches of 64 leave 0.574 in one and a half times as long, those of 512 leave 0.582; 10
-    epochs 0.581, 50 epochs 0.580; a rate of 2e-3 0.582, of 1e-2 0.580. At 2,000 rows 10 epochs are as good as 25. At
-    30,000 rows batches of 256 leave 0.529 as those of 128 do, in three quarters of the time, and 10 epochs 0.534; what
-    "auto" does beyond is extrapolated. The patience outlasts the noise of a small held-out share: at 5, fits of 300
-    rows ended after a third of the schedule and 0.02 worse.
-
-    On 10,605 movie snippets and 2,000 reviews "matching_pursuit" leaves 0.520 and 0.509 where the linear encoder leaves
-    0.599 and 0.595, in three times the time, and at 12 epochs 0.524 and 0.516 in one and a half times. The best 20
-    neurons predict the target of unseen rows with an R2 of 0.236 against 0.224 (seeds differ by 0.015) and 0.344
-    against 0.312. It encodes 130,000 rows a second on one core. Whether its neurons are easier or harder to name was
-    not measured.
-
-    With (M, K) = (64, 4) the best 20 neurons predict unseen reviews with an R2 of 0.38, 0.52, 0.57 and 0.58 at a
-    `target_weight` of 0, 0.3, 1 and 3, and unseen snippets with 0.23, 0.44, 0.46 and 0.47; ridge regression on the
-    embeddings has 0.57 and 0.47. The reconstruction's R2 goes from 0.31 to 0.29 and from 0.27 to 0.25, and the mean
-    absolute correlation between the 20 from 0.06 to 0.07 and from 0.03 to 0.03. At 10 it gains nothing further and a
-    third of the neurons is dead. Of the reviews, 1, 3, 8 and 20 neurons hold 0.32, 0.45, 0.50 and 0.52 at a weight of
-    0.3, and 0.52, 0.57, 0.57 and 0.58 at 1: there, two or three neurons stand for good and bad, and the others add
-    next to nothing to them.
-
-    References
-    ----------
-    .. [1] Gao et al. (2024). Scaling and evaluating sparse autoencoders. arXiv:2406.04093 (Top-K, AuxK, Multi-TopK).
-    .. [2] Bussmann et al. (2024). BatchTopK sparse autoencoders. arXiv:2412.06410.
-    .. [3] Bussmann et al. (2025). Learning multi-level features with Matryoshka sparse autoencoders. arXiv:2503.17547.
-    .. [4] O'Neill et al. (2024). Disentangling dense embeddings with sparse autoencoders. arXiv:2408.00657.
-    .. [5] Movva et al. (2025). Sparse autoencoders for hypothesis generation. arXiv:2502.04382.
-    .. [6] Pati, Rezaiifar & Krishnaprasad (1993). Orthogonal matching pursuit: recursive function approximation with
-       applications to wavelet decomposition. Asilomar Conference on Signals, Systems and Computers.
-    .. [7] Bruckstein, Elad & Zibulevsky (2008). On the uniqueness of nonnegative sparse solutions to underdetermined
-       systems of equations. IEEE Transactions on Information Theory 54(11) (non-negative pursuit).
-    .. [8] Rubinstein, Zibulevsky & Elad (2008). Efficient implementation of the K-SVD algorithm using batch orthogonal
-       matching pursuit. Technion CS-2008-08 (the Gram matrix in place of the residual).
-    .. [9] Costa et al. (2025). From flat to hierarchical: extracting sparse representations with matching pursuit.
-       arXiv:2506.03093 (matching pursuit as the encoder of an autoencoder).
-    .. [10] Lawson & Hanson (1974). Solving least squares problems. Chapter 23.
-    .. [11] de Jong & Kiers (1992). Principal covariates regression. Chemometrics and Intelligent Laboratory Systems 14;
-       Helfrecht, Cersonsky, Fraux & Ceriotti (2020). Structure-property maps with kernel principal covariates
-       regression. Machine Learning: Science and Technology 1.
+    See docs/sae.md for the loss and the training in full, the literature, and what was measured of the defaults, of
+    `target_weight` and of "matching_pursuit".
 
     Examples
     --------
@@ -227,13 +149,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     >>> present = np.array([rng.permutation(8)[:2] for _ in range(1000)])
     >>> X = concepts[present].sum(axis=1)
     >>> sae = TopKSAETransformer(n_components=16, k=2, random_state=0).fit(X)
-    >>> codes = sae.transform(X)
-    >>> codes.shape, codes.nnz <= 2 * len(X)
-    ((1000, 16), True)
+    >>> sae.transform(X).shape
+    (1000, 16)
     >>> bool(sae.score(X) > 0.8)
     True
-    >>> sae.get_feature_names_out()[:2]
-    array(['topksaetransformer0', 'topksaetransformer1'], dtype=object)
     """
 
     _parameter_constraints: dict = {
@@ -336,32 +255,24 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             `encoder` excludes another parameter that is set; if `y` is needed and missing, constant or beyond the range
             of float32; if `y_val` has a class that `y` has not; if the training diverges.
         OSError
-            If the checkpoint's folder cannot be used or the checkpoint is corrupt. (A disk that fills up later only
-            costs the checkpoint, with a RuntimeWarning.)
+            If the checkpoint's folder cannot be used, or the checkpoint is corrupt. A disk that fills up only warns.
         """
         self._fit(X, y, X_val, y_val)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None, *, X_val=None, y_val=None):
-        """Train the autoencoder and return the activations for `X`: `fit` and `transform`, with one encoding for both.
+        """Train the autoencoder and return the activations for `X`, which are encoded once for both.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or None, default=None
-        X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
+        X, y, X_val, y_val
             As in `fit`.
 
         Returns
         -------
         codes : csr_matrix of shape (n_samples, M)
-            As `transform` returns them.
-
-        Raises
-        ------
-        ValueError, OSError
-            As `fit`.
+            As from `transform`.
         """
         return self._in_container(self._fit(X, y, X_val, y_val, encode=True), X)
 
@@ -371,7 +282,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         The first call sets the starting weights from its rows, which should therefore be many times M, as well as the
         mean and the scale that all calls work with; after `fit` it starts from the fitted weights. The learning
-        rate warms up and then falls with the root of the number of steps, for the end is not known.
+        rate warms up and then falls with the root of the number of steps, because the end is not known.
 
         Parameters
         ----------
@@ -394,6 +305,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             As `fit`; if `n_components` differs from the weights to go on from; if `y` has one distinct value in the
             first call without `classes`, or a class that was not there in the first; if `classes` are fewer than two.
         """
+        from sklearn_sae.sae._encoding import active_share
         from sklearn_sae.sae._fitting import fit_pass
 
         check_encoder(self)
@@ -403,9 +315,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         form, values = encode_chunk_of_target(y, len(X), self.target_weight, known, classes)
         sizes = resolve_settings(self, len(X), fitted=fitted)
         state, scaling, history, carried = fit_pass(self, X, form, values, *sizes, fitted=fitted)
-        self._store(state.trained(), scaling, form, *sizes)
-        self._partial, self.history_, self.n_iter_ = carried, history, len(history)
-        self.density_ = self._active_share(X)
+        self._store(state.trained(), scaling, form, sizes, history=history, carried=carried)
+        self.density_ = active_share(self, X)
         return self
 
     def transform(self, X):
@@ -424,8 +335,6 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If `X` has another number of features than in `fit`, NaN or infinite values, texts, or values beyond the
             range of float32.
@@ -446,8 +355,6 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If `X` has not M columns, or has NaN or infinite values or texts.
         """
@@ -475,8 +382,6 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             As `transform`.
         """
@@ -503,6 +408,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _fit(self, X, y, X_val, y_val, *, encode=False):
         """Fit, and return the codes of `X`, or None where these are not asked for."""
+        from sklearn_sae.sae._encoding import active_share
         from sklearn_sae.sae._fitting import fit
 
         check_encoder(self)
@@ -514,38 +420,25 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise ValueError("y_val was passed without X_val; pass both or neither.")
         target = require_target(y, len(X), self.target_weight)
         sizes = resolve_settings(self, len(X), fitted=warm)
-        form, values = encode_whole_target(target)
-        if form is not None and y_val is not None:
-            y_val = require_target(y_val, len(X_val), self.target_weight, task=form.read_as, name="y_val")
-            form.encode(y_val, name="y_val")
+        form, values = encode_whole_target(target, y_val, X_val)
         run, scaling, checkpoint = fit(self, X, X_val, form, values, *sizes, warm=warm)
-        self._store(run.trained(), scaling, form, *sizes)
-        self._partial, self.history_, self.n_iter_ = None, run.history, len(run.history)
+        self._store(run.trained(), scaling, form, sizes, history=run.history)
         codes = self._encode(X) if encode else None
-        self.density_ = self._active_share(X, codes)
+        self.density_ = active_share(self, X, codes)
         if checkpoint is not None:
             checkpoint.remove()
         return codes
 
-    def _store(self, trained, scaling, form, n_components, settings):
-        """Set the fitted attributes, which are for the rows as they are."""
-        self._scaling, self._form, self._settings = scaling, form, settings
-        self.n_components_, self.k_ = n_components, settings.k
-        weights = trained.weights
-        if settings.pursuit:
-            weights = weights._replace(
-                encoder_weight=weights.components.copy(), encoder_bias=np.zeros(n_components, np.float32)
-            )
-        for name, array in scaling.unscale(weights).names("").items():
-            setattr(self, f"{name}_", array)
-        self.threshold_ = 0.0
-        if settings.batch_topk:
-            self.threshold_ = scaling.scale * float(trained.threshold_sum) / (float(trained.threshold_weight) or 1)
+    def _store(self, trained, scaling, form, sizes, *, history, carried=None):
+        """Set the fitted attributes, and what a further `partial_fit` starts from."""
+        from sklearn_sae.sae._fitting import fitted_attributes
+
+        attributes = fitted_attributes(trained, scaling, form, *sizes)
         for name in ("task_", "classes_", "target_coef_", "target_intercept_"):
             vars(self).pop(name, None)
-        if form is not None:
-            self.task_, self.classes_ = form.task, form.classes
-            self.target_coef_, self.target_intercept_ = scaling.target_of_codes(form, self.components_, self.bias_)
+        vars(self).update(attributes)
+        self._scaling, self._form, self._settings, self._partial = scaling, form, sizes[1], carried
+        self.history_, self.n_iter_ = history, len(history)
 
     def _in_container(self, codes, X):
         return in_container(self, codes if self.sparse_output else codes.toarray(), X)
@@ -553,22 +446,4 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _encode(self, X):
         from sklearn_sae.sae._encoding import encode
 
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        return encode(X, self._encoder(), device=check_device(self.device), dtype=dtype)
-
-    def _active_share(self, X, codes=None):
-        """Return the share of rows in which each neuron is active, by the codes of `X` if these are known."""
-        from sklearn_sae.sae._encoding import active_share, share_of_rows
-
-        if codes is None:
-            return active_share(X, self._encoder(), device=check_device(self.device))
-        return share_of_rows(np.bincount(codes.indices, minlength=self.n_components_), len(X))
-
-    def _encoder(self):
-        from sklearn_sae.sae._encoding import Encoder
-
-        weights, k = Weights.of(self), None if self._settings.batch_topk else self.k_
-        if not self._settings.pursuit or self._scaling.metric is None:
-            return Encoder(*weights[:2], weights.bias, k, self.threshold_, self._settings.pursuit)
-        components = self._scaling.scaled(weights).components  # a pursuit needs them of unit norm
-        return Encoder(components, weights.encoder_bias, weights.bias, k, 0.0, True, self._scaling.metric)
+        return encode(self, X, dtype=np.float64 if X.dtype == np.float64 else np.float32)
