@@ -24,5 +24,6 @@ from .evaluation import match_hypotheses as match_hypotheses
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector
+from .utils._show_versions import show_versions as show_versions
 
 __version__: str

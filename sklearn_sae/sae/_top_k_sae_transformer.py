@@ -38,7 +38,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     encoder : {"linear", "matching_pursuit"}, default="linear"
         How a row becomes activations. "linear" is one matrix product, of which `sparsity` keeps entries.
         "matching_pursuit" chooses the K neurons one by one, each for what the ones before leave, and sets the
-        activations to their non-negative least-squares optimum. It reconstructs better and takes longer to fit. It
+        activations to their non-negative least-squares optimum, which reconstructs better and takes longer to fit. It
         excludes "batch_topk", `matryoshka_prefixes` and `multi_weight`.
     matryoshka_prefixes : sequence of int or None, default=None
         Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
@@ -77,10 +77,10 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     sparse_output : bool, default=True
         Whether `transform` returns a CSR matrix or a dense array.
     checkpoint_dir : path-like or None, default=None
-        Folder in which the training state is kept after each epoch. A `fit` that was killed and is called again
-        with the same parameters and data goes on from there and ends in the same bits as one that was not; its file is
-        removed when `fit` ends. With ``random_state=None`` the interrupted run's seed is taken up; such fits on the
-        same data share a file, so give those that run at the same time different folders or seeds.
+        Folder in which the training state is kept after each epoch. A `fit` that was killed goes on from there when it
+        is called with the same parameters and data, and ends in the same bits; the file is removed when `fit` ends.
+        With ``random_state=None`` the interrupted run's seed is taken up. Such fits on the same data share a file, so
+        give those that run at the same time different folders or seeds.
     device : str, default="auto"
         Device of the computation, as PyTorch names it. "auto" is "cuda" where available, else "cpu".
     random_state : int, RandomState instance or None, default=None
@@ -120,8 +120,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         None for a regression.
     n_features_in_ : int
         The number of features of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, if `X` has string column names.
+    feature_names_in_ : ndarray of shape (n_features_in_,), if `X` has string column names
 
     See Also
     --------
@@ -266,7 +265,9 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         Parameters
         ----------
-        X, y, X_val, y_val
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or None, default=None
+        X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
             As in `fit`.
 
         Returns
@@ -368,8 +369,7 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def score(self, X, y=None):
         """Return 1 - the normalized mean squared error of the reconstruction of `X`.
 
-        That is its R2 over all features together: 1 is perfect, 0 as good as the mean of `X`. If the rows of
-        `X` are all equal it is 1.0 for a perfect reconstruction and else 0.0.
+        That is its R2 over all features together: 1 is perfect, 0 as good as the mean of `X`. Equal rows have 1 or 0.
 
         Parameters
         ----------

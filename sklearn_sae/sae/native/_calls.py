@@ -4,7 +4,7 @@ The C functions take addresses and sizes. `address` gives out the address of a t
 and memory layout are those that C takes for granted. Indices are checked in C, before they are followed. What C writes
 is made by `new`, except the weights and moments that `adam_step` moves in place: tensors have no flag that forbids it.
 
-Without a C compiler at installation, `compiled` is None, and nothing here can be called but `runs_on`.
+Without a C compiler at installation, `compiled` is None, and only `state` and `runs_on` can be called.
 """
 
 import ctypes
@@ -33,6 +33,13 @@ def _share_threads():
 
 
 shares_threads = compiled is not None and _share_threads()
+
+
+def state():
+    """Return in words whether there is C code, and in which threads it runs."""
+    if compiled is None:
+        return "not compiled"
+    return f"compiled, in {'the threads of torch' if shares_threads else 'one thread'}"
 
 
 def runs_on(*tensors):
