@@ -103,7 +103,7 @@ TEXTS = [
 
 
 def in_one_line(estimator):
-    return " ".join(repr(estimator).split())
+    return " ".join(re.sub(" at 0x[0-9a-f]+", "", repr(estimator)).split())
 
 
 each_class = pytest.mark.parametrize("cls", all_estimators(), ids=lambda cls: cls.__name__)
