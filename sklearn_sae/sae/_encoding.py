@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from sklearn_sae.sae._kernels import linear, stretched, topk_linear
+from sklearn_sae.sae._kernels import linear, scale_along, topk_linear
 from sklearn_sae.sae._metric import Metric
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 from sklearn_sae.sae._scaling import TOO_LARGE
@@ -110,15 +110,15 @@ def _encoded_chunks(X, encoder, device):
     directions = None
     if encoder.metric is not None:
         directions = [torch.tensor(array, device=device) for array in encoder.metric[2:4]]
-    farthest, n_rows = _farthest(encoder), _rows_at_once(encoder)
+    largest, n_rows = _largest_entry(encoder), _rows_at_once(encoder)
     for start in range(0, len(X), n_rows):
         with np.errstate(over="ignore"):  # what overflows is too far below
             x = np.require(X[start : start + n_rows], np.float32, ["C", "W"])  # as torch wants it
         x, rows = torch.from_numpy(x).to(device) - center, slice(start, start + len(x))
-        if not torch.stack(torch.aminmax(x)).abs().max() <= farthest:
+        if not torch.stack(torch.aminmax(x)).abs().max() <= largest:
             raise ValueError(TOO_LARGE)
         if directions is not None:
-            x = stretched(x, *directions)
+            x = scale_along(x, *directions)
         if encoder.k is None:
             yield rows, *_above(linear(x, weight, offset), encoder.threshold)
             continue
@@ -129,12 +129,12 @@ def _encoded_chunks(X, encoder, device):
         yield rows, values.relu_().cpu().numpy(), neurons.cpu().numpy(), None
 
 
-def _farthest(encoder):
+def _largest_entry(encoder):
     """Return the largest entry of a row for which all that is computed is within float32."""
-    farthest = float(np.finfo(np.float32).max / max(1.0, np.abs(encoder.weight).sum(axis=1).max())) / 2
+    largest = float(np.finfo(np.float32).max / max(1.0, np.abs(encoder.weight).sum(axis=1).max())) / 2
     if encoder.pursuit:
-        farthest /= _PURSUIT_GROWTH
-    return farthest if encoder.metric is None else farthest / float(encoder.metric.factors.max())
+        largest /= _PURSUIT_GROWTH
+    return largest if encoder.metric is None else largest / float(encoder.metric.factors.max())
 
 
 def _rows_at_once(encoder):

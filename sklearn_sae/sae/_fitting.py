@@ -15,7 +15,7 @@ from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._progress import progress
 
 
-def fit(sae, X, X_val, form, values, n_components, settings, *, warm):
+def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     """Train to the end, and return the `Run`, its `Scaling`, and its `Checkpoint` or None.
 
     Parameters
@@ -25,9 +25,9 @@ def fit(sae, X, X_val, form, values, n_components, settings, *, warm):
     X : ndarray of shape (n_samples, d)
     X_val : ndarray of shape (n_val, d) or None
         Rows to validate on, instead of some of `X`.
-    form : TargetForm or None
+    encoding : TargetEncoding or None
     values : ndarray of shape (n_samples,) or None
-        The target, encoded by `form`; None where it has no say.
+        The target, encoded by `encoding`; None where it has no say.
     n_components : int
     settings : Settings
     warm : bool
@@ -41,8 +41,8 @@ def fit(sae, X, X_val, form, values, n_components, settings, *, warm):
     rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
     index, held_out = hold_out(len(X), sae.validation_fraction if X_val is None else None, rng)
     scaling = center_and_scale(X, index)
-    if form is not None:
-        moments = second_moments(X, index, values, form, scaling.mean, scaling.spread)
+    if encoding is not None:
+        moments = second_moments(X, index, values, encoding, scaling.mean, scaling.spread)
         scaling = scaling._replace(metric=learn_metric(moments, X.shape[1], sae.target_weight))
     rows, validation = Rows(X, scaling, device, index=index), None
     if X_val is not None or held_out is not None:
@@ -63,7 +63,7 @@ def fit(sae, X, X_val, form, values, n_components, settings, *, warm):
     return run, scaling, checkpoint
 
 
-def fit_pass(sae, X, form, values, n_components, settings, *, fitted):
+def fit_pass(sae, X, encoding, values, n_components, settings, *, fitted):
     """Train by one pass, and return the `State`, its `Scaling`, the history, and what the next pass is to carry on.
 
     Parameters are those of `fit`; `fitted` is whether to go on from the fitted weights.
@@ -71,7 +71,7 @@ def fit_pass(sae, X, form, values, n_components, settings, *, fitted):
     device, carried = check_device(sae.device), getattr(sae, "_partial", None)
     scaling = sae._scaling if fitted else center_and_scale(X, np.arange(len(X)))
     moments = None if carried is None else carried.get("moments")
-    scaling, moments = learn_further(scaling, moments, X, values, form, sae.target_weight)
+    scaling, moments = learn_further(scaling, moments, X, values, encoding, sae.target_weight)
     if carried is not None and sae._settings.pursuit != settings.pursuit:
         carried = None
     rows = Rows(X, scaling, device).check_range()
@@ -99,7 +99,7 @@ def fit_pass(sae, X, form, values, n_components, settings, *, fitted):
     return state, scaling, [*history, {**row, "validation_loss": float("nan")}], carried
 
 
-def fitted_attributes(trained, scaling, form, n_components, settings):
+def fitted_attributes(trained, scaling, encoding, n_components, settings):
     """Return the attributes that training gives an estimator, by name; they are for the rows as they are."""
     weights, threshold = trained.weights, 0.0
     if settings.pursuit:
@@ -110,9 +110,9 @@ def fitted_attributes(trained, scaling, form, n_components, settings):
     weights = scaling.unscale(weights)
     attributes = {f"{name}_": array for name, array in weights._asdict().items()}
     attributes |= {"threshold_": threshold, "n_components_": n_components, "k_": settings.k}
-    if form is not None:
-        coef, intercept = scaling.target_of_codes(form, weights.components, weights.bias)
-        attributes |= {"task_": form.task, "classes_": form.classes}
+    if encoding is not None:
+        coef, intercept = scaling.target_of_codes(encoding, weights.components, weights.bias)
+        attributes |= {"task_": encoding.task, "classes_": encoding.classes}
         attributes |= {"target_coef_": coef, "target_intercept_": intercept}
     return attributes
 

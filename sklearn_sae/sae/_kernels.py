@@ -69,7 +69,7 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
     return torch.addmm(offset, x, weight.T)[:n_rows, :n_outputs]
 
 
-def stretched(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
+def scale_along(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
     """Return rows (B, d) with their parts along orthonormal directions (R, d) multiplied by factors (R,)."""
     parts = linear(x, directions, x.new_zeros(len(directions)))
     return x + linear(parts * (factors - 1), directions.T, x.new_zeros(x.shape[1]))

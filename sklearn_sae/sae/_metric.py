@@ -28,14 +28,14 @@ class Metric(NamedTuple):
     spread: float  # standard deviation, over all features, of the stretched rows
 
 
-def stretched(rows, metric, power=1):
+def apply_metric(rows, metric, power=1):
     """Return float32 rows with their parts along the directions of a metric multiplied by a power of its factors."""
     directions, factors = (array.astype(np.float64) for array in (metric.directions, metric.factors))
     with threadpool_limits(1, user_api="blas"):  # the bits of a product depend on the number of threads
         return (rows + (rows @ directions.T * (factors**power - 1)) @ directions).astype(np.float32)
 
 
-def second_moments(X, index, values, form, mean, spread):
+def second_moments(X, index, values, encoding, mean, spread):
     """Return the sum over rows of the products of (1, x, y) with itself, read in chunks: (1 + d + C, 1 + d + C).
 
     Parameters
@@ -44,15 +44,15 @@ def second_moments(X, index, values, form, mean, spread):
     index : ndarray of shape (n,)
         Which rows.
     values : ndarray of shape (n_samples,)
-        The target, encoded by `form`.
-    form : TargetForm
+        The target, encoded by `encoding`.
+    encoding : TargetEncoding
     mean : ndarray of shape (d,)
     spread : float
         What the rows are centered and divided by.
     """
     with threadpool_limits(1, user_api="blas"):
         return sum(
-            _products(X[rows], form.outputs(values[rows]), mean, spread)
+            _products(X[rows], encoding.outputs(values[rows]), mean, spread)
             for rows in (index[start : start + _CHUNK_ROWS] for start in range(0, len(index), _CHUNK_ROWS))
         )
 

@@ -21,10 +21,12 @@ class Term(NamedTuple):
     """A term ``weight * mean |residual|^2`` of the loss, with ``residual = codes @ components - rows``."""
 
     weight: float
-    active: Active  # over the rows of `pull`
+    active: Active  # over the rows of `residual`
     codes: Tensor  # (n_active,)
-    pull: Tensor  # (B, d), the residual; for P prefixes (P * B, d), the sum of the residuals that a block takes part in
-    moved_by_bias: bool  # whether its rows are those of the batch minus `bias`
+    residual: (
+        Tensor  # (B, d), the residual; for P prefixes (P * B, d), the sum of the residuals that a block takes part in
+    )
+    depends_on_bias: bool  # whether its rows are those of the batch minus `bias`
 
 
 class Loss(NamedTuple):
@@ -96,8 +98,8 @@ def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tenso
     stacked, codes = Active.ragged(rows, active.neurons[order], n_prefixes * n_rows), codes[order]
     blocks = decode(codes, stacked, weights.components).view(n_prefixes, n_rows, -1)
     residuals = blocks.cumsum(0) - centered
-    pull = residuals.flip(0).cumsum(0).flip(0).flatten(0, 1)
-    return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, pull, True), residuals[-1]
+    sums = residuals.flip(0).cumsum(0).flip(0).flatten(0, 1)
+    return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, sums, True), residuals[-1]
 
 
 def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, threshold=None) -> Loss:
@@ -133,44 +135,44 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
 
     total = fit
     if s.multi_weight > 0:
-        wider, more = encode_topk(weights, centered, s.multi_k)
-        left, squares = decode_residual(more, wider, weights.components, centered)
+        multi, multi_codes = encode_topk(weights, centered, s.multi_k)
+        multi_residual, squares = decode_residual(multi_codes, multi, weights.components, centered)
         total = total + s.multi_weight * squares.mean()
-        terms.append(Term(s.multi_weight, wider, more, left, True))
+        terms.append(Term(s.multi_weight, multi, multi_codes, multi_residual, True))
     if s.aux_weight > 0 and dead is not None and len(dead):
         if s.pursuit:
-            revived, weak = pursue_dead(weights, residual, s.aux_k, dead)
+            aux, aux_codes = pursue_dead(weights, residual, s.aux_k, dead)
         else:
-            revived, weak = encode_dead(weights, centered, s.aux_k, dead)
-        held = -residual  # not moved by this term
-        left, squares = decode_residual(weak, revived, weights.components, held)
+            aux, aux_codes = encode_dead(weights, centered, s.aux_k, dead)
+        error = -residual  # a constant in this term: it has no gradient
+        aux_residual, squares = decode_residual(aux_codes, aux, weights.components, error)
         total = total + s.aux_weight * squares.mean()
-        terms.append(Term(s.aux_weight, revived, weak, left, False))
+        terms.append(Term(s.aux_weight, aux, aux_codes, aux_residual, False))
     return Loss(total, fit, active, codes, centered, terms)
 
 
 def compute_gradient(loss: Loss) -> Gradient:
     """Return the gradient of a loss.
 
-    A term pulls at its reconstruction with ``2 * weight / B * residual``.
+    A term output_gradients at its reconstruction with ``2 * weight / B * residual``.
 
     Codes of a matching pursuit are the least-squares optimum on their neurons, so that they do not move the squared
     residual to first order (the envelope theorem). Which neurons it chose is held fixed.
     """
     n_rows, n_above = len(loss.centered), 0
-    rows, pulls, bias = [], [], []
+    rows, output_gradients, bias = [], [], []
     for term in loss.terms:
-        pull = 2 * term.weight / n_rows * term.pull
-        if term.moved_by_bias:
-            bias.append(pull[:n_rows].sum(0))  # the first block takes part in all residuals
+        output_gradient = 2 * term.weight / n_rows * term.residual
+        if term.depends_on_bias:
+            bias.append(output_gradient[:n_rows].sum(0))  # the first block takes part in all residuals
         rows.append(term.active.rows + n_above)
-        pulls.append(pull)
-        n_above += len(pull)
+        output_gradients.append(output_gradient)
+        n_above += len(output_gradient)
     return Gradient(
         rows=_stacked(rows),
         neurons=_stacked([term.active.neurons for term in loss.terms]),
         codes=_stacked([term.codes for term in loss.terms]),
-        pull=_stacked(pulls),
+        output_gradient=_stacked(output_gradients),
         x=loss.centered,
         bias=sum(bias),
     )

@@ -27,7 +27,7 @@ class Gradient(NamedTuple):
     rows: Tensor  # (n_active,) int64
     neurons: Tensor  # (n_active,) int64
     codes: Tensor  # (n_active,)
-    pull: Tensor  # (R, d), the gradient of the reconstructions
+    output_gradient: Tensor  # (R, d), the gradient of the reconstructions
     x: Tensor  # (B, d), the rows minus the bias; they repeat
     bias: Tensor  # (d,), the part of its gradient that does not come through the encoder
 
@@ -37,8 +37,8 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
 
     With Z the sparse matrix of the codes,
 
-        d components     = Z.T @ pull
-        d Z              = pull @ components.T       at the active entries, 0 where the code is 0
+        d components     = Z.T @ output_gradient
+        d Z              = output_gradient @ components.T       at the active entries, 0 where the code is 0
         d encoder_weight = d Z.T @ x
         d encoder_bias   = d Z.T @ 1
         d bias           = bias - d encoder_bias @ encoder_weight
@@ -47,15 +47,15 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
     """
     g, n_neurons = gradient, len(weights.components)
     order = by_neuron(g.neurons, n_neurons)
-    components = transposed_product(g.codes, g.rows, order, g.pull)
+    components = transposed_product(g.codes, g.rows, order, g.output_gradient)
     along = (components * weights.components).sum(1, keepdim=True)
     components.addcmul_(along, weights.components, value=-1)
     if not len(weights.encoder_weight):
         return Weights(weights.encoder_weight, weights.encoder_bias, components, g.bias)
-    active = Active.ragged(g.rows, g.neurons, len(g.pull))
-    slopes = dots(g.pull, weights.components, active).mul_(g.codes > 0)
-    encoder_weight = transposed_product(slopes, g.rows % len(g.x), order, g.x)
-    encoder_bias = sum_by_neuron(slopes, g.neurons, n_neurons)
+    active = Active.ragged(g.rows, g.neurons, len(g.output_gradient))
+    code_gradients = dots(g.output_gradient, weights.components, active).mul_(g.codes > 0)
+    encoder_weight = transposed_product(code_gradients, g.rows % len(g.x), order, g.x)
+    encoder_bias = sum_by_neuron(code_gradients, g.neurons, n_neurons)
     bias = g.bias - vector_product(encoder_bias, weights.encoder_weight)
     return Weights(encoder_weight, encoder_bias, components, bias)
 
@@ -66,14 +66,14 @@ def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, lear
     Rows of `components` are brought back to unit norm.
     """
     if native.runs_on(*weights):
-        biases = _move_weights(weights, gradient, first, second, step, learning_rate)
+        biases = _update_weights(weights, gradient, first, second, step, learning_rate)
         _fused_adam(weights[1::2], biases, first[1::2], second[1::2], step, learning_rate)
     else:
         _fused_adam(weights, dense_gradient(weights, gradient), first, second, step, learning_rate)
         weights.components.div_(torch.linalg.vector_norm(weights.components, dim=1, keepdim=True))
 
 
-def _move_weights(weights, gradient, first, second, step, learning_rate):
+def _update_weights(weights, gradient, first, second, step, learning_rate):
     """Update the two weights and their moments, and return the gradients of the two biases.
 
     The gradient of a neuron is formed when it is moved: the whole gradients, as large as the weights, are never in
@@ -81,14 +81,14 @@ def _move_weights(weights, gradient, first, second, step, learning_rate):
     """
     g, order = gradient, by_neuron(gradient.neurons, len(weights.components))
     encoder, decoder = (tuple(group[i] for group in (weights, first, second)) for i in (0, 2))
-    encoder_bias, back = native.adam_step(
+    encoder_bias, input_gradient = native.adam_step(
         *order,
-        *(g.rows, g.codes, g.pull.contiguous(), g.x.contiguous()),
+        *(g.rows, g.codes, g.output_gradient.contiguous(), g.x.contiguous()),
         encoder if len(weights.encoder_weight) else None,
         decoder,
         (learning_rate / (1 - _BETAS[0] ** step), (1 - _BETAS[1] ** step) ** -0.5, *_BETAS, _EPS),
     )
-    return encoder_bias, g.bias - back.sum(0)
+    return encoder_bias, g.bias - input_gradient.sum(0)
 
 
 def _fused_adam(weights, gradients, first, second, step, learning_rate):

@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 import torch
 
-from sklearn_sae.sae._kernels import TILE, stretched, take_rows
+from sklearn_sae.sae._kernels import TILE, scale_along, take_rows
 from sklearn_sae.sae._scaling import TOO_LARGE
 
 EVALUATION_ROWS = 1024  # looked at together where nothing is learned
-_FARTHEST = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
+_LARGEST_ENTRY = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
 
 
 class Rows:
@@ -20,10 +20,10 @@ class Rows:
         self.X = X
         self.index = np.arange(len(X)) if index is None else index
         self._mean, self._scale = torch.tensor(scaling.mean, device=device), scaling.scale
-        self._stretch = None
+        self._metric = None
         if scaling.metric is not None:
-            stretch = scaling.metric.directions, scaling.metric.factors
-            self._stretch = [torch.tensor(array, device=device) for array in stretch]
+            metric = scaling.metric.directions, scaling.metric.factors
+            self._metric = [torch.tensor(array, device=device) for array in metric]
         self._tensor = None
         if X.flags.c_contiguous and X.flags.aligned:  # torch gathers rows several times sooner than NumPy
             with warnings.catch_warnings():
@@ -40,14 +40,14 @@ class Rows:
             taken = np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)
             tensor, rows = torch.from_numpy(taken), np.arange(len(rows))
         x = take_rows(tensor, torch.from_numpy(rows), self._mean, 1 / self._scale)
-        return x if self._stretch is None else stretched(x, *self._stretch)
+        return x if self._metric is None else scale_along(x, *self._metric)
 
     def check_range(self):
         """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
         for start in range(0, len(self), EVALUATION_ROWS):
             with np.errstate(over="ignore"):
                 x = self.batch(slice(start, start + EVALUATION_ROWS))
-            if not x.abs().max() <= _FARTHEST:
+            if not x.abs().max() <= _LARGEST_ENTRY:
                 raise ValueError(TOO_LARGE)
         return self
 

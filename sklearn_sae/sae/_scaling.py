@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.sae._metric import Metric, learn_metric, second_moments, stretched
+from sklearn_sae.sae._metric import Metric, apply_metric, learn_metric, second_moments
 from sklearn_sae.sae._weights import Weights
 
 TOO_LARGE = "X has values too large for float32; scale it down."
@@ -31,8 +31,8 @@ class Scaling(NamedTuple):
         """
         encoder_weight, components, bias = weights.encoder_weight, weights.components, weights.bias
         if self.metric is not None:
-            encoder_weight = stretched(encoder_weight, self.metric)
-            components, bias = (stretched(array, self.metric, -1) for array in (components, bias))
+            encoder_weight = apply_metric(encoder_weight, self.metric)
+            components, bias = (apply_metric(array, self.metric, -1) for array in (components, bias))
         scale = np.float32(self.scale)
         return Weights(encoder_weight, weights.encoder_bias * scale, components, self.mean + bias * scale)
 
@@ -42,18 +42,18 @@ class Scaling(NamedTuple):
         encoder_weight, components = weights.encoder_weight, weights.components
         bias, encoder_bias = (weights.bias - self.mean) / scale, weights.encoder_bias / scale
         if self.metric is not None:
-            encoder_weight = stretched(encoder_weight, self.metric, -1)
-            components, bias = (stretched(array, self.metric) for array in (components, bias))
+            encoder_weight = apply_metric(encoder_weight, self.metric, -1)
+            components, bias = (apply_metric(array, self.metric) for array in (components, bias))
         norms = np.linalg.norm(components, axis=1)
         if np.abs(norms - 1).max() > 1e-5:  # more than rounding error: they were of unit norm by another metric
             components = components / norms[:, None]
             encoder_weight, encoder_bias = encoder_weight * norms[:, None], encoder_bias * norms
         return Weights(encoder_weight, encoder_bias, components, bias)
 
-    def target_of_codes(self, form, components, bias):
+    def target_of_codes(self, encoding, components, bias):
         """Return coefficients (n_outputs, M) and intercepts of the target as read from codes, for rows as they are."""
-        coef = self.metric.coef * (form.scale / self.spread)
-        intercept = form.mean + form.scale * self.metric.intercept + coef @ (bias - self.mean)
+        coef = self.metric.coef * (encoding.scale / self.spread)
+        intercept = encoding.mean + encoding.scale * self.metric.intercept + coef @ (bias - self.mean)
         return (coef @ components.T).astype(np.float32), intercept.astype(np.float32)
 
 
@@ -80,7 +80,7 @@ def center_and_scale(X, index):
     return Scaling(mean, spread)
 
 
-def learn_further(scaling, moments, X, values, form, weight):
+def learn_further(scaling, moments, X, values, encoding, weight):
     """Return a scaling with the metric for the target of all rows so far, and the moments of these rows, if any.
 
     Parameters
@@ -90,16 +90,16 @@ def learn_further(scaling, moments, X, values, form, weight):
     moments : ndarray or None
         What this function has returned for them.
     X, values : ndarray of shape (n_samples, d), (n_samples,)
-        Further rows, and their target, encoded by `form`.
-    form : TargetForm or None
+        Further rows, and their target, encoded by `encoding`.
+    encoding : TargetEncoding or None
         None where the target has no say.
     weight : float
         The weight of the target.
     """
-    if form is None:
+    if encoding is None:
         return (scaling if scaling.metric is None else scaling._replace(metric=None)), None
     if scaling.metric is not None and moments is None:  # learned by `fit`
         return scaling, None
-    of_these = second_moments(X, np.arange(len(X)), values, form, scaling.mean, scaling.spread)
+    of_these = second_moments(X, np.arange(len(X)), values, encoding, scaling.mean, scaling.spread)
     moments = of_these if moments is None else moments + of_these
     return scaling._replace(metric=learn_metric(moments, X.shape[1], weight)), moments

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn_sae.utils._validation import check_target, check_target_varies
 
 _SMALLEST, _LARGEST = 1e-30, 1e30  # of numbers, so that coefficients are within float32
-_FARTHEST = 1e15  # standard deviations
+_LARGEST_DEVIATION = 1e15  # standard deviations
 
 
-class TargetForm(NamedTuple):
+class TargetEncoding(NamedTuple):
     """What kind of target it is, learned from that of the first fit."""
 
     task: str  # "regression", "binary" or "multiclass"
@@ -37,7 +37,7 @@ class TargetForm(NamedTuple):
         return cls("binary" if len(classes) == 2 else "multiclass", classes, 0.0, 1.0)
 
     @property
-    def read_as(self):
+    def checked_as(self):
         """The task that a further target is to be checked for, which may have fewer classes."""
         return "regression" if self.task == "regression" else "multiclass"
 
@@ -57,7 +57,7 @@ class TargetForm(NamedTuple):
         if self.task == "regression":
             with np.errstate(over="ignore"):
                 values = (target.values - self.mean) / self.scale
-            if np.abs(values).max() > _FARTHEST:
+            if np.abs(values).max() > _LARGEST_DEVIATION:
                 raise ValueError(f"{name} has values too far from those that the scale was taken from; scale it alike.")
             return values
         known = {value: code for code, value in enumerate(self.classes.tolist())}
@@ -87,29 +87,29 @@ def require_target(y, n_samples, weight, *, task="auto"):
 
 
 def encode_whole_target(target, y_val=None, X_val=None):
-    """Return the `TargetForm` of the checked target of a `fit`, and its values; None and None without a target.
+    """Return the `TargetEncoding` of the checked target of a `fit`, and its values; None and None without a target.
 
-    The target of the validation rows is only checked to be of this form.
+    The target of the validation rows is only checked to be of this encoding.
     """
     if target is None:
         return None, None
     check_target_varies(target)
-    form = TargetForm.of(target)
-    values = form.encode(target)
+    encoding = TargetEncoding.of(target)
+    values = encoding.encode(target)
     if y_val is not None:
-        form.encode(check_target(y_val, task=form.read_as, n_samples=len(X_val), name="y_val"), name="y_val")
-    return form, values
+        encoding.encode(check_target(y_val, task=encoding.checked_as, n_samples=len(X_val), name="y_val"), name="y_val")
+    return encoding, values
 
 
-def encode_chunk_of_target(y, n_samples, weight, form, classes):
-    """Return the `TargetForm` of a `partial_fit` and the values of its target; None and None without a weight.
+def encode_chunk_of_target(y, n_samples, weight, encoding, classes):
+    """Return the `TargetEncoding` of a `partial_fit` and the values of its target; None and None without a weight.
 
-    `form` is that of the calls before, or None in the first one, where `classes` may name all classes.
+    `encoding` is that of the calls before, or None in the first one, where `classes` may name all classes.
     """
     if not weight:
         return None, None
-    if form is not None:
-        return form, form.encode(require_target(y, n_samples, weight, task=form.read_as))
+    if encoding is not None:
+        return encoding, encoding.encode(require_target(y, n_samples, weight, task=encoding.checked_as))
     if classes is None:
         target = require_target(y, n_samples, weight)
         if np.ptp(target.values) == 0:
@@ -122,5 +122,5 @@ def encode_chunk_of_target(y, n_samples, weight, form, classes):
         if len(classes) < 2:
             raise ValueError(f"classes must name two or more classes; got {len(classes)}.")
         target = require_target(y, n_samples, weight, task="multiclass")
-    form = TargetForm.of(target, classes)
-    return form, form.encode(target)
+    encoding = TargetEncoding.of(target, classes)
+    return encoding, encoding.encode(target)

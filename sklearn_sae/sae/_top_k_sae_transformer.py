@@ -312,11 +312,11 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_encoder(self)
         fitted = hasattr(self, "components_")
         X = self._check_rows(X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
-        known = getattr(self, "_form", None)
-        form, values = encode_chunk_of_target(y, len(X), self.target_weight, known, classes)
+        known = getattr(self, "_target_encoding", None)
+        encoding, values = encode_chunk_of_target(y, len(X), self.target_weight, known, classes)
         sizes = resolve_settings(self, len(X), fitted=fitted)
-        state, scaling, history, carried = fit_pass(self, X, form, values, *sizes, fitted=fitted)
-        self._store(state.trained(), scaling, form, sizes, history=history, carried=carried)
+        state, scaling, history, carried = fit_pass(self, X, encoding, values, *sizes, fitted=fitted)
+        self._store(state.trained(), scaling, encoding, sizes, history=history, carried=carried)
         self.density_ = active_share(self, X)
         return self
 
@@ -420,24 +420,24 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise ValueError("y_val was passed without X_val; pass both or neither.")
         target = require_target(y, len(X), self.target_weight)
         sizes = resolve_settings(self, len(X), fitted=warm)
-        form, values = encode_whole_target(target, y_val, X_val)
-        run, scaling, checkpoint = fit(self, X, X_val, form, values, *sizes, warm=warm)
-        self._store(run.trained(), scaling, form, sizes, history=run.history)
+        encoding, values = encode_whole_target(target, y_val, X_val)
+        run, scaling, checkpoint = fit(self, X, X_val, encoding, values, *sizes, warm=warm)
+        self._store(run.trained(), scaling, encoding, sizes, history=run.history)
         codes = self._encode(X) if encode else None
         self.density_ = active_share(self, X, codes)
         if checkpoint is not None:
             checkpoint.remove()
         return codes
 
-    def _store(self, trained, scaling, form, sizes, *, history, carried=None):
+    def _store(self, trained, scaling, encoding, sizes, *, history, carried=None):
         """Set the fitted attributes, and what a further `partial_fit` starts from."""
         from sklearn_sae.sae._fitting import fitted_attributes
 
-        attributes = fitted_attributes(trained, scaling, form, *sizes)
+        attributes = fitted_attributes(trained, scaling, encoding, *sizes)
         for name in ("task_", "classes_", "target_coef_", "target_intercept_"):
             vars(self).pop(name, None)
         vars(self).update(attributes)
-        self._scaling, self._form, self._settings, self._partial = scaling, form, sizes[1], carried
+        self._scaling, self._target_encoding, self._settings, self._partial = scaling, encoding, sizes[1], carried
         self.history_, self.n_iter_ = history, len(history)
 
     def _in_container(self, codes, X):

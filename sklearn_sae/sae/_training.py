@@ -39,7 +39,7 @@ class State:
     weights: Weights
     first: Weights  # Adam's first moments
     second: Weights
-    silent_steps: torch.Tensor  # (M,) int64: training steps since each neuron was last active
+    inactive_steps: torch.Tensor  # (M,) int64: training steps since each neuron was last active
     threshold_sum: torch.Tensor  # () moving average of the smallest kept activation, not yet debiased
     threshold_weight: float = 0.0  # its total weight: the bias correction
     step: int = 0
@@ -48,8 +48,8 @@ class State:
     def start(cls, weights, device):
         """Return the state before the first step, from weights as NumPy arrays."""
         weights = weights.tensors(device)
-        silent_steps = torch.zeros(len(weights.components), dtype=torch.int64, device=device)
-        return cls(weights, weights.zeros(), weights.zeros(), silent_steps, torch.zeros((), device=device))
+        inactive_steps = torch.zeros(len(weights.components), dtype=torch.int64, device=device)
+        return cls(weights, weights.zeros(), weights.zeros(), inactive_steps, torch.zeros((), device=device))
 
     @property
     def threshold(self):
@@ -67,7 +67,7 @@ class State:
         for name, group in groups.items():
             arrays |= group.arrays().names(prefix + name)
         return arrays | {
-            f"{prefix}silent_steps": self.silent_steps.cpu().numpy().copy(),
+            f"{prefix}inactive_steps": self.inactive_steps.cpu().numpy().copy(),
             f"{prefix}threshold_sum": self.threshold_sum.cpu().numpy().copy(),
             f"{prefix}threshold_weight": np.float64(self.threshold_weight),
             f"{prefix}step": np.int64(self.step),
@@ -79,7 +79,7 @@ class State:
         groups = (Weights.named(arrays, prefix + name).tensors(device) for name in ("", "first.", "second."))
         return cls(
             *groups,
-            silent_steps=torch.tensor(arrays[f"{prefix}silent_steps"], device=device),
+            inactive_steps=torch.tensor(arrays[f"{prefix}inactive_steps"], device=device),
             threshold_sum=torch.tensor(arrays[f"{prefix}threshold_sum"], device=device),
             threshold_weight=float(arrays[f"{prefix}threshold_weight"]),
             step=int(arrays[f"{prefix}step"]),
@@ -91,14 +91,14 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
     """Take one step on a batch, in place, and return its loss, a tensor."""
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
-        dead = (state.silent_steps >= dead_after).nonzero()[:, 0]
+        dead = (state.inactive_steps >= dead_after).nonzero()[:, 0]
     loss = compute_loss(state.weights, x, settings, dead=dead)
     gradient = compute_gradient(loss)
     state.step += 1
     adam_step(state.weights, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
 
-    fired = sum_by_neuron(loss.codes, loss.active.neurons, len(state.silent_steps)) > 0
-    state.silent_steps.add_(1).masked_fill_(fired, 0)
+    active = sum_by_neuron(loss.codes, loss.active.neurons, len(state.inactive_steps)) > 0
+    state.inactive_steps.add_(1).masked_fill_(active, 0)
     if settings.batch_topk:
         smallest = torch.where(loss.codes > 0, loss.codes, torch.inf).min()
         if smallest < torch.inf:
@@ -137,7 +137,7 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
     total = float(total)
     if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.weights)):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
-    dead_fraction = float((state.silent_steps >= dead_after).float().mean())
+    dead_fraction = float((state.inactive_steps >= dead_after).float().mean())
     return {"epoch": epoch, "train_loss": total / len(order), "dead_fraction": dead_fraction}
 
 

@@ -211,7 +211,7 @@ def test_only_positive_picks_count_as_activity(reference):
     training_step(state, x, Settings(k=M), learning_rate=0.01, dead_after=9)
     silent = (codes == 0).all(0)
     assert 0 < silent.sum() < M
-    assert torch.equal(state.silent_steps, silent.long())
+    assert torch.equal(state.inactive_steps, silent.long())
 
 
 def test_the_threshold_is_the_debiased_average_of_the_smallest_activations(reference):

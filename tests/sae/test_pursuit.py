@@ -118,8 +118,8 @@ def test_codes_are_never_negative_and_leave_less_each_round(n, d, m, k, repeated
         residual = x - densify(codes, neurons, m) @ components
         left = residual.norm(dim=1)
         assert (left <= before + tolerance).all()
-        slopes = (residual @ components.T).gather(1, neurons) * (codes > 0)
-        assert (slopes.abs().amax(1) <= tolerance).all()
+        code_gradients = (residual @ components.T).gather(1, neurons) * (codes > 0)
+        assert (code_gradients.abs().amax(1) <= tolerance).all()
         before = left
 
 

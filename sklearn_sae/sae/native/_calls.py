@@ -198,7 +198,7 @@ def sort_by_neuron(neurons, n_neurons):
     return order, starts
 
 
-def adam_step(order, starts, rows, codes, pull, x, encoder, decoder, settings):
+def adam_step(order, starts, rows, codes, output_gradient, x, encoder, decoder, settings):
     """Move weights in place by a step of Adam, and return what the biases need of the gradient.
 
     Parameters
@@ -206,8 +206,8 @@ def adam_step(order, starts, rows, codes, pull, x, encoder, decoder, settings):
     order, starts : Tensor of shape (n_active,), (M + 1,)
         Of the entries, from `sort_by_neuron`.
     rows, codes : Tensor of shape (n_active,)
-        Row of `pull` and value of each entry.
-    pull : Tensor of shape (R, d)
+        Row of `output_gradient` and value of each entry.
+    output_gradient : Tensor of shape (R, d)
         The gradient of the reconstructions.
     x : Tensor of shape (B, d)
         The rows, which repeat if R is larger.
@@ -220,31 +220,31 @@ def adam_step(order, starts, rows, codes, pull, x, encoder, decoder, settings):
     -------
     encoder_bias : Tensor of shape (M,)
         The gradient of the encoder's bias; of shape (0,) without an encoder.
-    back : Tensor of shape (M / NEURONS rounded up, d)
+    input_gradient : Tensor of shape (M / NEURONS rounded up, d)
         Summed over rows, the product of that with the encoder's weight before the step.
     """
-    n_active, (n_pull, n_features), n_rows, n_neurons = len(rows), pull.shape, len(x), len(decoder[0])
-    if not (n_pull and n_rows):
+    n_active, (n_outputs, n_features), n_rows, n_neurons = len(rows), output_gradient.shape, len(x), len(decoder[0])
+    if not (n_outputs and n_rows):
         raise ValueError("A step of Adam needs rows; got none.")
     n_blocks = -(-n_neurons // compiled.NEURONS)
     encoder_bias, encoder_bias_address = new(torch.float32, 0 if encoder is None else n_neurons)
-    back, back_address = new(torch.float32, n_blocks, n_features)
-    back.zero_()
+    input_gradient, input_gradient_address = new(torch.float32, n_blocks, n_features)
+    input_gradient.zero_()
     encoder, decoder = (
         (0, 0, 0) if group is None else tuple(address(t, torch.float32, n_neurons, n_features) for t in group)
         for group in (encoder, decoder)
     )
-    compiled.descend(
-        *(n_active, n_pull, n_neurons, n_rows, n_features),
+    compiled.adam_step(
+        *(n_active, n_outputs, n_neurons, n_rows, n_features),
         address(order, torch.int64, n_active),
         address(starts, torch.int64, n_neurons + 1),
         address(rows, torch.int64, n_active),
         address(codes, torch.float32, n_active),
-        address(pull, torch.float32, n_pull, n_features),
+        address(output_gradient, torch.float32, n_outputs, n_features),
         address(x, torch.float32, n_rows, n_features),
         *(encoder, decoder),
-        *(encoder_bias_address, back_address),
+        *(encoder_bias_address, input_gradient_address),
         settings,
         torch.get_num_threads(),
     )
-    return encoder_bias, back
+    return encoder_bias, input_gradient

@@ -136,26 +136,26 @@ static PyObject *sort_by_neuron_(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *descend_(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *adam_step_(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    Descent d;
-    Py_ssize_t n_active, n_pull, n_neurons, n_rows, n;
-    Address order, starts, rows, codes, pull, x, encoder[3], decoder[3], encoder_bias, back;
+    AdamStep d;
+    Py_ssize_t n_active, n_outputs, n_neurons, n_rows, n;
+    Address order, starts, rows, codes, output_gradient, x, encoder[3], decoder[3], encoder_bias, input_gradient;
     int n_threads, failed;
-    if (!PyArg_ParseTuple(args, "nnnnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_active, &n_pull, &n_neurons, &n_rows, &n, &order,
-                          &starts, &rows, &codes, &pull, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1,
-                          decoder + 2, &encoder_bias, &back, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps,
+    if (!PyArg_ParseTuple(args, "nnnnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_active, &n_outputs, &n_neurons, &n_rows, &n, &order,
+                          &starts, &rows, &codes, &output_gradient, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1,
+                          decoder + 2, &encoder_bias, &input_gradient, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps,
                           &n_threads) ||
-        !within(AT(order), n_active, n_active, "order") || !within(AT(rows), n_active, n_pull, "rows") ||
+        !within(AT(order), n_active, n_active, "order") || !within(AT(rows), n_active, n_outputs, "rows") ||
         !ascend(AT(starts), n_neurons, n_active))
         return NULL;
     d.n_neurons = n_neurons, d.n_rows = n_rows, d.n = n;
     d.order = AT(order), d.starts = AT(starts), d.rows = AT(rows), d.codes = AT(codes);
-    d.pull = AT(pull), d.x = AT(x), d.encoder_bias = AT(encoder_bias), d.back = AT(back);
-    d.encoder = (Moved){AT(encoder[0]), AT(encoder[1]), AT(encoder[2])};
-    d.decoder = (Moved){AT(decoder[0]), AT(decoder[1]), AT(decoder[2])};
+    d.output_gradient = AT(output_gradient), d.x = AT(x), d.encoder_bias = AT(encoder_bias), d.input_gradient = AT(input_gradient);
+    d.encoder = (Parameter){AT(encoder[0]), AT(encoder[1]), AT(encoder[2])};
+    d.decoder = (Parameter){AT(decoder[0]), AT(decoder[1]), AT(decoder[2])};
     Py_BEGIN_ALLOW_THREADS
-    failed = descend(&d, n_threads);
+    failed = adam_step(&d, n_threads);
     Py_END_ALLOW_THREADS
     return none_unless(failed);
 }
@@ -171,9 +171,9 @@ static PyMethodDef methods[] = {
     {"residuals", residuals_, METH_VARARGS,
      "residuals(values, neurons, starts, weight, target, n_active, n_neurons, n_rows, n, residuals, squares, n_threads)"},
     {"sort_by_neuron", sort_by_neuron_, METH_VARARGS, "sort_by_neuron(neurons, n_active, n_neurons, order, starts)"},
-    {"descend", descend_, METH_VARARGS,
-     "descend(n_active, n_pull, n_neurons, n_rows, n, order, starts, rows, codes, pull, x, encoder, decoder,"
-     " encoder_bias, back, (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
+    {"adam_step", adam_step_, METH_VARARGS,
+     "adam_step(n_active, n_outputs, n_neurons, n_rows, n, order, starts, rows, codes, output_gradient, x, encoder, decoder,"
+     " encoder_bias, input_gradient, (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
     {NULL, NULL, 0, NULL},
 };
 

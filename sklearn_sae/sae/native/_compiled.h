@@ -105,22 +105,22 @@ void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neur
 /* A weight, (M, n), and its moments. */
 typedef struct {
     float *weight, *first, *second;
-} Moved;
+} Parameter;
 
 /* A step of Adam, see `adam_step` of `_optimizer.py`. */
 typedef struct {
     ptrdiff_t n_neurons, n_rows, n;
     const int64_t *order, *starts; /* of the entries by neuron */
-    const int64_t *rows;           /* of an entry: of `pull`, and modulo n_rows of `x` */
+    const int64_t *rows;           /* of an entry: of `output_gradient`, and modulo n_rows of `x` */
     const float *codes;            /* of an entry */
-    const float *pull, *x;
-    Moved encoder, decoder; /* of NULL without an encoder */
+    const float *output_gradient, *x;
+    Parameter encoder, decoder; /* of NULL without an encoder */
     float *encoder_bias;    /* (M,), its gradient */
-    float *back;            /* (M / NEURONS rounded up, n) of 0: its product with the encoder is added, in parts */
+    float *input_gradient;            /* (M / NEURONS rounded up, n) of 0: its product with the encoder is added, in parts */
     float step_size, inverse_root, beta1, beta2, eps;
-} Descent;
+} AdamStep;
 
 /* Take the step, and return 0, or -1 if there was no memory. */
-int descend(const Descent *descent, int n_threads);
+int adam_step(const AdamStep *step, int n_threads);
 
 #endif

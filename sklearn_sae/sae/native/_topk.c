@@ -113,7 +113,7 @@ INLINED Scratch scratch_of(char *memory, int thread, ptrdiff_t n)
 
 /* Find the k largest entries of a row, and after them all others that are below the least of these by no more than
    twice the errors `slack` and `ulp`, relative, and maybe more. Return how many are found. */
-INLINED ptrdiff_t find(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, float ulp, Scratch scratch)
+INLINED ptrdiff_t find_largest(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, float ulp, Scratch scratch)
 {
     ptrdiff_t stride = count_groups(n, k), n_groups = 0, count = 0;
     group_maxima(row, n, stride, scratch.maxima);
@@ -136,7 +136,7 @@ INLINED ptrdiff_t find(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, 
     return count;
 }
 
-INLINED void put(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
+INLINED void write_entries(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
 {
     for (ptrdiff_t i = 0; i < k; i++) {
         values[i] = found[i].value;
@@ -157,8 +157,8 @@ FOR_EACH_CPU static void topk_rows(const void *task, int thread, ptrdiff_t start
     const Task t = *(const Task *)task;
     Scratch scratch = scratch_of(t.memory, thread, t.n);
     for (ptrdiff_t i = start; i < stop; i++) {
-        find(t.matrix + i * t.n, t.n, t.k, 0, 0, scratch);
-        put(scratch.found, t.k, t.values + i * t.k, t.columns + i * t.k);
+        find_largest(t.matrix + i * t.n, t.n, t.k, 0, 0, scratch);
+        write_entries(scratch.found, t.k, t.values + i * t.k, t.columns + i * t.k);
     }
 }
 
@@ -241,7 +241,7 @@ FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t sta
     Entry *found = scratch.found;
     for (ptrdiff_t i = start; i < stop; i++) {
         widen(c->product + i * c->n, c->n, scratch.wide);
-        ptrdiff_t n_found = find(scratch.wide, c->n, t.k, slack_of(c, i, t.largest), ulp, scratch), count = t.k;
+        ptrdiff_t n_found = find_largest(scratch.wide, c->n, t.k, slack_of(c, i, t.largest), ulp, scratch), count = t.k;
         float least = INFINITY;
         for (ptrdiff_t e = 0; e < t.k; e++) {
             found[e].value = exact(c, i, found[e].column);
@@ -253,7 +253,7 @@ FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t sta
                 found[count++] = (Entry){exact(c, i, found[e].column), found[e].column};
         }
         move_largest(found, count, t.k);
-        put(found, t.k, t.values + i * t.k, t.columns + i * t.k);
+        write_entries(found, t.k, t.values + i * t.k, t.columns + i * t.k);
         t.n_exact[i] = count;
     }
 }
