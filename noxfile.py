@@ -46,7 +46,8 @@ def newest(session):
 def oldest(session):
     """Run the tests with the oldest supported version of each dependency but torch, and no extra."""
     session.install(*_lower_bounds(), *BARE, "-e", ".")
-    session.run("python", "-m", "pytest", *(session.posargs or ["tests"]))
+    # The reader needs a newer transformers, which the extra "pretrained" brings.
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests", "--ignore=tests/pretrained"]))
 
 
 @nox.session(python=PYTHONS[0])
