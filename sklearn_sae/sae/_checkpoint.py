@@ -1,4 +1,4 @@
-"""A training run on disk, so that one that was killed can go on."""
+"""A training run on disk, so that a fit that was killed can go on."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ from sklearn_sae import __version__
 from sklearn_sae.utils.store import digest
 
 _ROWS = 4096
-_WITHOUT_EFFECT = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")  # on bits
+_NOT_NAMED = ("checkpoint_dir", "device", "random_state", "sparse_output", "verbose", "warm_start")  # see below
 
 
 def array_digest(array):
-    """Return 32 bytes that stand for an array, read in chunks; b"" for None."""
+    """Return a digest of 32 bytes of an array, which is read in chunks, or b"" for None."""
     if array is None:
         return b""
     parts = (np.ascontiguousarray(array[start : start + _ROWS]).tobytes() for start in range(0, len(array), _ROWS))
@@ -25,10 +25,10 @@ def array_digest(array):
 
 
 class Checkpoint:
-    """One file of arrays under a name made of what determines the run.
+    """One file of arrays. Its name is a digest of everything that determines the run.
 
-    The file is written whole under another name and then renamed, so a reader finds the old or the new one and never
-    a part. It holds arrays only and is read without pickle.
+    The file is written whole under another name and then renamed, so a reader finds the old file or the new one, and
+    never a part. It holds arrays only and is read without pickle.
     """
 
     def __init__(self, folder, *parts):
@@ -37,7 +37,7 @@ class Checkpoint:
     def load(self):
         """Return the stored dict of arrays, or None if there is none."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before the work
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is named before the work
             with np.load(self.path, allow_pickle=False) as stored:
                 return dict(stored)
         except FileNotFoundError:
@@ -48,7 +48,7 @@ class Checkpoint:
             raise OSError(f"The checkpoint {self.path} is corrupt ({error}); delete it to start afresh.") from None
 
     def save(self, arrays):
-        """Replace what is stored; where the disk refuses, warn, since the training is worth more than its copy."""
+        """Replace what is stored. If the disk refuses, warn, because the training is worth more than its copy."""
         partial = self.path.with_name(f"{self.path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part")
         try:
             with open(partial, "wb") as file:
@@ -75,18 +75,21 @@ class Checkpoint:
 def open_checkpoint(sae, *, seed, device, arrays):
     """Return the `Checkpoint` of a fit, or None without a `checkpoint_dir`.
 
+    The parameters are part of its name, except those that do not change the weights. The device that "auto" stands for
+    is part of it, and so are the weights of a warm start.
+
     Parameters
     ----------
     sae : TopKSAETransformer
     seed : int
-        What the fit draws from. It names the run only if the user has chosen it.
+        The seed of the fit. It is part of the name only if the user has chosen it.
     device : torch.device
     arrays : sequence of (ndarray or None)
         The data, and the weights to start from.
     """
     if sae.checkpoint_dir is None:
         return None
-    params = {name: value for name, value in sae.get_params(deep=False).items() if name not in _WITHOUT_EFFECT}
+    params = {name: value for name, value in sae.get_params(deep=False).items() if name not in _NOT_NAMED}
     params["matryoshka_prefixes"] = None if sae.matryoshka_prefixes is None else list(sae.matryoshka_prefixes)
     params["seed"] = None if sae.random_state is None else seed
     named = repr(sorted(params.items())), str(device)

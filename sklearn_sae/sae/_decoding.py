@@ -1,8 +1,8 @@
-"""Codes back to rows, and how close these come; over NumPy and SciPy arrays."""
+"""From codes back to rows, and the error of these, over NumPy and SciPy arrays."""
 
 import numpy as np
 
-_CHUNK_ENTRIES = 2**20  # entries of X looked at together
+_CHUNK_ENTRIES = 2**20  # the entries of X that are compared together
 
 
 def decode(codes, components, bias):

@@ -13,21 +13,21 @@ from sklearn_sae.sae._scaling import TOO_LARGE
 from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._device import check_device
 
-_CHUNK_ROWS = 2**13  # encoded at once, fewer if their pre-activations were more than so many entries:
-_CHUNK_ENTRIES = 2**23  # 32 MB
-_PURSUIT_GROWTH = 1e6  # least squares on neurons that nearly coincide has codes larger than the row by no more
+_CHUNK_ROWS = 2**13  # the most rows that are encoded at once
+_CHUNK_ENTRIES = 2**23  # the most pre-activations that are computed at once, 32 MB
+_PURSUIT_GROWTH = 1e6  # the most by which codes exceed a row, as they do where neurons nearly coincide
 
 
 class Encoder(NamedTuple):
-    """What makes codes of rows, as NumPy arrays."""
+    """The arrays and settings that turn rows into codes."""
 
-    weight: np.ndarray  # (M, d), with a matching pursuit the components
+    weight: np.ndarray  # (M, d); the components with a matching pursuit
     bias: np.ndarray  # (M,)
     center: np.ndarray  # (d,)
-    k: int | None  # keep the k largest of a row that are positive; None keeps all above the threshold
-    threshold: float = 0.0  # at least 0; unused with `k`
-    pursuit: bool = False  # whether the codes are those of a matching pursuit; then with `k`
-    metric: Metric | None = None  # by which rows minus `center` are stretched before the rest
+    k: int | None  # the number of positive entries kept of a row; None keeps all above the threshold
+    threshold: float = 0.0  # at least 0; without effect if there is `k`
+    pursuit: bool = False  # whether the codes are those of a matching pursuit, which needs `k`
+    metric: Metric | None = None  # if given, it is applied to rows minus `center`
 
 
 def encoder_of(sae):
@@ -36,7 +36,7 @@ def encoder_of(sae):
     k = None if settings.batch_topk else sae.k_
     if not settings.pursuit or metric is None:
         return Encoder(*weights[:2], weights.bias, k, sae.threshold_, settings.pursuit)
-    components = sae._scaling.scaled(weights).components  # a pursuit needs them of unit norm
+    components = sae._scaling.scaled(weights).components  # because a pursuit needs unit norms
     return Encoder(components, weights.encoder_bias, weights.bias, k, pursuit=True, metric=metric)
 
 
@@ -89,7 +89,7 @@ def encode(sae, X, *, dtype=np.float32):
 def active_share(sae, X, codes=None):
     """Return the share of the rows of `X` in which each neuron is active, (M,) float32.
 
-    Without the codes of `X`, they are made and counted chunk by chunk, so that they are never in memory together.
+    If the codes of `X` are not given, they are computed and counted chunk by chunk, and never in memory together.
     """
     encoder, counts = encoder_of(sae), np.zeros(sae.n_components_, np.int64)
     if codes is not None:
@@ -101,9 +101,9 @@ def active_share(sae, X, codes=None):
 
 
 def _encoded_chunks(X, encoder, device):
-    """Yield a slice of rows, the values and neurons of their codes, and how many these are by row.
+    """Yield a slice of rows, the values and neurons of their codes, and the number of codes of each row.
 
-    With `k` the former are (n_rows, k), zeros among them, and the number is None.
+    With `k`, values and neurons are (n_rows, k), some values are 0, and the number is None.
     """
     weight, offset, center = (torch.tensor(array, device=device) for array in encoder[:3])
     gram = gram_matrix(weight) if encoder.pursuit else None
@@ -112,8 +112,8 @@ def _encoded_chunks(X, encoder, device):
         directions = [torch.tensor(array, device=device) for array in encoder.metric[2:4]]
     largest, n_rows = _largest_entry(encoder), _rows_at_once(encoder)
     for start in range(0, len(X), n_rows):
-        with np.errstate(over="ignore"):  # what overflows is too far below
-            x = np.require(X[start : start + n_rows], np.float32, ["C", "W"])  # as torch wants it
+        with np.errstate(over="ignore"):  # an overflow is refused below
+            x = np.require(X[start : start + n_rows], np.float32, ["C", "W"])  # the layout that torch takes
         x, rows = torch.from_numpy(x).to(device) - center, slice(start, start + len(x))
         if not torch.stack(torch.aminmax(x)).abs().max() <= largest:
             raise ValueError(TOO_LARGE)
@@ -130,7 +130,7 @@ def _encoded_chunks(X, encoder, device):
 
 
 def _largest_entry(encoder):
-    """Return the largest entry of a row for which all that is computed is within float32."""
+    """Return the largest entry of a row for which all results are within float32."""
     largest = float(np.finfo(np.float32).max / max(1.0, np.abs(encoder.weight).sum(axis=1).max())) / 2
     if encoder.pursuit:
         largest /= _PURSUIT_GROWTH

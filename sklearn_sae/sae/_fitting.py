@@ -21,13 +21,13 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     Parameters
     ----------
     sae : TopKSAETransformer
-        What says how to train; fitted if `warm`.
+        The estimator whose parameters say how to train. It is fitted if `warm`.
     X : ndarray of shape (n_samples, d)
     X_val : ndarray of shape (n_val, d) or None
         Rows to validate on, instead of some of `X`.
     encoding : TargetEncoding or None
     values : ndarray of shape (n_samples,) or None
-        The target, encoded by `encoding`; None where it has no say.
+        The target, encoded by `encoding`, or None if it has no weight.
     n_components : int
     settings : Settings
     warm : bool
@@ -64,9 +64,9 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
 
 
 def fit_pass(sae, X, encoding, values, n_components, settings, *, fitted):
-    """Train by one pass, and return the `State`, its `Scaling`, the history, and what the next pass is to carry on.
+    """Train by one pass, and return the `State`, its `Scaling`, the history, and the arrays that the next pass needs.
 
-    Parameters are those of `fit`; `fitted` is whether to go on from the fitted weights.
+    The parameters are those of `fit`. `fitted` is whether to go on from the fitted weights.
     """
     device, carried = check_device(sae.device), getattr(sae, "_partial", None)
     scaling = sae._scaling if fitted else center_and_scale(X, np.arange(len(X)))
@@ -100,7 +100,7 @@ def fit_pass(sae, X, encoding, values, n_components, settings, *, fitted):
 
 
 def fitted_attributes(trained, scaling, encoding, n_components, settings):
-    """Return the attributes that training gives an estimator, by name; they are for the rows as they are."""
+    """Return the attributes that training gives an estimator, by name. They are for rows as they are."""
     weights, threshold = trained.weights, 0.0
     if settings.pursuit:
         encoder_bias = np.zeros(n_components, np.float32)

@@ -11,14 +11,14 @@ from sklearn_sae.sae._weights import Weights
 
 
 def new_weights(rows, n_components, k, rng, *, pursuit):
-    """Return weights whose decoder is rows of the data, and whose encoder is a multiple of the decoder."""
+    """Return new weights. Their decoder is rows of the data, and their encoder a multiple of the decoder."""
     directions = initial_directions(rows, n_components, rng)
     weights = initial_weights(directions, 1.0 if pursuit else initial_gain(rows, directions, k))
     return weights.without_encoder() if pursuit else weights
 
 
 def continued_weights(weights, rows, k, *, pursuit, pursued):
-    """Return trained weights as those to train further from, where the encoder may have been another (`pursued`)."""
+    """Return the weights to train further from. `pursued` is whether they were trained with matching pursuit."""
     if pursuit:
         return weights.without_encoder()
     if pursued:
@@ -40,7 +40,7 @@ def initial_weights(directions, gain=1.0):
 
 def initial_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
-    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice what is needed, for rows may repeat
+    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice as many as needed, because rows may repeat
     points = rows.batch(chosen).cpu().numpy()
     points = points[np.unique(points, axis=0, return_index=True)[1]]
     norms = np.linalg.norm(points, axis=1)
@@ -52,7 +52,7 @@ def initial_directions(rows, n_components, rng):
 
 @torch.no_grad()
 def initial_gain(rows, directions, k):
-    """Return the factor, at most 1, with which the encoder that copies the decoder reconstructs the rows best.
+    """Return the factor, at most 1, by which an encoder that copies the decoder reconstructs the rows best.
 
     The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
     """

@@ -1,12 +1,11 @@
-"""The products of a sparse autoencoder, with gradients formed only at its active entries.
+"""The products of a sparse autoencoder, with gradients computed only at its active entries.
 
-A row has K active neurons of M, so the (B, M) matrix of codes is kept as its B*K entries. The decoder is then the
-product of a sparse with a dense matrix, both weight gradients are that of the transpose, and the gradient of the codes
-is a dot product an entry; no (B, M) gradient exists. The rest of the package calls the functions of this file; faster
-forms may replace them without a change elsewhere.
+A row has K active neurons of M, so the (B, M) matrix of codes is kept as its B * K entries. The decoder is then the
+product of a sparse with a dense matrix. Both weight gradients are products of the transposed sparse matrix. The
+gradient of a code is a dot product, so that no (B, M) gradient exists.
 
-Float32 on CPUs goes through the C code in `native`, where it is compiled. All results are the same bits for every
-number of CPU threads.
+The C code in `native` computes what is float32 and on the CPU, if it is compiled. All results are the same bits for
+every number of CPU threads.
 """
 
 import warnings
@@ -20,12 +19,12 @@ from torch import Tensor
 from sklearn_sae.sae.native import _calls as native
 
 TILE = 16  # matrix products of whole tiles do not depend on the number of threads; ragged ones do
-_LEAST_COARSE = 256, 32  # neurons, in all and for each of K, from which a coarse product pays
-_BAG = 64  # neurons added up by one thread: their order, and so the bits, shall not depend on how many there are
+_LEAST_COARSE = 256, 32  # the least M, and the least M / K, for which a coarse product saves time
+_BAG = 64  # the neurons that one thread adds up, so that the order of additions does not depend on the threads
 
 
 class Active(NamedTuple):
-    """Where the entries of a sparse (n_rows, M) matrix are, row by row; values travel apart."""
+    """The positions of the entries of a sparse (n_rows, M) matrix, row by row. The values are passed apart."""
 
     rows: Tensor  # (n_active,) int64, ascending
     neurons: Tensor  # (n_active,) int64
@@ -33,28 +32,28 @@ class Active(NamedTuple):
 
     @classmethod
     def regular(cls, neurons):
-        """From an (n_rows, K) matrix."""
+        """Return the positions where row i has the neurons in row i of an (n_rows, K) matrix."""
         rows, starts = _regular_rows(*neurons.shape, neurons.device)
         return cls(rows, neurons.flatten(), starts)
 
     @classmethod
     def ragged(cls, rows, neurons, n_rows):
-        """From the row and the neuron of each entry."""
+        """Return the positions from the row and the neuron of each entry."""
         rows, neurons = rows.contiguous(), neurons.contiguous()
         return cls(rows, neurons, torch.searchsorted(rows, torch.arange(n_rows + 1, device=rows.device)))
 
 
-@lru_cache(maxsize=8)  # a step asks for a few sizes, each step for the same
+@lru_cache(maxsize=8)  # because every step asks for the same few sizes
 def _regular_rows(n_rows, k, device):
     entries = torch.arange(n_rows * k + 1, device=device)
     return entries[:-1] // k, entries[::k].contiguous()
 
 
 class ByNeuron(NamedTuple):
-    """Entries neuron by neuron."""
+    """The order of the entries neuron by neuron."""
 
-    order: Tensor  # (n_active,) their positions
-    starts: Tensor  # (M + 1,): neuron j has those at starts[j] up to starts[j + 1]
+    order: Tensor  # (n_active,), the position of each among the entries
+    starts: Tensor  # (M + 1,): neuron j has order[starts[j]] up to order[starts[j + 1]]
 
 
 def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
@@ -70,7 +69,7 @@ def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
 
 
 def scale_along(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
-    """Return rows (B, d) with their parts along orthonormal directions (R, d) multiplied by factors (R,)."""
+    """Return rows (B, d) whose parts along orthonormal directions (R, d) are multiplied by factors (R,)."""
     parts = linear(x, directions, x.new_zeros(len(directions)))
     return x + linear(parts * (factors - 1), directions.T, x.new_zeros(x.shape[1]))
 
@@ -84,10 +83,11 @@ def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
 
 
 def _topk_through_bfloat16(x, weight, offset, k):
-    """Return the same by a coarse product that takes less than half the time, and how many entries were computed.
+    """Return what `topk_linear` returns, and how many entries of each row were computed in float32.
 
-    The k largest coarse entries of a row are computed in float32, and so are the others that may be larger than the
-    least of these. For that, what coarse entries are off by has a bound.
+    A product in bfloat16 comes first, because it takes less than half the time. Its entries have an error with a known
+    bound. So only the k largest entries of a row, and those that may be larger than the least of these, are computed in
+    float32.
     """
     x, weight, coarse_offset = x.contiguous(), weight.contiguous(), offset.bfloat16()
     coarse_x, *of_x = native.round_rows(x)
@@ -107,7 +107,8 @@ def _topk(matrix, k):
     """Return the k largest entries of each row of a matrix without NaN, in no order, and their columns."""
     if native.runs_on(matrix):
         return native.topk(matrix.contiguous(), k)
-    # On the CPU torch.topk sorts partially if 64 * k fit into a row, and else partitions, which is slower from half on.
+    # On the CPU torch.topk sorts partially if a row has 64 * k entries, and partitions if it has fewer. Partitioning is
+    # slower from 32 * k entries on, so such rows are padded.
     n_columns = matrix.shape[1]
     if matrix.device.type == "cpu" and 32 * k <= n_columns < 64 * k:
         matrix = F.pad(matrix, (0, 64 * k - n_columns), value=-torch.inf)
@@ -153,7 +154,7 @@ def dots(dense: Tensor, weight: Tensor, active: Active) -> Tensor:
 
 
 def by_neuron(neurons: Tensor, n_neurons: int) -> ByNeuron:
-    """Return entries in the order of their neurons, those of one neuron in the order they are in."""
+    """Return the order of entries by neuron; the entries of one neuron stay in the order in which they are."""
     if native.compiled is not None and neurons.is_cpu:
         return ByNeuron(*native.sort_by_neuron(neurons, n_neurons))
     order = torch.argsort(neurons, stable=True)
@@ -177,6 +178,6 @@ def _weighted_sums(values, indices, starts, rows):
     return F.embedding_bag(indices, rows, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
 
 
-with warnings.catch_warnings():  # torch says once, of the first one made, that sparse tensors are in beta: make it here
+with warnings.catch_warnings():  # the first sparse tensor warns that they are in beta, so it is made here
     warnings.simplefilter("ignore")
     torch.sparse_csr_tensor([0, 1], [0], [1.0], size=(1, 1), device="cpu", check_invariants=False)

@@ -1,10 +1,11 @@
-"""The metric of target-aware training: distances count more along what a linear model reads the target from.
+"""The metric of target-aware training: distances count more along the directions that predict the target.
 
-The loss of principal covariates regression, ``|x - z|^2 + w * |B (x - z)|^2`` with B the coefficients of ridge
-regression, is the plain squared error of rows that were stretched: with the singular value decomposition
-``sqrt(w) * B = U diag(s) V`` it equals ``|S (x - z)|^2`` for ``S = I + V.T (diag(sqrt(1 + s^2)) - I) V``.
+The loss of principal covariates regression is ``|x - z|^2 + w * |B (x - z)|^2``, where B are the coefficients of a
+ridge regression of the target on the rows. With the singular value decomposition ``sqrt(w) * B = U diag(s) V``, it
+equals ``|S (x - z)|^2`` for ``S = I + V.T (diag(sqrt(1 + s^2)) - I) V``. So it is the plain squared error of rows that
+are multiplied by S, which scales their parts along the directions V by ``sqrt(1 + s^2)``.
 
-Shapes: n rows, d features, C outputs of the target, R = min(C, d) directions. Rows come centered and scaled so that
+Shapes: n rows, d features, C outputs of the target, R = min(C, d) directions. The rows are centered and scaled so that
 their total variance is 1.
 """
 
@@ -15,40 +16,40 @@ from threadpoolctl import threadpool_limits
 
 _CHUNK_ROWS = 2**13
 _PENALTIES = np.logspace(-4, 3, 29)  # in units of the mean variance of a feature
-_LEAST_LEFT = 1e-5  # of an output's variance; less than that is of rounding errors, for products are float32
+_LEAST_RESIDUAL = 1e-5  # in units of an output's variance; less is rounding error, because products are float32
 
 
 class Metric(NamedTuple):
-    """A linear model of the target and the stretch that it makes."""
+    """A linear model of the target, and the directions and factors of the metric that it defines."""
 
-    coef: np.ndarray  # (C, d) float64, from rows to outputs
+    coef: np.ndarray  # (C, d) float64, the coefficients of the outputs
     intercept: np.ndarray  # (C,)
     directions: np.ndarray  # (R, d) float32, orthonormal
     factors: np.ndarray  # (R,) float32, at least 1
-    spread: float  # standard deviation, over all features, of the stretched rows
+    spread: float  # the root of the total variance of the rows in the metric
 
 
 def apply_metric(rows, metric, power=1):
-    """Return float32 rows with their parts along the directions of a metric multiplied by a power of its factors."""
+    """Return float32 rows whose parts along the directions of a metric are multiplied by a power of its factors."""
     directions, factors = (array.astype(np.float64) for array in (metric.directions, metric.factors))
-    with threadpool_limits(1, user_api="blas"):  # the bits of a product depend on the number of threads
+    with threadpool_limits(1, user_api="blas"):  # because the bits of a product depend on the number of threads
         return (rows + (rows @ directions.T * (factors**power - 1)) @ directions).astype(np.float32)
 
 
 def second_moments(X, index, values, encoding, mean, spread):
-    """Return the sum over rows of the products of (1, x, y) with itself, read in chunks: (1 + d + C, 1 + d + C).
+    """Return the sum over rows of the products of (1, x, y) with itself, (1 + d + C, 1 + d + C), by reading in chunks.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, d)
     index : ndarray of shape (n,)
-        Which rows.
+        The rows to sum over.
     values : ndarray of shape (n_samples,)
         The target, encoded by `encoding`.
     encoding : TargetEncoding
     mean : ndarray of shape (d,)
     spread : float
-        What the rows are centered and divided by.
+        The rows are centered by the one and divided by the other.
     """
     with threadpool_limits(1, user_api="blas"):
         return sum(
@@ -66,9 +67,10 @@ def _products(X, outputs, mean, spread):
 def learn_metric(moments, n_features, weight):
     """Return the `Metric` for the second moments of (1, x, y) and the weight of the target.
 
-    Outputs are standardized for it, and one that does not vary has no part. The penalty of the ridge regression is the
-    one of least generalized cross-validation error over all outputs (Golub, Heath & Wahba 1979): of a target that
-    nothing predicts, the coefficients are then close to 0, and there is hardly a stretch, given a hundred rows or so.
+    The outputs are standardized first, and an output that does not vary is left out. The penalty of the ridge
+    regression is the one of least generalized cross-validation error over all outputs (Golub, Heath & Wahba 1979). If
+    nothing predicts the target, the coefficients are then close to 0 and the factors close to 1, given about a hundred
+    rows.
     """
     n, means = moments[0, 0], moments[0, 1:] / moments[0, 0]
     covariance = moments[1:, 1:] / n - np.outer(means, means)
@@ -101,7 +103,7 @@ def _ridge(within, across, n):
         shrunk = on_axes / (variances + penalty)[:, None]
         left = across.shape[1] - 2 * (on_axes * shrunk).sum() + (variances[:, None] * shrunk**2).sum()
         degrees = 1 + (variances / (variances + penalty)).sum()
-        error = max(left, _LEAST_LEFT * across.shape[1]) / max(1 - degrees / n, 1e-9) ** 2
+        error = max(left, _LEAST_RESIDUAL * across.shape[1]) / max(1 - degrees / n, 1e-9) ** 2
         if error < best:
             best, coef = error, axes @ shrunk
     return coef

@@ -1,8 +1,8 @@
 """The autoencoder in equations: which entries are active, the reconstructions, the loss and its gradient.
 
-Shapes: B rows of a batch, d features, M neurons, P prefixes. Rows come centered and
-scaled so that the training data has total variance 1; a mean squared residual is then the normalized one. A target
-has a say only in how rows are scaled: see `_metric`.
+Shapes: B rows of a batch, d features, M neurons, P prefixes. The rows are centered and scaled so that the training data
+has total variance 1. A mean squared residual is therefore a normalized one. A target only changes how the rows are
+scaled: see `_metric`.
 """
 
 from typing import NamedTuple
@@ -18,22 +18,24 @@ from sklearn_sae.sae._weights import Weights
 
 
 class Term(NamedTuple):
-    """A term ``weight * mean |residual|^2`` of the loss, with ``residual = codes @ components - rows``."""
+    """A term ``weight * mean |residual|^2`` of the loss, with ``residual = codes @ components - rows``.
+
+    With P prefixes, `residual` has P blocks of B rows. Block p holds the sum of the residuals of the prefixes that
+    contain block p of the neurons.
+    """
 
     weight: float
     active: Active  # over the rows of `residual`
     codes: Tensor  # (n_active,)
-    residual: (
-        Tensor  # (B, d), the residual; for P prefixes (P * B, d), the sum of the residuals that a block takes part in
-    )
-    depends_on_bias: bool  # whether its rows are those of the batch minus `bias`
+    residual: Tensor  # (B, d), or (P * B, d)
+    depends_on_bias: bool  # whether the rows are those of the batch minus `bias`
 
 
 class Loss(NamedTuple):
-    """A batch's loss and what its gradient needs."""
+    """The loss of a batch, and what its gradient is computed from."""
 
-    total: Tensor  # what is minimized; training needs only its gradient
-    fit: Tensor  # the reconstruction's term only: what history and early stopping look at
+    total: Tensor  # the sum that is minimized
+    fit: Tensor  # the term of the reconstruction, which the history holds and early stopping goes by
     active: Active
     codes: Tensor  # (n_active,)
     centered: Tensor  # (B, d), the rows minus `bias`
@@ -88,8 +90,8 @@ def mean_square(residual: Tensor) -> Tensor:
 def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tensor, prefixes):
     """Return the mean loss over the prefixes of the neurons, its `Term`, and the residual of the longest.
 
-    Prefix p is prefix p - 1 and the next block of neurons, so each entry is decoded once, and takes part in the
-    residuals of its own and all later prefixes.
+    Prefix p is prefix p - 1 and the next block of neurons. So each entry is decoded once, and is part of the residuals
+    of its own and of all later prefixes.
     """
     n_prefixes, n_rows = len(prefixes), len(centered)
     ends = torch.tensor(prefixes, device=codes.device)
@@ -111,9 +113,9 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
     x : Tensor of shape (B, d)
     settings : Settings
     dead : Tensor of shape (n_dead,) or None
-        The neurons that the auxiliary term shall revive.
+        The neurons that the auxiliary term revives.
     threshold : Tensor or None
-        Keep what lies above it, as `transform` does, instead of the largest entries over the batch.
+        If given, the entries above it are kept, as in `transform`, instead of the largest ones of the batch.
     """
     s = settings
     centered = x - weights.bias
@@ -156,15 +158,15 @@ def compute_gradient(loss: Loss) -> Gradient:
 
     A term output_gradients at its reconstruction with ``2 * weight / B * residual``.
 
-    Codes of a matching pursuit are the least-squares optimum on their neurons, so that they do not move the squared
-    residual to first order (the envelope theorem). Which neurons it chose is held fixed.
+    The codes of a matching pursuit are the least-squares optimum on their neurons, so a change of them does not change
+    the squared residual to first order (the envelope theorem). The choice of neurons is held fixed.
     """
     n_rows, n_above = len(loss.centered), 0
     rows, output_gradients, bias = [], [], []
     for term in loss.terms:
         output_gradient = 2 * term.weight / n_rows * term.residual
         if term.depends_on_bias:
-            bias.append(output_gradient[:n_rows].sum(0))  # the first block takes part in all residuals
+            bias.append(output_gradient[:n_rows].sum(0))  # the first block is part of all residuals
         rows.append(term.active.rows + n_above)
         output_gradients.append(output_gradient)
         n_above += len(output_gradient)

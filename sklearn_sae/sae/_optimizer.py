@@ -1,10 +1,10 @@
-"""A step of Adam along a gradient that is given as sums over active entries."""
+"""A step of Adam, for a gradient that is given as sums over active entries."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam  # the function; to make the class Adam would import a compiler, which takes seconds
+from torch.optim.adam import adam  # not the class, which imports a compiler for seconds
 
 from sklearn_sae.sae._kernels import (
     Active,
@@ -22,13 +22,13 @@ _EPS = 1e-8
 
 
 class Gradient(NamedTuple):
-    """The gradient of a loss at its active entries: those of a sparse (R, M) matrix. R is B, or a multiple of it."""
+    """The gradient of a loss, by the active entries of a sparse (R, M) matrix. R is B, or a multiple of it."""
 
     rows: Tensor  # (n_active,) int64
     neurons: Tensor  # (n_active,) int64
     codes: Tensor  # (n_active,)
-    output_gradient: Tensor  # (R, d), the gradient of the reconstructions
-    x: Tensor  # (B, d), the rows minus the bias; they repeat
+    output_gradient: Tensor  # (R, d), the gradient with respect to the reconstructions
+    x: Tensor  # (B, d), the rows minus the bias; row i of R belongs to row i modulo B
     bias: Tensor  # (d,), the part of its gradient that does not come through the encoder
 
 
@@ -43,7 +43,7 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
         d encoder_bias   = d Z.T @ 1
         d bias           = bias - d encoder_bias @ encoder_weight
 
-    Rows of `components` stay on the unit sphere, so what points along them is taken off their gradient.
+    Rows of `components` stay on the unit sphere, so the part of their gradient that points along them is removed.
     """
     g, n_neurons = gradient, len(weights.components)
     order = by_neuron(g.neurons, n_neurons)
@@ -61,7 +61,7 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
 
 
 def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, learning_rate):
-    """Update weights and their two moments in place by the step number `step` (from 1) of Adam.
+    """Update weights and their two moments in place by a step of Adam; `step` is its number, from 1.
 
     Rows of `components` are brought back to unit norm.
     """
@@ -76,8 +76,8 @@ def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, lear
 def _update_weights(weights, gradient, first, second, step, learning_rate):
     """Update the two weights and their moments, and return the gradients of the two biases.
 
-    The gradient of a neuron is formed when it is moved: the whole gradients, as large as the weights, are never in
-    memory.
+    The gradient of a neuron is computed when its weights are updated. So the gradients of all neurons, as large as the
+    weights, are never in memory together.
     """
     g, order = gradient, by_neuron(gradient.neurons, len(weights.components))
     encoder, decoder = (tuple(group[i] for group in (weights, first, second)) for i in (0, 2))
@@ -94,7 +94,7 @@ def _update_weights(weights, gradient, first, second, step, learning_rate):
 def _fused_adam(weights, gradients, first, second, step, learning_rate):
     adam(
         *(list(weights), list(gradients), list(first), list(second), []),
-        [torch.full((), step - 1.0, device=weight.device) for weight in weights],  # it adds 1 to each
+        [torch.full((), step - 1.0, device=weight.device) for weight in weights],  # `adam` adds 1 to each
         fused=True,
         lr=learning_rate,
         beta1=_BETAS[0],

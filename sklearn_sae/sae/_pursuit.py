@@ -1,13 +1,13 @@
-"""Non-negative orthogonal matching pursuit: codes that reconstruct a row from the few neurons chosen one by one.
+"""Non-negative orthogonal matching pursuit: codes that reconstruct a row from few neurons, chosen one by one.
 
 Each of K rounds adds the neuron that correlates most with what is not yet reconstructed, then sets the codes to the
 least-squares solution on the neurons chosen so far; neurons whose code would be negative leave. These are the first K
 rounds of the active-set method of Lawson and Hanson for non-negative least squares: no round reconstructs worse than
 the one before.
 
-Shapes: B rows, d features, M neurons, K rounds. Rows come centered; components have unit norm. A slot that no neuron
-holds has code 0 and zeros in its row and column of the inverse, so that it takes no part in any product; no neuron
-holds two slots of a row.
+Shapes: B rows, d features, M neurons, K rounds. The rows are centered, and components have unit norm. A slot that no
+neuron holds has code 0, and zeros in its row and column of the inverse, so that it adds nothing to any product. No
+neuron holds two slots of a row.
 """
 
 import torch
@@ -17,8 +17,8 @@ from torch import Tensor
 from sklearn_sae.sae._kernels import linear
 
 _LEAST_NEW = 1e-4  # squared sine of the angle below which a neuron lies in the span of those chosen before
-_LEAST_LEFT = 1e-5  # of a row's first correlation; smaller ones are of rounding errors
-_LARGEST_GRAM = 2**24  # entries, 64 MB
+_LEAST_CORRELATION = 1e-5  # in units of a row's first correlation; smaller ones are rounding errors
+_LARGEST_GRAM = 2**24  # the most entries of a Gram matrix, 64 MB
 
 
 def gram_matrix(components: Tensor) -> Tensor | None:
@@ -43,14 +43,16 @@ def pursue(x: Tensor, components: Tensor, gram: Tensor | None, k: int) -> tuple[
     codes, inverse = x.new_zeros(n_rows, k), x.new_zeros(n_rows, k, k)
     neurons = torch.zeros(n_rows, k, dtype=torch.int64, device=x.device)
     start = correlations = _products(x, components)
-    least = _LEAST_LEFT * start.amax(1).relu()
+    least = _LEAST_CORRELATION * start.amax(1).relu()
     for t in range(k):
         chosen, used = codes[:, : t + 1], neurons[:, : t + 1]
         inverted = inverse[:, : t + 1, : t + 1]
         before = chosen.clone()
         correlation, used[:, t] = correlations.max(1)
-        held = ((used[:, :t] == used[:, t:]) & (before[:, :t] > 0)).any(1)  # again, by rounding errors
-        correlation = torch.where((correlation > least) & ~held, correlation, 0)
+        repeated = ((used[:, :t] == used[:, t:]) & (before[:, :t] > 0)).any(
+            1
+        )  # a neuron that is chosen again, by rounding errors
+        correlation = torch.where((correlation > least) & ~repeated, correlation, 0)
         _add(chosen, inverted, correlation, _overlaps(used, components, gram))
         _drop_negative(chosen, inverted, before)
         if t + 1 == k:
@@ -96,8 +98,8 @@ def _add(codes, inverse, correlation, overlap):
 def _drop_negative(codes, inverse, before):
     """Empty slots and solve the least squares anew, in place, until no code is negative.
 
-    On the straight way from the codes `before`, which are not negative, to the new ones, the residual shrinks. The slot
-    whose code is the first to be 0 on it is emptied, and the way goes on from there.
+    The residual shrinks along the line from the codes `before`, which are not negative, to the new ones. The slot whose
+    code is the first to be 0 on this line is emptied, and the next line starts there.
     """
     while True:
         rows = (codes.amin(1) < 0).nonzero()[:, 0]
@@ -111,4 +113,4 @@ def _drop_negative(codes, inverse, before):
         scaled = column / column.gather(1, slots[:, None])
         codes[rows] -= codes[rows, slots][:, None] * scaled
         inverse[rows] -= column[:, :, None] * scaled[:, None]
-        inverse[rows, slots] = 0  # its column and its code are 0 by now, this row up to rounding errors
+        inverse[rows, slots] = 0  # its column and its code are 0 already, and its row is 0 up to rounding errors

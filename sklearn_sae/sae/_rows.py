@@ -9,8 +9,8 @@ import torch
 from sklearn_sae.sae._kernels import TILE, scale_along, take_rows
 from sklearn_sae.sae._scaling import TOO_LARGE
 
-EVALUATION_ROWS = 1024  # looked at together where nothing is learned
-_LARGEST_ENTRY = 1e15  # in units of the scale; squares of it, summed over a batch, are within float32
+EVALUATION_ROWS = 1024  # the rows that are encoded together where nothing is learned
+_LARGEST_ENTRY = 1e15  # in units of the scale, so that squares summed over a batch are within float32
 
 
 class Rows:
@@ -25,9 +25,11 @@ class Rows:
             metric = scaling.metric.directions, scaling.metric.factors
             self._metric = [torch.tensor(array, device=device) for array in metric]
         self._tensor = None
-        if X.flags.c_contiguous and X.flags.aligned:  # torch gathers rows several times sooner than NumPy
+        if X.flags.c_contiguous and X.flags.aligned:  # because torch gathers rows several times faster than NumPy
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a read-only array, as of a mapped file, could be written to
+                warnings.simplefilter(
+                    "ignore"
+                )  # torch warns that a read-only array, as of a mapped file, could be written
                 self._tensor = torch.from_numpy(X)
 
     def __len__(self):
@@ -43,7 +45,10 @@ class Rows:
         return x if self._metric is None else scale_along(x, *self._metric)
 
     def check_range(self):
-        """Raise ValueError for rows beyond the range of float32; those that gave mean and scale are not."""
+        """Return these rows, or raise ValueError if they are beyond the range of float32.
+
+        The rows that mean and scale were computed from are within it.
+        """
         for start in range(0, len(self), EVALUATION_ROWS):
             with np.errstate(over="ignore"):
                 x = self.batch(slice(start, start + EVALUATION_ROWS))
@@ -62,9 +67,10 @@ def hold_out(n_samples, fraction, rng):
 
 
 def split_evenly(order, batch_size):
-    """Return the parts of an array: as few as make none larger than `batch_size`, of equal size up to a tile.
+    """Return the parts of an array, as few as possible with none larger than `batch_size`, of equal size up to a tile.
 
-    If `batch_size` is made of whole tiles, so are all parts but the last, for matrix products of these take less time.
+    If `batch_size` is a multiple of a tile, all parts but the last are too, because their matrix products take less
+    time.
     """
     n_parts = math.ceil(len(order) / batch_size)
     tile = TILE if batch_size % TILE == 0 else 1

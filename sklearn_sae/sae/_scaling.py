@@ -1,4 +1,4 @@
-"""Between rows as they are and those that training works on: centered, stretched by a metric, of total variance 1."""
+"""The scaling from rows as they are to the rows that training works on: centered, in a metric, of total variance 1."""
 
 import math
 from typing import NamedTuple
@@ -13,21 +13,21 @@ _CHUNK_ROWS = 1024
 
 
 class Scaling(NamedTuple):
-    """What rows are centered, divided and stretched by."""
+    """The mean, the scale and the metric by which rows are scaled."""
 
     mean: np.ndarray  # (d,) float32
-    spread: float  # root of the total variance about it
+    spread: float  # the root of the total variance about the mean
     metric: Metric | None = None
 
     @property
     def scale(self):
-        """What rows are divided by, so that they have total variance 1 when stretched."""
+        """The number that rows are divided by, so that they have total variance 1 in the metric."""
         return self.spread if self.metric is None else self.spread * self.metric.spread
 
     def unscale(self, weights):
-        """Return trained weights as those for the rows as they are.
+        """Return the weights for rows as they are that trained weights stand for.
 
-        They have the same activations times `scale`; threshold and biases grow with these.
+        Their activations are those of the trained weights times `scale`, and so are biases and threshold.
         """
         encoder_weight, components, bias = weights.encoder_weight, weights.components, weights.bias
         if self.metric is not None:
@@ -37,7 +37,10 @@ class Scaling(NamedTuple):
         return Weights(encoder_weight, weights.encoder_bias * scale, components, self.mean + bias * scale)
 
     def scaled(self, weights):
-        """Return weights to train from, decoder rows of unit norm: the inverse of `unscale`, by this or another."""
+        """Return weights to train from, with decoder rows of unit norm. It is the inverse of `unscale`.
+
+        The weights may have been trained by another scaling.
+        """
         scale = np.float32(self.scale)
         encoder_weight, components = weights.encoder_weight, weights.components
         bias, encoder_bias = (weights.bias - self.mean) / scale, weights.encoder_bias / scale
@@ -45,25 +48,25 @@ class Scaling(NamedTuple):
             encoder_weight = apply_metric(encoder_weight, self.metric, -1)
             components, bias = (apply_metric(array, self.metric) for array in (components, bias))
         norms = np.linalg.norm(components, axis=1)
-        if np.abs(norms - 1).max() > 1e-5:  # more than rounding error: they were of unit norm by another metric
+        if np.abs(norms - 1).max() > 1e-5:  # more than rounding error, so the norm was 1 in another metric
             components = components / norms[:, None]
             encoder_weight, encoder_bias = encoder_weight * norms[:, None], encoder_bias * norms
         return Weights(encoder_weight, encoder_bias, components, bias)
 
     def target_of_codes(self, encoding, components, bias):
-        """Return coefficients (n_outputs, M) and intercepts of the target as read from codes, for rows as they are."""
+        """Return coefficients (n_outputs, M) and intercepts that predict the target from codes of rows as they are."""
         coef = self.metric.coef * (encoding.scale / self.spread)
         intercept = encoding.mean + encoding.scale * self.metric.intercept + coef @ (bias - self.mean)
         return (coef @ components.T).astype(np.float32), intercept.astype(np.float32)
 
 
 def center_and_scale(X, index):
-    """Return the `Scaling` to zero mean and total variance 1 over some rows, read in chunks in float64.
+    """Return the `Scaling` of some rows to zero mean and total variance 1, computed chunk by chunk in float64.
 
     Raises
     ------
     ValueError
-        If they are beyond the range of float32.
+        If the rows are beyond the range of float32.
     """
     chunks = [index[start : start + _CHUNK_ROWS] for start in range(0, len(index), _CHUNK_ROWS)]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -73,7 +76,7 @@ def center_and_scale(X, index):
     if not bound < float(np.finfo(np.float32).max):
         raise ValueError(TOO_LARGE)
     mean = mean.astype(np.float32)
-    if spread <= 1e-6 * float(np.abs(mean).max()):  # only rounding error: all rows are equal
+    if spread <= 1e-6 * float(np.abs(mean).max()):  # the spread is rounding error, so all rows are equal
         return Scaling(mean, 1.0)
     if spread < np.finfo(np.float32).tiny:
         raise ValueError("X has values too small for float32; scale it up.")
@@ -81,24 +84,24 @@ def center_and_scale(X, index):
 
 
 def learn_further(scaling, moments, X, values, encoding, weight):
-    """Return a scaling with the metric for the target of all rows so far, and the moments of these rows, if any.
+    """Return a scaling with the metric that the target of all rows so far gives, and the moments of these rows or None.
 
     Parameters
     ----------
     scaling : Scaling
-        That of the rows so far.
+        The scaling of the rows so far.
     moments : ndarray or None
-        What this function has returned for them.
+        The moments that this function has returned for them.
     X, values : ndarray of shape (n_samples, d), (n_samples,)
         Further rows, and their target, encoded by `encoding`.
     encoding : TargetEncoding or None
-        None where the target has no say.
+        None if the target has no weight.
     weight : float
         The weight of the target.
     """
     if encoding is None:
         return (scaling if scaling.metric is None else scaling._replace(metric=None)), None
-    if scaling.metric is not None and moments is None:  # learned by `fit`
+    if scaling.metric is not None and moments is None:  # `fit` has learned it, and keeps no moments
         return scaling, None
     of_these = second_moments(X, np.arange(len(X)), values, encoding, scaling.mean, scaling.spread)
     moments = of_these if moments is None else moments + of_these

@@ -7,7 +7,7 @@ _WARMUP_STEPS = 50
 
 
 class Schedule(NamedTuple):
-    """The parameters of these names, "auto" resolved."""
+    """The parameters of these names, with "auto" resolved."""
 
     batch_size: int
     learning_rate: float  # the highest
@@ -24,7 +24,7 @@ def resolve_schedule(n_rows, *, batch_size, learning_rate, max_epochs, pursuit):
 
 
 def suggest_batch_size(n_rows):
-    """Return the rows a training step for a number of training rows.
+    """Return the number of rows in a training step for a number of training rows.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def suggest_batch_size(n_rows):
 
 
 def suggest_max_epochs(n_rows):
-    """Return the most passes for a number of training rows: 25, or 750,000 rows in all, but no fewer than 5.
+    """Return the most passes for a number of training rows: as many as make 750,000 rows, from 5 to 25.
 
     Examples
     --------

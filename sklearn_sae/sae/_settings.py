@@ -7,11 +7,11 @@ from sklearn_sae.sae._sizes import suggest_k, suggest_size
 
 
 class Settings(NamedTuple):
-    """What the loss depends on besides weights and data."""
+    """The settings of the loss."""
 
     k: int
     batch_topk: bool = False
-    pursuit: bool = False  # then without batch_topk, prefixes and multi_weight
+    pursuit: bool = False  # whether matching pursuit encodes; it excludes batch_topk, prefixes and multi_weight
     prefixes: tuple | None = None
     aux_k: int = 1
     aux_weight: float = 0.0
@@ -20,7 +20,7 @@ class Settings(NamedTuple):
 
 
 def check_encoder(sae):
-    """Raise ValueError if matching pursuit is to go with what it excludes."""
+    """Raise ValueError if matching pursuit is combined with a parameter that it excludes."""
     clashes = {
         "sparsity='batch_topk'": sae.sparsity == "batch_topk",
         "matryoshka_prefixes": sae.matryoshka_prefixes is not None,
@@ -39,13 +39,13 @@ def resolve_settings(sae, n_samples, *, fitted):
     sae : TopKSAETransformer
     n_samples : int
     fitted : bool
-        Whether to go on from fitted weights, whose M it then is.
+        Whether to go on from the fitted weights, and so with their M.
 
     Raises
     ------
     ValueError
-        If `n_components` is another than that of the weights to go on from, `k`, `aux_k` or `multi_k` exceeds it, or
-        the prefixes do not increase strictly or not end in it.
+        If `n_components` differs from that of the fitted weights; if `k`, `aux_k` or `multi_k` exceeds it; if the
+        prefixes do not increase strictly or not end in it.
     """
     n_components, k = sae.n_components, sae.k
     if fitted:

@@ -1,4 +1,4 @@
-"""How many neurons, and how many of them active."""
+"""How many neurons there are, and how many of them are active in a row."""
 
 import math
 
@@ -30,5 +30,5 @@ def suggest_size(n_samples):
 
 
 def suggest_k(n_components):
-    """Return K for a number of neurons: 8, or a quarter of them if they are few."""
+    """Return K for a number of neurons: 8, or a quarter of them if that is less."""
     return max(1, min(8, n_components // 4))

@@ -1,4 +1,4 @@
-"""The target as numbers, the same in every call that sees some of it."""
+"""The target as numbers, which are the same in every call that gets a part of it."""
 
 from typing import NamedTuple
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from sklearn_sae.utils._validation import check_target, check_target_varies
 
-_SMALLEST, _LARGEST = 1e-30, 1e30  # of numbers, so that coefficients are within float32
-_LARGEST_DEVIATION = 1e15  # standard deviations
+_SMALLEST, _LARGEST = 1e-30, 1e30  # the magnitudes of a target for which coefficients are within float32
+_LARGEST_DEVIATION = 1e15  # in standard deviations, so that its square is within float32
 
 
 class TargetEncoding(NamedTuple):
-    """What kind of target it is, learned from that of the first fit."""
+    """How a target becomes numbers. It is learned from the target of the first fit."""
 
     task: str  # "regression", "binary" or "multiclass"
     classes: np.ndarray | None
-    mean: float  # of a regression's target; 0 for classes
-    scale: float  # its standard deviation; 1 for classes
+    mean: float  # the mean of a regression's target, or 0 for classes
+    scale: float  # the standard deviation of a regression's target, or 1 for classes
 
     @classmethod
     def of(cls, target, classes=None):
-        """Return the form of `target`, a checked target that varies; `classes` where they are known beforehand.
+        """Return the encoding of a checked target that varies. `classes` are all its classes, if they are known.
 
         Raises
         ------
@@ -38,13 +38,8 @@ class TargetEncoding(NamedTuple):
 
     @property
     def checked_as(self):
-        """The task that a further target is to be checked for, which may have fewer classes."""
+        """The task that a further target is checked for, which may have fewer classes than the first one."""
         return "regression" if self.task == "regression" else "multiclass"
-
-    @property
-    def n_outputs(self):
-        """One, or of several classes one each."""
-        return len(self.classes) if self.task == "multiclass" else 1
 
     def encode(self, target, *, name="y"):
         """Return a checked target as float64 (n_samples,): standardized, or codes into `classes`.
@@ -71,7 +66,7 @@ class TargetEncoding(NamedTuple):
         return np.array([known[value] for value in target.classes.tolist()], dtype=np.float64)[target.values]
 
     def outputs(self, values):
-        """Return encoded values as one column, or of several classes an indicator each: (n_samples, n_outputs)."""
+        """Return encoded values as one column, or as indicators of several classes: (n_samples, n_outputs)."""
         if self.task == "multiclass":
             return (values[:, None] == np.arange(len(self.classes))).astype(np.float64)
         return values[:, None]
@@ -89,7 +84,7 @@ def require_target(y, n_samples, weight, *, task="auto"):
 def encode_whole_target(target, y_val=None, X_val=None):
     """Return the `TargetEncoding` of the checked target of a `fit`, and its values; None and None without a target.
 
-    The target of the validation rows is only checked to be of this encoding.
+    The target of the validation rows is encoded only to check it.
     """
     if target is None:
         return None, None
@@ -104,7 +99,7 @@ def encode_whole_target(target, y_val=None, X_val=None):
 def encode_chunk_of_target(y, n_samples, weight, encoding, classes):
     """Return the `TargetEncoding` of a `partial_fit` and the values of its target; None and None without a weight.
 
-    `encoding` is that of the calls before, or None in the first one, where `classes` may name all classes.
+    `encoding` is the one of the earlier calls. It is None in the first call, for which `classes` may name all classes.
     """
     if not weight:
         return None, None

@@ -1,8 +1,8 @@
 """The training loop: batches in, weights out, and the state in between as NumPy arrays.
 
-Everything that a later step depends on is in a `State`: weights, the optimizer's two moments, how long each neuron has
-been silent, the running threshold and the count of steps. It goes to and from a flat dict of NumPy arrays, which is
-what `partial_fit` carries and a checkpoint stores.
+Everything that a later step depends on is in a `State`: the weights, the optimizer's two moments, the steps since each
+neuron was active, the running threshold and the count of steps. A state is converted to and from a flat dict of NumPy
+arrays, which `partial_fit` keeps and a checkpoint stores.
 """
 
 import math
@@ -19,16 +19,16 @@ from sklearn_sae.sae._rows import EVALUATION_ROWS, Rows, split_evenly
 from sklearn_sae.sae._schedule import cosine_schedule
 from sklearn_sae.sae._weights import Weights
 
-_THRESHOLD_RATE = 0.01  # of the exponential moving average
+_THRESHOLD_RATE = 0.01  # the rate of the exponential moving average
 _THRESHOLD = ("threshold_sum", "threshold_weight")
 _HISTORY = ("epoch", "train_loss", "dead_fraction", "validation_loss")
 
 
 class Trained(NamedTuple):
-    """What an epoch leaves to encode with, as NumPy arrays: no moments of the optimizer."""
+    """The part of a state that encodes rows, as NumPy arrays. The moments of the optimizer are left out."""
 
     weights: Weights
-    threshold_sum: np.ndarray  # () as in `State`
+    threshold_sum: np.ndarray  # (), as in `State`
     threshold_weight: float
 
 
@@ -40,8 +40,8 @@ class State:
     first: Weights  # Adam's first moments
     second: Weights
     inactive_steps: torch.Tensor  # (M,) int64: training steps since each neuron was last active
-    threshold_sum: torch.Tensor  # () moving average of the smallest kept activation, not yet debiased
-    threshold_weight: float = 0.0  # its total weight: the bias correction
+    threshold_sum: torch.Tensor  # (), the moving average of the smallest kept activation, before bias correction
+    threshold_weight: float = 0.0  # the total weight of the average, by which the correction divides
     step: int = 0
 
     @classmethod
@@ -53,11 +53,11 @@ class State:
 
     @property
     def threshold(self):
-        """The debiased moving average, a tensor."""
+        """The bias-corrected moving average, a tensor."""
         return self.threshold_sum / (self.threshold_weight or 1.0)
 
     def trained(self):
-        """Return a copy of what there is to encode with."""
+        """Return a copy of the part that encodes rows."""
         return Trained(self.weights.arrays(), self.threshold_sum.cpu().numpy().copy(), self.threshold_weight)
 
     def to_arrays(self, prefix=""):
@@ -88,7 +88,7 @@ class State:
 
 @torch.no_grad()
 def training_step(state: State, x, settings: Settings, *, learning_rate, dead_after):
-    """Take one step on a batch, in place, and return its loss, a tensor."""
+    """Take one step on a batch, which changes the state, and return the loss of the batch, a tensor."""
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.inactive_steps >= dead_after).nonzero()[:, 0]
@@ -109,9 +109,9 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
 
 @torch.no_grad()
 def evaluate(state: State, rows: Rows, settings: Settings):
-    """Return the mean loss over all rows, encoded as `transform` does; counts as no step."""
+    """Return the mean loss over all rows, encoded as in `transform`. The state stays as it is."""
     threshold = state.threshold if settings.batch_topk else None
-    settings = settings._replace(multi_weight=0.0)  # not looked at
+    settings = settings._replace(multi_weight=0.0)  # because only the reconstruction counts
     total = 0.0
     for start in range(0, len(rows), EVALUATION_ROWS):
         x = rows.batch(slice(start, start + EVALUATION_ROWS))
@@ -120,9 +120,9 @@ def evaluate(state: State, rows: Rows, settings: Settings):
 
 
 def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, batch_size, rate, dead_after):
-    """Pass over `rows` in the given order; `rate` maps a step to its learning rate.
+    """Pass over `rows` in the given order. `rate` is a function from a step to its learning rate.
 
-    Return the epoch's number, the mean loss and the share of neurons that are dead at the end, as a dict.
+    Return a dict of the epoch's number, the mean loss, and the share of neurons that are dead at its end.
 
     Raises
     ------
@@ -154,14 +154,14 @@ class Run:
 
     def __init__(self, state, seed):
         self.state, self.seed = state, seed
-        self.best, self.best_epoch = None, 0  # what was trained at the epoch of least validation loss
-        self.history = []  # one dict an epoch
+        self.best, self.best_epoch = None, 0  # the `Trained` of least validation loss, and its epoch
+        self.history = []  # a dict for each epoch
 
     def epochs(self, rows, validation, settings, schedule, *, patience, dead_after):
         """Train, and yield the row of the history after each epoch.
 
-        It ends at the last epoch of the schedule, or when `validation` (Rows or None) was not improved for `patience`
-        epochs.
+        Training ends with the last epoch of the schedule, or when the loss on `validation` (Rows or None) has not
+        fallen for `patience` epochs.
         """
         n_steps = schedule.max_epochs * math.ceil(len(rows) / schedule.batch_size)
         rate = cosine_schedule(schedule.learning_rate, n_steps)
@@ -184,7 +184,7 @@ class Run:
             yield self.history[-1]
 
     def trained(self):
-        """Return what was trained at the best epoch, or at the last if there is no validation."""
+        """Return the `Trained` of the best epoch, or of the last one if there is no validation."""
         return self.best or self.state.trained()
 
     def _best_loss(self):

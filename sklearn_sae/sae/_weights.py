@@ -1,4 +1,4 @@
-"""The weights of an autoencoder, in one record from the starting weights to the fitted attributes."""
+"""The weights of an autoencoder, in one record from the start of training to the fitted attributes."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 class Weights(NamedTuple):
-    """The four weights, or one array for each of them: its gradient, or a moment of it.
+    """The four weights, or an array for each of them, as of their gradients or moments.
 
-    The arrays are NumPy's outside of training and torch's in it. Matching pursuit has no encoder: while it is trained,
-    the first two are empty.
+    They are NumPy arrays outside of training, and tensors in it. Matching pursuit has no encoder, so the first two are
+    empty while it is trained.
     """
 
     encoder_weight: object  # (M, d), or (0, d)
@@ -24,11 +24,11 @@ class Weights(NamedTuple):
 
     @classmethod
     def named(cls, arrays, prefix):
-        """Return the record that `names` has made part of a dict of arrays."""
+        """Return the record whose arrays `names` has put into a dict."""
         return cls(*(arrays[prefix + name] for name in cls._fields))
 
     def names(self, prefix):
-        """Return the arrays by their names in a checkpoint."""
+        """Return a dict of the arrays by their names in a checkpoint."""
         return {prefix + name: array for name, array in zip(self._fields, self, strict=True)}
 
     def tensors(self, device):
@@ -48,5 +48,5 @@ class Weights(NamedTuple):
         return Weights(*(tensor.new_zeros(tensor.shape) for tensor in self))
 
     def without_encoder(self):
-        """Return the weights that matching pursuit trains, from NumPy arrays."""
+        """Return the weights with an empty encoder, as matching pursuit trains them."""
         return self._replace(encoder_weight=self.components[:0], encoder_bias=self.encoder_bias[:0])

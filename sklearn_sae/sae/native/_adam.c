@@ -1,4 +1,4 @@
-/* A step of Adam, neuron by neuron: the gradient of a neuron is formed where it is used, and never leaves the cache. */
+/* A step of Adam, neuron by neuron. A neuron's gradient is computed where it is used, so it never leaves the cache. */
 
 #include "_compiled.h"
 #include <math.h>
@@ -14,11 +14,11 @@ void sort_by_neuron(const int64_t *neurons, ptrdiff_t n_active, ptrdiff_t n_neur
         starts[j + 1] += starts[j];
     for (ptrdiff_t e = 0; e < n_active; e++)
         order[starts[neurons[e]]++] = e;
-    memmove(starts + 1, starts, n_neurons * sizeof(int64_t)); /* each start has moved to the next one's */
+    memmove(starts + 1, starts, n_neurons * sizeof(int64_t)); /* the loop has advanced each start to the next one */
     starts[0] = 0;
 }
 
-/* Write the gradients of a neuron's component and encoder weight, and return that of its encoder bias. */
+/* Write the gradients of a neuron's component and encoder weight, and return the gradient of its encoder bias. */
 INLINED float compute_gradients(const AdamStep *d, ptrdiff_t neuron, float *of_component, float *of_encoder)
 {
     const float *component = d->decoder.weight + neuron * d->n;
@@ -43,7 +43,7 @@ INLINED float compute_gradients(const AdamStep *d, ptrdiff_t neuron, float *of_c
     return of_bias;
 }
 
-/* Return what Adam takes off a weight. */
+/* Update the two moments of a weight, and return what Adam subtracts from the weight. */
 INLINED float adam_update(const AdamStep *d, float gradient, float *first, float *second)
 {
     *first += (1 - d->beta1) * (gradient - *first);
@@ -51,7 +51,7 @@ INLINED float adam_update(const AdamStep *d, float gradient, float *first, float
     return d->step_size * *first / (sqrtf(*second) * d->inverse_root + d->eps);
 }
 
-/* Move a component along the unit sphere. */
+/* Update a component, and bring it back to unit norm. */
 INLINED void update_component(const AdamStep *d, ptrdiff_t neuron, const float *__restrict gradient)
 {
     float *__restrict component = d->decoder.weight + neuron * d->n;
@@ -68,7 +68,7 @@ INLINED void update_component(const AdamStep *d, ptrdiff_t neuron, const float *
         component[i] *= factor;
 }
 
-/* Move an encoder weight, and add a multiple of what it was to a sum. */
+/* Update an encoder weight, and add a multiple of its value before the update to a sum. */
 INLINED void update_encoder(const AdamStep *d, ptrdiff_t neuron, const float *__restrict gradient, float multiple,
                           float *__restrict sum)
 {

@@ -1,8 +1,8 @@
-"""Calls of the C code that cannot corrupt memory: what is handed over is checked, array by array.
+"""Calls of the C code that cannot corrupt memory, because each array that they hand over is checked.
 
 The C functions take addresses and sizes. `address` gives out the address of a tensor only if its dtype, shape, device
-and memory layout are those that C takes for granted. Indices are checked in C, before they are followed. What C writes
-is made by `new`, except the weights and moments that `adam_step` moves in place: tensors have no flag that forbids it.
+and memory layout are those that C takes for granted. Indices are checked in C before they are used. The arrays that C
+writes are made by `new`. Only `adam_step` writes to tensors that it is given, and tensors have no read-only flag.
 
 Without a C compiler at installation, `compiled` is None, and only `state` and `runs_on` can be called.
 """
@@ -15,14 +15,17 @@ from torch import Tensor
 
 try:
     from sklearn_sae.sae.native import _compiled as compiled
-except ImportError:  # there was no C compiler where the package was built
+except ImportError:  # the package was built without a C compiler
     compiled = None
 
 _LARGEST_ROW = 2**31 - 1  # columns are int32 in C
 
 
 def _share_threads():
-    """Let the C code run in the threads of torch's OpenMP; return whether that is GCC's or understands its calls."""
+    """Let the C code run in the threads of torch, and return whether that is possible.
+
+    It is if the OpenMP of torch is GCC's, or has the functions that GCC calls.
+    """
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     try:
         function = ctypes.CDLL(str(library)).GOMP_parallel
@@ -43,7 +46,7 @@ def state():
 
 
 def runs_on(*tensors):
-    """Return whether there is C code, and these are tensors for it: float32 on the CPU."""
+    """Return whether the C code is compiled and takes these tensors, as far as dtype and device go."""
     return compiled is not None and all(t.is_cpu and t.dtype == torch.float32 for t in tensors)
 
 
@@ -72,7 +75,7 @@ def address(tensor, dtype, *shape):
 
 
 def new(dtype, *shape):
-    """Return a tensor for C to write, of values not set, and its address."""
+    """Return a tensor that C is to fill, and its address."""
     tensor = torch.empty(shape, dtype=dtype, device="cpu")
     return tensor, tensor.data_ptr()
 
@@ -93,7 +96,7 @@ def topk(matrix, k):
 
 
 def refined_topk(product, x, weight, offset, coarse_offset, k):
-    """Return the k largest entries of each row of ``x @ weight.T + offset``, their columns, and how many were computed.
+    """Return the k largest entries of rows of ``x @ weight.T + offset``, their columns, and how many were computed.
 
     Parameters
     ----------
@@ -137,7 +140,7 @@ def _check_k(k, n_columns):
 
 
 def round_rows(matrix):
-    """Return a matrix in bfloat16, and the norms of its rows and of their rounding errors, or a little more."""
+    """Return a matrix in bfloat16, and bounds of the norms of its rows and of their rounding errors."""
     n_rows, n_columns = matrix.shape
     rounded, rounded_address = new(torch.bfloat16, n_rows, n_columns)
     norms, norms_address = new(torch.float32, n_rows)
@@ -168,7 +171,7 @@ def take_rows(matrix, rows, center, factor):
 
 
 def residuals(values, neurons, starts, weight, target):
-    """Return the sparse (n_rows, M) matrix times `weight` less `target` (n_rows, d), and its squared norms by row."""
+    """Return a sparse (n_rows, M) matrix times `weight`, minus `target`, (n_rows, d), and its squared norms by row."""
     (n_rows, n_features), n_active, n_neurons = target.shape, len(neurons), len(weight)
     result, result_address = new(torch.float32, n_rows, n_features)
     squares, squares_address = new(torch.float32, n_rows)
@@ -186,7 +189,7 @@ def residuals(values, neurons, starts, weight, target):
 
 
 def sort_by_neuron(neurons, n_neurons):
-    """Return where the entries of each neuron are, in ascending order, and where those of each neuron start."""
+    """Return the positions of the entries neuron by neuron, ascending for each, and where each neuron's start."""
     n_active = len(neurons)
     if n_neurons < 0:
         raise ValueError(f"n_neurons={n_neurons} is negative.")
@@ -199,29 +202,29 @@ def sort_by_neuron(neurons, n_neurons):
 
 
 def adam_step(order, starts, rows, codes, output_gradient, x, encoder, decoder, settings):
-    """Move weights in place by a step of Adam, and return what the biases need of the gradient.
+    """Update weights in place by a step of Adam, and return the gradients that the biases need.
 
     Parameters
     ----------
     order, starts : Tensor of shape (n_active,), (M + 1,)
-        Of the entries, from `sort_by_neuron`.
+        The order of the entries by neuron, from `sort_by_neuron`.
     rows, codes : Tensor of shape (n_active,)
-        Row of `output_gradient` and value of each entry.
+        The row of each entry in `output_gradient`, and its value.
     output_gradient : Tensor of shape (R, d)
-        The gradient of the reconstructions.
+        The gradient with respect to the reconstructions.
     x : Tensor of shape (B, d)
         The rows, which repeat if R is larger.
     encoder, decoder : tuple of Tensor of shape (M, d)
-        A weight and its two moments, which are written. `encoder` is None with a matching pursuit.
+        A weight and its two moments, which are updated. `encoder` is None with a matching pursuit.
     settings : tuple of float
-        Step size, inverse root, two betas and epsilon.
+        The step size, the inverse root of the bias correction of second moments, two betas and epsilon.
 
     Returns
     -------
     encoder_bias : Tensor of shape (M,)
-        The gradient of the encoder's bias; of shape (0,) without an encoder.
+        The gradient of the encoder bias, of shape (0,) without an encoder.
     input_gradient : Tensor of shape (M / NEURONS rounded up, d)
-        Summed over rows, the product of that with the encoder's weight before the step.
+        Partial sums of the product of `encoder_bias` with the encoder weight before the step.
     """
     n_active, (n_outputs, n_features), n_rows, n_neurons = len(rows), output_gradient.shape, len(x), len(decoder[0])
     if not (n_outputs and n_rows):

@@ -1,5 +1,5 @@
-/* The module `_compiled`. Its functions take addresses as int; `_calls.py` is the only one to call them, and has checked
-   what lies there. What the arrays themselves say, which are indices, is checked here. */
+/* The module `_compiled`. Its functions take addresses as int. Only `_calls.py` calls them, and it checks the arrays at
+   these addresses. The indices in these arrays are checked here. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -16,7 +16,7 @@ static PyObject *none_unless(int failed)
     Py_RETURN_NONE;
 }
 
-/* Return whether all indices are from 0 up to a bound; if not, set IndexError. */
+/* Return whether all indices are at least 0 and below a bound. If not, set IndexError. */
 static int within(const int64_t *indices, Py_ssize_t n, Py_ssize_t bound, const char *name)
 {
     int outside = 0;
@@ -27,7 +27,7 @@ static int within(const int64_t *indices, Py_ssize_t n, Py_ssize_t bound, const 
     return !outside;
 }
 
-/* Return whether n + 1 starts ascend from 0 or more up to an end; if not, set IndexError. */
+/* Return whether n + 1 starts ascend, and are at least 0 and at most `end`. If not, set IndexError. */
 static int ascend(const int64_t *starts, Py_ssize_t n, Py_ssize_t end)
 {
     int outside = starts[0] < 0 || starts[n] > end;
@@ -142,16 +142,17 @@ static PyObject *adam_step_(PyObject *Py_UNUSED(module), PyObject *args)
     Py_ssize_t n_active, n_outputs, n_neurons, n_rows, n;
     Address order, starts, rows, codes, output_gradient, x, encoder[3], decoder[3], encoder_bias, input_gradient;
     int n_threads, failed;
-    if (!PyArg_ParseTuple(args, "nnnnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_active, &n_outputs, &n_neurons, &n_rows, &n, &order,
-                          &starts, &rows, &codes, &output_gradient, &x, encoder, encoder + 1, encoder + 2, decoder, decoder + 1,
-                          decoder + 2, &encoder_bias, &input_gradient, &d.step_size, &d.inverse_root, &d.beta1, &d.beta2, &d.eps,
-                          &n_threads) ||
+    if (!PyArg_ParseTuple(args, "nnnnnKKKKKK(KKK)(KKK)KK(fffff)i", &n_active, &n_outputs, &n_neurons, &n_rows, &n,
+                          &order, &starts, &rows, &codes, &output_gradient, &x, encoder, encoder + 1, encoder + 2,
+                          decoder, decoder + 1, decoder + 2, &encoder_bias, &input_gradient, &d.step_size,
+                          &d.inverse_root, &d.beta1, &d.beta2, &d.eps, &n_threads) ||
         !within(AT(order), n_active, n_active, "order") || !within(AT(rows), n_active, n_outputs, "rows") ||
         !ascend(AT(starts), n_neurons, n_active))
         return NULL;
     d.n_neurons = n_neurons, d.n_rows = n_rows, d.n = n;
     d.order = AT(order), d.starts = AT(starts), d.rows = AT(rows), d.codes = AT(codes);
-    d.output_gradient = AT(output_gradient), d.x = AT(x), d.encoder_bias = AT(encoder_bias), d.input_gradient = AT(input_gradient);
+    d.output_gradient = AT(output_gradient), d.x = AT(x);
+    d.encoder_bias = AT(encoder_bias), d.input_gradient = AT(input_gradient);
     d.encoder = (Parameter){AT(encoder[0]), AT(encoder[1]), AT(encoder[2])};
     d.decoder = (Parameter){AT(decoder[0]), AT(decoder[1]), AT(decoder[2])};
     Py_BEGIN_ALLOW_THREADS
@@ -169,11 +170,12 @@ static PyMethodDef methods[] = {
     {"round_rows", round_rows_, METH_VARARGS, "round_rows(matrix, n_rows, n, rounded, norms, errors, n_threads)"},
     {"take_rows", take_rows_, METH_VARARGS, "take_rows(x, rows, center, factor, n_x, n_rows, n, taken, n_threads)"},
     {"residuals", residuals_, METH_VARARGS,
-     "residuals(values, neurons, starts, weight, target, n_active, n_neurons, n_rows, n, residuals, squares, n_threads)"},
+     "residuals(values, neurons, starts, weight, target, n_active, n_neurons, n_rows, n, residuals, squares,"
+     " n_threads)"},
     {"sort_by_neuron", sort_by_neuron_, METH_VARARGS, "sort_by_neuron(neurons, n_active, n_neurons, order, starts)"},
     {"adam_step", adam_step_, METH_VARARGS,
-     "adam_step(n_active, n_outputs, n_neurons, n_rows, n, order, starts, rows, codes, output_gradient, x, encoder, decoder,"
-     " encoder_bias, input_gradient, (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
+     "adam_step(n_active, n_outputs, n_neurons, n_rows, n, order, starts, rows, codes, output_gradient, x, encoder,"
+     " decoder, encoder_bias, input_gradient, (step_size, inverse_root, beta1, beta2, eps), n_threads)"},
     {NULL, NULL, 0, NULL},
 };
 

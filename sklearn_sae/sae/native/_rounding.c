@@ -1,4 +1,4 @@
-/* Rows rounded to bfloat16. */
+/* Rows that are rounded to bfloat16, with bounds of their errors. */
 
 #include "_compiled.h"
 #include <float.h>
@@ -15,7 +15,7 @@ typedef struct {
 FOR_EACH_CPU static void round_some(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
     const Rounding t = *(const Rounding *)task;
-    const float least = sqrtf(t.n * FLT_MIN); /* whose square is lost, in each column */
+    const float least = sqrtf(t.n * FLT_MIN); /* the norm of a row whose squares all vanish is smaller */
     (void)thread;
     for (ptrdiff_t i = start; i < stop; i++) {
         const float *__restrict row = t.matrix + i * t.n;
@@ -26,7 +26,7 @@ FOR_EACH_CPU static void round_some(const void *task, int thread, ptrdiff_t star
             uint32_t bits, upper;
             float near;
             memcpy(&bits, row + j, sizeof bits);
-            upper = bits + 0x7fff + (bits >> 16 & 1); /* to the nearest, if halfway to the even one */
+            upper = bits + 0x7fff + (bits >> 16 & 1); /* round to the nearest; halfway, to the even one */
             upper = row[j] == row[j] ? upper & 0xffff0000 : 0x7fc00000;
             memcpy(&near, &upper, sizeof near);
             rounded[j] = upper >> 16;

@@ -1,4 +1,4 @@
-/* The batch before and after the autoencoder, row by row. */
+/* The rows of a batch: before they are encoded, and after they are decoded. */
 
 #include "_compiled.h"
 

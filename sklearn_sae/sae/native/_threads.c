@@ -1,10 +1,11 @@
-/* Loops in the threads of torch.
+/* Loops that run in the threads of torch.
 
-   The threads of OpenMP spin for a while when they have nothing to do, so that those of a second pool would get half a
-   core each. The work goes to the pool that torch has made, by the function that GCC calls for `#pragma omp parallel`.
-   Where torch has no such pool, loops run in the calling thread.
+   The threads of an OpenMP pool spin for a while when they have no work. A second pool would therefore compete with the
+   threads of torch for the cores. So the loops run in the pool that torch has made. They enter it by the function that
+   GCC calls for `#pragma omp parallel`. Where torch has no such pool, they run in the calling thread.
 
-   Threads take blocks of items as they come. Nothing that is computed for an item depends on the thread. */
+   A thread takes the next block of items when it has finished one. What is computed for an item does not depend on the
+   thread that computes it. */
 
 #include "_compiled.h"
 
@@ -42,7 +43,7 @@ void in_threads(Work work, const void *task, ptrdiff_t n, ptrdiff_t block, int n
 #ifdef __GNUC__
     if (parallel && n_threads > 1 && n > block) {
         Loop loop = {work, task, n, block, 0, 0};
-        parallel(take_blocks, &loop, n_threads, 0); /* always all: to change their number costs more than to idle */
+        parallel(take_blocks, &loop, n_threads, 0); /* always in all, because to change their number costs more */
         return;
     }
 #endif

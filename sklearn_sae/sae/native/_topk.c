@@ -1,26 +1,28 @@
-/* The k largest entries of each row of a matrix, which may be a product that is known coarsely only.
+/* The k largest entries of each row of a matrix. The matrix may be a product that is known only coarsely.
 
-   torch.topk copies a row into pairs and sifts most of it through a heap, which can take as long as the product that
-   made the row. But the k largest entries are among the groups of entries with the k largest maxima, whatever the
-   groups. With groups of every S-th entry all maxima come from a loop that compilers vectorize, and so does, by
-   bisection, a bound that k maxima reach and hardly more. Only the entries of these groups are looked at one by one,
-   and only those that reach the bound go through a heap. The matrix shall have no NaN: what is returned for a row that
-   has is unspecified. */
+   torch.topk copies a row into pairs of value and index, and passes most of them through a heap. That can take as long
+   as the product that made the row. This file divides a row into groups of entries instead. The k largest entries lie
+   in the groups with the k largest maxima, whatever the groups are. A group holds every S-th entry, because compilers
+   then vectorize the loop that computes all maxima. Bisection, which is vectorized too, finds a bound that k maxima
+   reach and few others do. Only the entries of the groups that reach the bound are visited one by one, and only the
+   entries that reach it pass through the heap.
+
+   The matrix must have no NaN: the result for a row with NaN is unspecified. */
 
 #include "_compiled.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP 16  /* entries of a group, at most; fewer where a row has not many times k */
-#define ROUNDS 12 /* of bisection; what they leave too much is for the heap */
+#define GROUP 16  /* the most entries of a group; a group has fewer if a row has not many times k entries */
+#define ROUNDS 12 /* the rounds of bisection; the heap removes the candidates that they leave too many */
 
 typedef struct {
     float value;
     int32_t column;
 } Entry;
 
-/* Let the entry at `parent` sink in a heap whose least entry is on top. */
+/* Restore the order of a heap whose least entry is on top, after the entry at `parent` has changed. */
 INLINED void sift_down(Entry *heap, ptrdiff_t k, ptrdiff_t parent)
 {
     Entry entry = heap[parent];
@@ -38,7 +40,7 @@ INLINED void sift_down(Entry *heap, ptrdiff_t k, ptrdiff_t parent)
     heap[parent] = entry;
 }
 
-/* Move the k largest entries to the front. */
+/* Move the k largest entries to the front of the array. */
 INLINED void move_largest(Entry *entries, ptrdiff_t count, ptrdiff_t k)
 {
     if (count == k)
@@ -54,13 +56,14 @@ INLINED void move_largest(Entry *entries, ptrdiff_t count, ptrdiff_t k)
         }
 }
 
+/* Return into how many groups a row is divided: at least 4 * k, unless the row is shorter. */
 INLINED ptrdiff_t count_groups(ptrdiff_t n, ptrdiff_t k)
 {
     ptrdiff_t groups = n / GROUP > 4 * k ? n / GROUP : 4 * k;
     return groups < n ? groups : n;
 }
 
-/* Write the maximum of each group: of the entries i, i + stride, i + 2 * stride, ... */
+/* Write the maximum of each group. Group i has the entries i, i + stride, i + 2 * stride, ... */
 INLINED void group_maxima(const float *__restrict row, ptrdiff_t n, ptrdiff_t stride, float *__restrict maxima)
 {
     memcpy(maxima, row, stride * sizeof(float));
@@ -71,7 +74,7 @@ INLINED void group_maxima(const float *__restrict row, ptrdiff_t n, ptrdiff_t st
     }
 }
 
-/* Return a bound that at least k of the values reach, and hardly more. */
+/* Return a bound that at least k of the values reach, and few others. */
 INLINED float bound_reached_by_k(const float *__restrict values, ptrdiff_t n, ptrdiff_t k)
 {
     float low = values[0], high = values[0];
@@ -95,14 +98,14 @@ INLINED float bound_reached_by_k(const float *__restrict values, ptrdiff_t n, pt
     return low;
 }
 
-/* Memory for a row of n entries. */
+/* The memory that a thread needs for a row of n entries. */
 typedef struct {
     Entry *found;
     float *wide, *maxima;
     int32_t *groups;
 } Scratch;
 
-#define SCRATCH_SIZE (sizeof(Entry) + 2 * sizeof(float) + sizeof(int32_t)) /* for each of n */
+#define SCRATCH_SIZE (sizeof(Entry) + 2 * sizeof(float) + sizeof(int32_t)) /* the bytes for each of the n entries */
 
 INLINED Scratch scratch_of(char *memory, int thread, ptrdiff_t n)
 {
@@ -111,16 +114,17 @@ INLINED Scratch scratch_of(char *memory, int thread, ptrdiff_t n)
     return (Scratch){found, wide, maxima, (int32_t *)(maxima + n)};
 }
 
-/* Find the k largest entries of a row, and after them all others that are below the least of these by no more than
-   twice the errors `slack` and `ulp`, relative, and maybe more. Return how many are found. */
+/* Find the k largest entries of a row, and write them first. After them, write all entries that rounding may have put
+   below the k-th largest, and maybe more. An entry is off by `slack` and by its own size times `ulp` at most, so these
+   entries are below the k-th largest by no more than twice that. Return how many entries are found. */
 INLINED ptrdiff_t find_largest(const float *row, ptrdiff_t n, ptrdiff_t k, float slack, float ulp, Scratch scratch)
 {
     ptrdiff_t stride = count_groups(n, k), n_groups = 0, count = 0;
     group_maxima(row, n, stride, scratch.maxima);
     float bound = bound_reached_by_k(scratch.maxima, stride, k);
     if (ulp > 0)
-        bound -= 2.1f * (slack + fabsf(bound) * ulp); /* a little more than twice, for the errors have errors */
-    for (ptrdiff_t i = 0; i < stride; i++) { /* without branches, for no processor could predict them */
+        bound -= 2.1f * (slack + fabsf(bound) * ulp); /* more than twice, because the errors have errors */
+    for (ptrdiff_t i = 0; i < stride; i++) { /* without branches, because no processor could predict them */
         scratch.groups[n_groups] = (int32_t)i;
         n_groups += scratch.maxima[i] >= bound;
     }
@@ -129,13 +133,14 @@ INLINED ptrdiff_t find_largest(const float *row, ptrdiff_t n, ptrdiff_t k, float
             scratch.found[count] = (Entry){row[i], (int32_t)i};
             count += row[i] >= bound;
         }
-    if (count < k) /* only with NaN */
+    if (count < k) /* happens only with NaN */
         for (count = 0; count < k; count++)
             scratch.found[count] = (Entry){NAN, (int32_t)count};
     move_largest(scratch.found, count, k);
     return count;
 }
 
+/* Write the values and columns of the first k entries. */
 INLINED void write_entries(const Entry *found, ptrdiff_t k, float *values, int64_t *columns)
 {
     for (ptrdiff_t i = 0; i < k; i++) {
@@ -173,7 +178,7 @@ int topk(const float *matrix, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t k, float 
     return 0;
 }
 
-/* bfloat16 is the upper half of float32. */
+/* Convert bfloat16 to float32. The bits of bfloat16 are the upper half of those of float32. */
 INLINED void widen(const uint16_t *__restrict row, ptrdiff_t n, float *__restrict wide)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -182,7 +187,7 @@ INLINED void widen(const uint16_t *__restrict row, ptrdiff_t n, float *__restric
     }
 }
 
-/* What of a column its coarse entries are off by, or the largest of several columns. */
+/* What the error of a coarse entry depends on in its column. */
 typedef struct {
     float norm, error, offset, offset_error;
 } Column;
@@ -194,6 +199,7 @@ INLINED Column column_of(const CoarseProduct *c, ptrdiff_t j)
     return (Column){c->weight.norms[j], c->weight.errors[j], fabsf(c->offset[j]), fabsf(coarse_offset - c->offset[j])};
 }
 
+/* Return the largest of each error over all columns. */
 static Column largest_column(const CoarseProduct *c)
 {
     Column largest = {0, 0, 0, 0};
@@ -207,8 +213,8 @@ static Column largest_column(const CoarseProduct *c)
     return largest;
 }
 
-/* Return a bound of what a coarse entry is off by before it is rounded: by the rounding of x and of the weight, by that
-   of the offset, and by that of the sum in float32. */
+/* Return a bound of the error of a coarse entry before it is rounded itself. The error comes from rounding x and the
+   weight, from rounding the offset, and from rounding the sum in float32. */
 INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Column column)
 {
     float norm = c->x.norms[row], error = c->x.errors[row];
@@ -216,6 +222,7 @@ INLINED float slack_of(const CoarseProduct *c, ptrdiff_t row, Column column)
            ldexpf(1, -22) * c->n_features * (norm * column.norm + column.offset);
 }
 
+/* Return an entry of the product in float32. */
 INLINED float exact(const CoarseProduct *c, ptrdiff_t row, int32_t column)
 {
     return c->offset[column] +
@@ -231,12 +238,13 @@ typedef struct {
     char *memory;
 } Refinement;
 
-/* Compute the k largest coarse entries, and of the others those that may be larger than the least of these. */
+/* Compute the exact values of the k largest coarse entries, and of the others that may be larger than the least of
+   these. Keep the k largest exact values. */
 FOR_EACH_CPU static void refine_rows(const void *task, int thread, ptrdiff_t start, ptrdiff_t stop)
 {
     const Refinement t = *(const Refinement *)task;
     const CoarseProduct *c = &t.coarse;
-    const float ulp = 1.0f / 250; /* a little more than half a unit in the last place of bfloat16, relatively */
+    const float ulp = 1.0f / 250; /* a little more than the relative error of rounding to bfloat16, 1 / 256 */
     Scratch scratch = scratch_of(t.memory, thread, c->n);
     Entry *found = scratch.found;
     for (ptrdiff_t i = start; i < stop; i++) {
