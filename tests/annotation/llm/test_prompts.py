@@ -31,7 +31,7 @@ def test_interpretation_texts_stand_whole_between_marks(activating, non_activati
 
 def test_examples_are_numbered_and_grouped():
     user = interpretation_prompt(["one", "two"], ["three"], instructions=None).user
-    a1, a2, b1 = (user.index(label) for label in (" A1>", " A2>", " B1>"))
+    a1, a2, b1 = (user.index(name) for name in (" A1>", " A2>", " B1>"))
     assert user.index("Group A") < a1 < a2 < user.index("Group B") < b1
 
 
@@ -116,7 +116,7 @@ def test_truncation_leaves_short_texts_alone():
 
 # Other answers than yes and no
 
-LABELS = ("not at all", 'some"what', "strongly")
+ANSWERS = ("not at all", 'some"what', "strongly")
 
 
 def test_prompts_for_yes_and_no_never_change():
@@ -127,9 +127,9 @@ def test_prompts_for_yes_and_no_never_change():
 
 
 @pytest.mark.parametrize("concepts", [[CONCEPT], [CONCEPT, "is in French"]])
-def test_every_label_is_named_in_the_system_part_in_order(concepts):
-    prompt = annotation_prompt("A fine meal.", concepts, LABELS)
-    names = [json.dumps(label) for label in LABELS]
+def test_every_answer_is_named_in_the_system_part_in_order(concepts):
+    prompt = annotation_prompt("A fine meal.", concepts, ANSWERS)
+    names = [json.dumps(answer) for answer in ANSWERS]
     assert ", ".join(names) in prompt.system
     assert "yes" not in "".join(prompt)
     assert "unsure" not in prompt.system
@@ -138,25 +138,25 @@ def test_every_label_is_named_in_the_system_part_in_order(concepts):
     assert prompt.user.startswith("<text-")
 
 
-def test_the_example_of_several_labels_is_what_is_asked_for():
-    system = annotation_prompt("A fine meal.", [CONCEPT, "is in French"], LABELS).system
+def test_the_example_of_several_answers_is_what_is_asked_for():
+    system = annotation_prompt("A fine meal.", [CONCEPT, "is in French"], ANSWERS).system
     example = json.loads(re.search(r"^For example: (.*)$", system, re.MULTILINE).group(1))
-    assert example == {"1": LABELS[0], "2": LABELS[1]}
+    assert example == {"1": ANSWERS[0], "2": ANSWERS[1]}
 
 
 @pytest.mark.parametrize("concepts", [[CONCEPT], [CONCEPT, "is in French"]])
-def test_a_text_cannot_leave_its_marks_with_labels(concepts):
-    prompt, harmless = (annotation_prompt(text, concepts, LABELS) for text in (ATTACK, "A fine meal."))
+def test_a_text_cannot_leave_its_marks_with_answers_to_choose_from(concepts):
+    prompt, harmless = (annotation_prompt(text, concepts, ANSWERS) for text in (ATTACK, "A fine meal."))
     assert fenced(prompt.user) == [ATTACK]
     assert prompt.system == harmless.system
 
 
 @pytest.mark.parametrize(
-    "labels", [("yes", "no", "cannot tell"), LABELS, tuple(f"the answer number {i}" for i in range(20))]
+    "answers", [("yes", "no", "cannot tell"), ANSWERS, tuple(f"the answer number {i}" for i in range(20))]
 )
-def test_prompts_with_labels_are_short(labels):
+def test_prompts_with_answers_to_choose_from_are_short(answers):
     text = "A fine meal."
-    one = sum(map(len, annotation_prompt(text, [CONCEPT], labels))) - len(text)
-    twenty = sum(map(len, annotation_prompt(text, [CONCEPT] * 20, labels))) - len(text)
+    one = sum(map(len, annotation_prompt(text, [CONCEPT], answers))) - len(text)
+    twenty = sum(map(len, annotation_prompt(text, [CONCEPT] * 20, answers))) - len(text)
     assert one < 1200
     assert twenty / 20 < 150

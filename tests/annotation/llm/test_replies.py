@@ -130,7 +130,7 @@ def test_interpretation_is_a_phrase_or_nothing(reply):
 
 
 @pytest.mark.parametrize(
-    ("reply", "label"),
+    ("reply", "annotation"),
     [
         ("yes", 1),
         ("No", 0),
@@ -167,8 +167,8 @@ def test_interpretation_is_a_phrase_or_nothing(reply):
         ("No [1] [2].", 0),
     ],
 )  # fmt: skip
-def test_one_annotation(reply, label):
-    assert parse_annotations(reply, 1) == [label]
+def test_one_annotation(reply, annotation):
+    assert parse_annotations(reply, 1) == [annotation]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_one_annotation_refused(reply):
 
 
 @pytest.mark.parametrize(
-    ("reply", "labels"),
+    ("reply", "annotations"),
     [
         ('{"1": "yes", "2": "no", "3": "yes"}', [1, 0, 1]),
         ('{"3": true, "1": 1, "2": "No, because"}', [1, 0, 1]),
@@ -225,8 +225,8 @@ def test_one_annotation_refused(reply):
         ('{"1": "yes", "2": "cannot tell", "3": "no"}', [1, None, 0]),
     ],
 )
-def test_several_annotations(reply, labels):
-    assert parse_annotations(reply, 3) == labels
+def test_several_annotations(reply, annotations):
+    assert parse_annotations(reply, 3) == annotations
 
 
 @pytest.mark.parametrize(
@@ -247,15 +247,15 @@ def test_several_annotations_refused(reply):
 
 @any_speed
 @given(st.lists(st.sampled_from([0, 1]), min_size=2, max_size=30), st.sampled_from(["object", "array", "lines"]))
-def test_annotations_round_trip(labels, form):
-    answers = [("no", "yes")[label] for label in labels]
+def test_annotations_round_trip(annotations, form):
+    answers = [("no", "yes")[annotation] for annotation in annotations]
     numbered = {str(i): answer for i, answer in enumerate(answers, 1)}
     reply = {
         "object": json.dumps(numbered),
         "array": json.dumps(answers),
         "lines": "\n".join(f"{number}. {answer}" for number, answer in numbered.items()),
     }[form]
-    assert parse_annotations(reply, len(labels)) == labels
+    assert parse_annotations(reply, len(annotations)) == annotations
 
 
 json_values = st.recursive(
@@ -268,8 +268,10 @@ json_values = st.recursive(
 @any_speed
 @given(st.text() | json_values.map(json.dumps) | st.from_regex(r"([\[{}\],:\"1-3]|yes|no| ){,20}"), st.integers(1, 5))
 def test_annotations_fit_the_question_or_are_refused(reply, n_concepts):
-    labels = parse_annotations(reply, n_concepts)
-    assert labels is None or (len(labels) == n_concepts and set(labels) <= {0, 1, None} and set(labels) != {None})
+    annotations = parse_annotations(reply, n_concepts)
+    assert annotations is None or (
+        len(annotations) == n_concepts and set(annotations) <= {0, 1, None} and set(annotations) != {None}
+    )
     parse_interpretation(reply)
 
 
@@ -292,9 +294,9 @@ def test_hostile_replies_are_read_quickly(reply):
     parse_annotations(reply, 1)
     parse_annotations(reply, 3)
     parse_interpretation(reply)
-    for labels in [THIRD, SCALE, DIGITS, PREFIXES, ("answer x", "no no")]:
-        parse_annotations(reply, 1, labels)
-        parse_annotations(reply, 3, labels)
+    for choices in [THIRD, SCALE, DIGITS, PREFIXES, ("answer x", "no no")]:
+        parse_annotations(reply, 1, choices)
+        parse_annotations(reply, 3, choices)
 
 
 # Other answers than yes and no
@@ -310,7 +312,7 @@ GERMAN = ("trifft überhaupt nicht zu", "weiß nicht", "trifft zu")
 CHINESE = ("是", "不是", "看不出来")
 HINDI = ("हाँ", "नहीं", "पता नहीं")
 EMOJI = ("👍", "👎")
-LABEL_SETS = [THIRD, SCALE, DIGITS, SIGNED, HALVES, PREFIXES, GRADES, GERMAN, CHINESE, HINDI, EMOJI]
+ANSWER_SETS = [THIRD, SCALE, DIGITS, SIGNED, HALVES, PREFIXES, GRADES, GERMAN, CHINESE, HINDI, EMOJI]
 
 DECORATIONS = [
     "{}", "{}.", " {}\n", "**{}**", "_{}_", "*{}*.", '"{}"', "'{}'", "“{}”", "‘{}’", "`{}`", "- {}", "* {}", "> {}",
@@ -321,48 +323,48 @@ DECORATIONS = [
     '{{"answer": "{}"}}', '{{"1": "{}"}}', '["{}"]',
     '{{"1": {{"answer": "{}", "reason": "it says so"}}}}', '{{"reason": "it says so", "answer": "{}"}}',
 ]  # fmt: skip
-cases = st.sampled_from([str, str.upper, str.title, lambda label: label.replace(" ", "_")])
+cases = st.sampled_from([str, str.upper, str.title, lambda choice: choice.replace(" ", "_")])
 
 
 @st.composite
-def label_sets(draw):
+def choice_sets(draw):
     """Some answers of one to three words or numbers, in one of several scripts."""
     alphabet = draw(st.sampled_from(["abceny", "0123456789", "абвньшя", "ßäéñoi", "是不出来看", "가나다라", "ابتث"]))
     word = st.text(alphabet, min_size=1, max_size=4)
-    label = st.lists(word, min_size=1, max_size=3).map(" ".join)
-    return tuple(draw(st.lists(label, min_size=2, max_size=6, unique_by=str.casefold)))
+    choice = st.lists(word, min_size=1, max_size=3).map(" ".join)
+    return tuple(draw(st.lists(choice, min_size=2, max_size=6, unique_by=str.casefold)))
 
 
-any_labels = st.sampled_from(LABEL_SETS) | label_sets()
+any_choices = st.sampled_from(ANSWER_SETS) | choice_sets()
 
 
 @st.composite
-def label_and_another(draw):
-    labels = draw(any_labels)
-    place = draw(st.integers(0, len(labels) - 1))
-    return labels, place, draw(st.sampled_from([label for i, label in enumerate(labels) if i != place]))
+def choice_and_another(draw):
+    choices = draw(any_choices)
+    place = draw(st.integers(0, len(choices) - 1))
+    return choices, place, draw(st.sampled_from([choice for i, choice in enumerate(choices) if i != place]))
 
 
 @any_speed
-@given(label_and_another(), st.sampled_from(DECORATIONS), cases)
-def test_any_label_in_any_decoration_is_read_back(asked, decoration, case):
-    labels, place, other = asked
-    assert parse_annotations(decoration.format(case(labels[place]), other=other), 1, labels) == [place]
+@given(choice_and_another(), st.sampled_from(DECORATIONS), cases)
+def test_any_answer_in_any_decoration_is_read_back(asked, decoration, case):
+    choices, place, other = asked
+    assert parse_annotations(decoration.format(case(choices[place]), other=other), 1, choices) == [place]
 
 
 @any_speed
 @given(
-    label_and_another(),
+    choice_and_another(),
     st.sampled_from(["{} or {}", "{}/{}", "{} / {}", "{}, {}", "{},{}", "{}\n{}", "{} and {}", "Answer: {} or {}",
                      "**{}** or **{}**", "{}, or maybe {}", '["{}", "{}"]',
                      '{{"{}": 0.4, "{}": 0.6}}', '{{"answer": "{}", "label": "{}"}}',
                      '{{"1": {{"answer": "{} / {}"}}}}', "Answer: {}. No, answer: {}"]),
 )  # fmt: skip
-def test_two_labels_are_no_answer(asked, form):
-    labels, place, other = asked
-    assume(f"{labels[place]} {other}" not in labels)
-    reply = form.format(labels[place], other)
-    assert parse_annotations(reply, 1, labels) is None
+def test_two_answers_are_no_answer(asked, form):
+    choices, place, other = asked
+    assume(f"{choices[place]} {other}" not in choices)
+    reply = form.format(choices[place], other)
+    assert parse_annotations(reply, 1, choices) is None
 
 
 numbered_forms = st.sampled_from(["object", "fenced", "array", "nested", "keys", "rows", "lines", "brackets", "bold"])
@@ -384,28 +386,28 @@ def numbered_reply(answers, form):
 
 
 @any_speed
-@given(any_labels, st.data(), numbered_forms)
-def test_labels_of_several_concepts_round_trip(labels, data, form):
-    places = data.draw(st.lists(st.integers(0, len(labels) - 1), min_size=2, max_size=20))
-    assert parse_annotations(numbered_reply([labels[i] for i in places], form), len(places), labels) == places
+@given(any_choices, st.data(), numbered_forms)
+def test_answers_of_several_concepts_round_trip(choices, data, form):
+    places = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=2, max_size=20))
+    assert parse_annotations(numbered_reply([choices[i] for i in places], form), len(places), choices) == places
 
 
 @any_speed
-@given(any_labels, st.data(), numbered_forms.filter(lambda form: form != "array"))
-def test_an_answer_that_was_not_asked_for_leaves_the_others_alone(labels, data, form):
-    places = data.draw(st.lists(st.integers(0, len(labels) - 1), min_size=2, max_size=8))
+@given(any_choices, st.data(), numbered_forms.filter(lambda form: form != "array"))
+def test_an_answer_that_was_not_asked_for_leaves_the_others_alone(choices, data, form):
+    places = data.draw(st.lists(st.integers(0, len(choices) - 1), min_size=2, max_size=8))
     stranger = data.draw(st.integers(0, len(places) - 1))
-    answers = [labels[i] for i in places]
+    answers = [choices[i] for i in places]
     answers[stranger] = "certainly maybe"
     expected = [None if i == stranger else place for i, place in enumerate(places)]
-    assert parse_annotations(numbered_reply(answers, form), len(places), labels) == expected
+    assert parse_annotations(numbered_reply(answers, form), len(places), choices) == expected
 
 
 @any_speed
-@given(st.data(), any_labels, st.integers(1, 5))
-def test_labels_fit_the_question_or_are_refused(data, labels, n_concepts):
+@given(st.data(), any_choices, st.integers(1, 5))
+def test_answers_fit_the_question_or_are_refused(data, choices, n_concepts):
     pieces = [
-        *labels,
+        *choices,
         *"[]{}\"',:.-*_ \n0123456789",
         "answer",
         '"answer": ',
@@ -418,18 +420,18 @@ def test_labels_fit_the_question_or_are_refused(data, labels, n_concepts):
     reply = data.draw(
         st.lists(st.sampled_from(pieces), max_size=12).map("".join)
         | st.recursive(
-            st.sampled_from([*labels, True, False, None, 0, 1, 3, 0.5, math.nan]),
-            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*labels, *"0123x"]), inner),
+            st.sampled_from([*choices, True, False, None, 0, 1, 3, 0.5, math.nan]),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*choices, *"0123x"]), inner),
             max_leaves=8,
         ).map(json.dumps)
     )
-    answers = parse_annotations(reply, n_concepts, labels)
-    places = {None, *range(len(labels))}
+    answers = parse_annotations(reply, n_concepts, choices)
+    places = {None, *range(len(choices))}
     assert answers is None or (len(answers) == n_concepts and set(answers) <= places and set(answers) != {None})
 
 
 @pytest.mark.parametrize(
-    ("labels", "reply", "label"),
+    ("choices", "reply", "choice"),
     [
         (DIGITS, "4", "4"),
         (DIGITS, "1. 4", "4"),
@@ -454,12 +456,12 @@ def test_labels_fit_the_question_or_are_refused(data, labels, n_concepts):
         (("can't tell", "clear"), "Can’t tell", "can't tell"),
     ],
 )
-def test_one_label(labels, reply, label):
-    assert parse_annotations(reply, 1, labels) == [labels.index(label)]
+def test_one_answer(choices, reply, choice):
+    assert parse_annotations(reply, 1, choices) == [choices.index(choice)]
 
 
 @pytest.mark.parametrize(
-    ("labels", "reply"),
+    ("choices", "reply"),
     [
         (DIGITS, "1. I would say 4"),
         (DIGITS, "4.5"),
@@ -487,11 +489,11 @@ def test_one_label(labels, reply, label):
         (GRADES, "A#"),
     ],
 )
-def test_one_label_refused(labels, reply):
-    assert parse_annotations(reply, 1, labels) is None
+def test_one_answer_refused(choices, reply):
+    assert parse_annotations(reply, 1, choices) is None
 
 
-def test_numbers_are_told_from_labels_that_are_numbers():
+def test_numbers_are_told_from_answers_that_are_numbers():
     assert parse_annotations("3. 1\n1. 4\n2: **2**", 3, DIGITS) == [3, 1, 0]
     assert parse_annotations('{"1": 2, "2": "5", "3": 1}', 3, DIGITS) == [1, 4, 0]
     assert parse_annotations('[{"number": 2, "answer": 1}, {"number": 1, "answer": 2}]', 2, DIGITS) == [1, 0]
@@ -499,12 +501,12 @@ def test_numbers_are_told_from_labels_that_are_numbers():
     assert parse_annotations("1 -1\n2 -1", 2, SIGNED) is None
 
 
-def test_the_order_of_labels_moves_their_places_only():
-    for labels in permutations(SCALE):
-        assert labels[parse_annotations("Somewhat.", 1, labels)[0]] == "somewhat"
+def test_the_order_of_answers_moves_their_places_only():
+    for choices in permutations(SCALE):
+        assert choices[parse_annotations("Somewhat.", 1, choices)[0]] == "somewhat"
 
 
-def test_labels_are_checked():
+def test_answers_are_checked():
     names, values = check_answers(
         {"not at all": 0, "somewhat": Fraction(1, 2), "strongly": np.float32(1), "?!x": math.nan}
     )
@@ -513,12 +515,12 @@ def test_labels_are_checked():
     assert math.isnan(values[3])
     assert all(type(value) is float for value in values)
     assert check_answers(None) == (None, (0.0, 1.0))
-    for labels in LABEL_SETS:
-        assert check_answers({label: i for i, label in enumerate(labels)})[0] == labels
+    for choices in ANSWER_SETS:
+        assert check_answers({choice: i for i, choice in enumerate(choices)})[0] == choices
 
 
 @pytest.mark.parametrize(
-    "labels",
+    "choices",
     [
         {},
         {"yes": 1},
@@ -542,12 +544,14 @@ def test_labels_are_checked():
         {"yes": 1, "no": 10**400},
     ],
 )
-def test_labels_that_cannot_be_told_apart_or_used(labels):
+def test_answers_that_cannot_be_told_apart_or_used(choices):
     with pytest.raises(ValueError, match=r"^answers "):
-        check_answers(labels)
+        check_answers(choices)
 
 
-@pytest.mark.parametrize("labels", [["yes", "no"], "yes", 1, {1: 1, 0: 0}, {"yes": "1", "no": 0}, {"a": 1j, "b": None}])
-def test_labels_of_the_wrong_type(labels):
+@pytest.mark.parametrize(
+    "choices", [["yes", "no"], "yes", 1, {1: 1, 0: 0}, {"yes": "1", "no": 0}, {"a": 1j, "b": None}]
+)
+def test_answers_of_the_wrong_type(choices):
     with pytest.raises(TypeError, match=r"^answers "):
-        check_answers(labels)
+        check_answers(choices)
