@@ -10,7 +10,7 @@ from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._sampling import show_then_score
 from sklearn_sae.annotation.llm._answers import check_answers
-from sklearn_sae.annotation.llm._cost import check_prices, estimate
+from sklearn_sae.annotation.llm._cost import estimate
 from sklearn_sae.annotation.llm._questions import (
     AnnotationQuestions,
     InterpretationQuestions,
@@ -18,7 +18,7 @@ from sklearn_sae.annotation.llm._questions import (
     interpretation_prompt,
     truncate_words,
 )
-from sklearn_sae.annotation.llm._requests import Requester, in_words, new_usage
+from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils.server import Connection, check_base_url
 

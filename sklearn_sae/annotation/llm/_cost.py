@@ -6,7 +6,7 @@ The hidden thoughts of a reasoning model, which only the bill shows, are not cou
 
 import math
 from collections import Counter
-from numbers import Integral, Real
+from numbers import Integral
 
 from sklearn_sae.annotation.llm._answers import check_answers
 from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt
@@ -128,23 +128,3 @@ def _n_neurons(annotator):
             raise ValueError('n_neurons is needed: with neurons="all" the number is not known before fit.')
         return selected[0]
     return int(annotator.neurons) if isinstance(annotator.neurons, Integral) else len(annotator.neurons)
-
-
-def check_prices(prices):
-    """Refuse prices that are not two numbers for each model.
-
-    Parameters
-    ----------
-    prices : dict of str -> (float, float), or None
-
-    Raises
-    ------
-    ValueError
-    """
-    for model, pair in (prices or {}).items():
-        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-        if not is_pair or not all(isinstance(value, Real) and 0 <= value < math.inf for value in pair):
-            raise ValueError(
-                f"prices[{model!r}] must be two numbers of at least 0: the price of a million prompt tokens and of a "
-                f"million completion tokens."
-            )

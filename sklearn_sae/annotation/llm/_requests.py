@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from functools import partial
 from itertools import islice
+from numbers import Real
 
 import numpy as np
 
@@ -139,6 +140,26 @@ def price(prompt_tokens, completion_tokens, prices, *, batch=False):
         return math.nan
     discount = _BATCH_DISCOUNT if batch else 1.0
     return discount * (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
+
+
+def check_prices(prices):
+    """Refuse prices that are not two numbers for each model.
+
+    Parameters
+    ----------
+    prices : dict of str -> (float, float), or None
+
+    Raises
+    ------
+    ValueError
+    """
+    for model, pair in (prices or {}).items():
+        is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
+        if not is_pair or not all(isinstance(value, Real) and 0 <= value < math.inf for value in pair):
+            raise ValueError(
+                f"prices[{model!r}] must be two numbers of at least 0: the price of a million prompt tokens and of a "
+                f"million completion tokens."
+            )
 
 
 def in_words(failures, questions):

@@ -776,6 +776,21 @@ def test_failures_in_a_batch(client, server):
     np.testing.assert_array_equal(client(batch=True).annotate_pairs(PAIRS, model="m"), EXPECTED)
 
 
+def test_one_reply_of_a_batch_without_probabilities_is_its_own_loss(client, server):
+    whole = server._chat
+
+    def bare_once(body):
+        status, reply, headers = whole(body)
+        if asked(body) == (TEXTS[0], [CONCEPTS[0]]):  # whose reply is the last one in the file
+            reply["choices"][0]["logprobs"] = None
+        return status, reply, headers
+
+    server._chat = bare_once
+    with pytest.warns(RuntimeWarning, match=r"1 of 24 annotations .* \(1 x unreadable reply\)"):
+        annotations = client(batch=True).annotate_pairs(PAIRS, model="m", output="probability")
+    assert np.isnan(annotations).tolist() == [True] + [False] * 23
+
+
 def test_max_requests_of_a_batch(client, server):
     with pytest.raises(RuntimeError, match=r"max_requests=7 is used up \(7 requests sent\) and 17 of 24"):
         client(batch=True, max_requests=7).annotate_pairs(PAIRS, model="m")
