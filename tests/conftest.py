@@ -12,9 +12,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
+
+# On a machine that has other things to do, an example may take any time.
+settings.register_profile("any time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any time")
 
 
 @pytest.fixture(scope="session", autouse=True)
