@@ -44,8 +44,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
         the first so many neurons each, which puts broad concepts first. None is the plain loss.
     target_weight : float, default=0.0
-        Weight of how well `y` can be read from the reconstruction, so that neurons tell apart what predicts `y`, at
-        little cost in reconstruction. At 0.1 to 0.3 many neurons share in it; at 1 they predict as much as they can,
+        Weight of how well `y` can be predicted from the reconstruction, so that neurons tell apart what predicts `y`,
+        at little cost in reconstruction. At 0.1 to 0.3 many neurons share in it; at 1 they predict as much as they can,
         most of it through a few that stand for `y` itself; above 3 neurons die. Above 0, `fit` needs `y`; at 0, `y` is
         ignored.
     aux_k : int or None, default=None
@@ -67,8 +67,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         The most passes over the training rows; the rate falls to zero over them. "auto" is 25, from 30,000 training
         rows on as many as make 750,000 rows, and at least 5.
     validation_fraction : float or None, default=0.1
-        Share of the rows held out to stop early, if it comes to at least one row. 0 or None holds out none and
-        trains all epochs. Unused when `X_val` is given.
+        Share of the rows held out to stop early, if it comes to at least one row. 0 or None holds out none and trains
+        all epochs. It has no effect when `X_val` is given.
     patience : int or None, default=10
         Stop when the validation loss did not fall for so many epochs. None never stops early. The weights of the
         best epoch are kept in either case.
@@ -111,11 +111,11 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     n_iter_ : int
         The number of epochs run.
     target_coef_ : ndarray of shape (n_outputs, M), float32
-        What each activation adds to what is read of `y` from the reconstruction: `y` itself, the probability of the
-        second of two classes, or that of each class. Only if ``target_weight > 0``; as are the next three.
+        What each activation adds to the prediction from the reconstruction: of `y` itself, of the probability of the
+        second of two classes, or of that of each class. Only if ``target_weight > 0``; as are the next three.
     target_intercept_ : ndarray of shape (n_outputs,), float32
     task_ : {"regression", "binary", "multiclass"}
-        What `y` was taken for.
+        The task that `y` was taken for.
     classes_ : ndarray of shape (n_classes,) or None
         None for a regression.
     n_features_in_ : int
@@ -239,8 +239,8 @@ class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         y : array-like of shape (n_samples,) or None, default=None
             The target, needed if ``target_weight > 0`` and else ignored.
         X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
-            Held-out rows for early stopping, instead of a share of `X`. `y_val` is checked, but not needed: `y` settles
-            what is read from a row.
+            Held-out rows for early stopping, instead of a share of `X`. `y_val` is checked, but not needed, because
+            `y` alone says what predicts it.
 
         Returns
         -------

@@ -21,7 +21,7 @@ except ImportError:  # the package was built without a C compiler
 _LARGEST_ROW = 2**31 - 1  # columns are int32 in C
 
 
-def _share_threads():
+def share_threads():
     """Let the C code run in the threads of torch, and return whether that is possible.
 
     It is if the OpenMP of torch is GCC's, or has the functions that GCC calls.
@@ -35,7 +35,7 @@ def _share_threads():
     return True
 
 
-shares_threads = compiled is not None and _share_threads()
+shares_threads = compiled is not None and share_threads()
 
 
 def state():
