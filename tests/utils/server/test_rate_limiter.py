@@ -48,7 +48,8 @@ def test_a_crowded_server_is_served_at_its_own_pace(ask, openai_server):
         return None
 
     openai_server.fail = fail
-    assert ask(limiter, 300) == ["yes"] * 300
+    # On a machine that has other things to do, the same request can be refused many times: who comes first is luck.
+    assert ask(limiter, 300, max_retries=100) == ["yes"] * 300
     assert min(limits) <= 8
     assert limiter.n_repeats == len(openai_server.requests) - 300 == len(refused)
     late = [n for n in refused if n >= len(openai_server.requests) // 2]
