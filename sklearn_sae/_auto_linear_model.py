@@ -6,7 +6,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.utils._validation import check_target
+from sklearn_sae.utils._targets import check_target
 
 
 def _is_classification(estimator):

@@ -22,14 +22,8 @@ from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, safe_indexing, validate_params
-from sklearn_sae.utils._validation import (
-    Target,
-    check_groups,
-    check_target,
-    check_target_varies,
-    check_texts,
-    text_identity,
-)
+from sklearn_sae.utils._targets import Target, check_target, check_target_varies
+from sklearn_sae.utils._validation import check_groups, check_texts, text_identity
 from sklearn_sae.utils._words import TOKEN_PATTERN
 from sklearn_sae.utils.server import api_key, resolve_base_url
 

@@ -7,7 +7,7 @@ from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transfo
 from sklearn_sae.compose._pairs import check_pairs, target_of_items
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import HasMethods, _fit_context
-from sklearn_sae.utils._validation import check_target
+from sklearn_sae.utils._targets import check_target
 
 
 class PairTransformer(InnerTransformerMixin, BaseEstimator):

@@ -13,7 +13,8 @@ from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
-from sklearn_sae.utils._validation import check_groups, check_target, check_target_varies
+from sklearn_sae.utils._targets import check_target, check_target_varies
+from sklearn_sae.utils._validation import check_groups
 
 _FEW_GROUPS = 20
 # Two hypotheses of this absolute correlation inflate the variance of each other's coefficient 2.8 times.

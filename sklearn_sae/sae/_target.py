@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.utils._validation import check_target, check_target_varies
+from sklearn_sae.utils._targets import check_target, check_target_varies
 
 _SMALLEST, _LARGEST = 1e-30, 1e30  # the magnitudes of a target for which coefficients are within float32
 _LARGEST_DEVIATION = 1e15  # in standard deviations, so that its square is within float32

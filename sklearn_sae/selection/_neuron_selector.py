@@ -13,7 +13,8 @@ from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import passes_fdr
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
-from sklearn_sae.utils._validation import check_target, check_target_varies, refuse_texts
+from sklearn_sae.utils._targets import check_target, check_target_varies
+from sklearn_sae.utils._validation import refuse_texts
 
 
 class NeuronSelector(SelectorMixin, BaseEstimator):

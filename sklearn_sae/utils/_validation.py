@@ -6,10 +6,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Number
-from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 
 def check_texts(X, *, name="X"):
@@ -62,10 +60,17 @@ def _check_text(text, row, name):
             raise ValueError(
                 f"{name} has a text in row {row} that is not valid Unicode (half a surrogate pair)."
             ) from None
-    elif text is None or type(text).__name__ in ("NAType", "NaTType") or (isinstance(text, Number) and text != text):
+    elif is_missing(text):
         raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
     else:
         raise TypeError(f"{name} has a value of type {type(text).__name__} in row {row} where a text (str) is needed.")
+
+
+def is_missing(value):
+    """Return whether a value is None, NaN, NaT or NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Number) and value != value
 
 
 def text_identity(text):
@@ -106,89 +111,6 @@ def refuse_texts(name="X"):
         raise ValueError(f"{name} holds texts where numbers are needed; embed them first.") from None
 
 
-class Target(NamedTuple):
-    """A target, ready for arithmetic."""
-
-    task: str  # "regression", "binary" or "multiclass"
-    values: np.ndarray  # (n_samples,) float64 for a regression, else int64 codes into classes
-    classes: np.ndarray | None  # (n_classes,) sorted; None for a regression
-
-
-def infer_task(y):
-    """Return "binary", "multiclass" or "regression": the one rule for `task="auto"`.
-
-    Two distinct values, or bool, are binary; more than two of str, object or categorical dtype are
-    multiclass; all other numbers are a regression, star ratings among them.
-    """
-    values = np.asarray(y)
-    if values.dtype == bool or len(_distinct(values)) == 2:
-        return "binary"
-    is_category = str(getattr(y, "dtype", "")) == "category"
-    return "multiclass" if is_category or values.dtype.kind in "OUS" else "regression"
-
-
-def check_target(y, *, task="auto", n_samples=None, name="y"):
-    """Return `y` as a `Target`.
-
-    A constant target passes; `check_target_varies` refuses it, after the sizes have been checked.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-    task : {"auto", "regression", "binary", "multiclass"}, default="auto"
-    n_samples : int or None, default=None
-        The length that `y` must have.
-    name : str, default="y"
-        What to call the argument in an error.
-
-    Raises
-    ------
-    ValueError
-        If `y` is missing, has another length, has missing or infinite values, has not two classes
-        for ``task="binary"``, or is not numeric for ``task="regression"``.
-    """
-    if y is None:
-        raise ValueError(f"{name} is required: pass the target, one value a row.")
-    if task == "auto":
-        task = infer_task(y)
-    values = column_or_1d(np.asarray(y), warn=True)
-    if len(values) == 0:
-        raise ValueError(f"{name} is empty: pass the target, one value a row.")
-    if n_samples is not None and len(values) != n_samples:
-        raise ValueError(
-            f"{name} has {len(values)} values for {n_samples} rows; "
-            "found input variables with inconsistent numbers of samples."
-        )
-    if values.dtype.kind == "f":
-        assert_all_finite(values, input_name=name)
-    elif values.dtype == object:
-        for row, value in enumerate(values):
-            if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-                raise ValueError(f"Input {name} contains NaN: row {row} has no target; drop the row.")
-    if task == "regression":
-        try:
-            return Target(task, values.astype(np.float64), None)
-        except (TypeError, ValueError):
-            raise ValueError(f'{name} is not numeric, which task="regression" needs; pass numbers.') from None
-    classes = _distinct(values)
-    if task == "binary" and len(classes) > 2:
-        raise ValueError(
-            f"{name} has {len(classes)} classes where a binary statistic was asked for; "
-            'pass task="multiclass" for one class against the rest.'
-        )
-    # Class order by value where values compare, so that True, 1 and "yes" are the positive class.
-    codes = {value: code for code, value in enumerate(classes.tolist())}
-    return Target(task, np.array([codes[v] for v in values.tolist()], dtype=np.int64), classes)
-
-
-def check_target_varies(target, *, name="y"):
-    """Refuse a target with one distinct value."""
-    if np.ptp(target.values) == 0:
-        raise ValueError(
-            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it."
-        )
-
-
 def check_groups(groups, n_samples):
     """Return labels of groups, one a row, as integers from 0; None stays None.
 
@@ -208,16 +130,3 @@ def check_groups(groups, n_samples):
     if (codes < 0).any():
         raise ValueError(f"groups has no label in row {np.argmax(codes < 0)}; give every row one.")
     return codes
-
-
-def _distinct(values):
-    if values.dtype != object:
-        return np.unique(values)
-    distinct = set(values.tolist())
-    try:
-        ordered = sorted(distinct)
-    except TypeError:  # mixed types have no order of their own
-        ordered = sorted(distinct, key=lambda v: (not isinstance(v, Number), str(v)))
-    out = np.empty(len(ordered), dtype=object)
-    out[:] = ordered
-    return out

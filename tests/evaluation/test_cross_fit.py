@@ -82,7 +82,11 @@ def test_missing_answers_take_the_mean_of_the_rows_fitted_to(data):
 def test_a_hypothesis_of_one_row_or_class_does_not_break_it(data):
     A, y = data
     A = np.column_stack([A, np.arange(300) == 5, y > 1.5])
-    for target, key in ((y, "r2_cv"), (y > 0, "auc_cv"), (np.digitize(y, [-1, 0, 2.5]).astype(str), "auc_cv")):
+    for target, key in (
+        (y, "r2_cv"),
+        (y > 0, "auc_cv"),
+        (np.array(["low", "mid", "up", "top"])[np.digitize(y, [-1, 0, 2.5])], "auc_cv"),
+    ):
         result = evaluate_hypotheses(A, target)
         assert 0.2 < result.metrics[key] <= 1
 

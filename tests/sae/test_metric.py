@@ -11,7 +11,7 @@ from sklearn_sae.sae._metric import _PENALTIES, apply_metric, learn_metric, seco
 from sklearn_sae.sae._scaling import Scaling, center_and_scale
 from sklearn_sae.sae._target import TargetEncoding
 from sklearn_sae.sae._weights import Weights
-from sklearn_sae.utils._validation import check_target
+from sklearn_sae.utils._targets import check_target
 
 
 def learn(X, y, weight=1.0, index=None):

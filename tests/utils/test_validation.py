@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_sae.utils._validation import (
-    check_target,
-    check_target_varies,
-    check_texts,
-    infer_task,
-    refuse_texts,
-    unique_names,
-)
+from sklearn_sae.utils._validation import check_texts, refuse_texts, unique_names
 
 TEXTS = ["a", "bb", "ccc é"]
 
@@ -89,66 +82,6 @@ def test_long_texts_take_no_more_memory_than_they_are():
 def test_the_argument_is_named():
     with pytest.raises(ValueError, match="documents is empty"):
         check_texts([], name="documents")
-
-
-@pytest.mark.parametrize(
-    ("y", "task"),
-    [
-        ([0, 1, 1], "binary"),
-        ([True, True, True], "binary"),
-        (["no", "yes"], "binary"),
-        ([1.0, 2.0, 2.0], "binary"),
-        ([1, 2, 3], "regression"),
-        ([1, 1, 1], "regression"),
-        (["a", "b", "c"], "multiclass"),
-        (pd.Series([1, 2, 3], dtype="category"), "multiclass"),
-        (np.array([1, 2, 3], dtype=object), "multiclass"),
-    ],
-)
-def test_the_task_of_a_target(y, task):
-    assert infer_task(y) == task
-    assert check_target(y).task == task
-
-
-def test_classes_are_in_order():
-    target = check_target(["yes", "no", "yes"])
-    assert target.values.tolist() == [1, 0, 1]
-    assert target.classes.tolist() == ["no", "yes"]
-    assert check_target(np.array([2, "b", 1], dtype=object)).classes.tolist() == [1, 2, "b"]
-
-
-@pytest.mark.parametrize(
-    ("y", "options", "message"),
-    [
-        (None, {}, "y is required"),
-        ([1, 2], {"n_samples": 3}, "2 values for 3 rows"),
-        ([1.0, np.nan, 3.0], {}, "NaN"),
-        ([1.0, np.inf, 3.0], {}, "infinity"),
-        (["a", None, "b"], {}, "row 1 has no target"),
-        (pd.Series(["a", pd.NA, "b"], dtype="string"), {}, "row 1 has no target"),
-        (["a", "b"], {"task": "regression"}, "not numeric"),
-        ([1, 2, 3], {"task": "binary"}, "3 classes where a binary"),
-        ([[1, 2], [3, 4]], {}, "1d array"),
-    ],
-)
-def test_bad_targets(y, options, message):
-    with pytest.raises(ValueError, match=message):
-        check_target(y, **options)
-
-
-@pytest.mark.parametrize("y", [[1.0, 1.0], ["a", "a"], [True, True]])
-def test_a_constant_target(y):
-    with pytest.raises(ValueError, match="constant: all 2 rows"):
-        check_target_varies(check_target(y))
-
-
-@given(st.lists(st.one_of(st.integers(-5, 5), st.floats(-2, 2), st.booleans()), min_size=1, max_size=30))
-def test_codes_point_at_their_classes(y):
-    target = check_target(y)
-    if target.classes is None:
-        np.testing.assert_array_equal(target.values, np.asarray(y, dtype=float))
-    else:
-        assert [target.classes[code] for code in target.values] == np.asarray(y).tolist()
 
 
 @pytest.mark.parametrize("value", ["a secret", b"a secret", "half \ud800"])

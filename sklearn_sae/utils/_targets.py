@@ -1,0 +1,344 @@
+"""What every stage asks of a target: one rule for which values are numbers, which are classes, and in what order."""
+
+import datetime
+import re
+import warnings
+from collections import Counter
+from decimal import Decimal
+from numbers import Number
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import assert_all_finite
+
+from sklearn_sae.utils._numbers import parse_numbers
+from sklearn_sae.utils._scales import scale_of
+from sklearn_sae.utils._validation import is_missing, text_identity
+
+_FEW_VALUES = 5  # whole numbers of at most so many values may be codes of classes
+_LEAST_ROWS = 20  # of fewer rows no pattern is noted
+_TAIL_ROWS, _TAIL_SHARE = 0.01, 0.5  # a hundredth of the rows that holds half of the variance is a long tail
+_DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))(?:[T ]\d{1,2}:\d{2}.*)?")
+_PYTHON_DATES = (datetime.date, datetime.time)
+TASKS = ("auto", "regression", "binary", "multiclass", "ordinal")
+
+
+class Target(NamedTuple):
+    """A target, ready for arithmetic."""
+
+    task: str  # "regression", "binary" or "multiclass"
+    values: np.ndarray  # (n_samples,) float64 for a regression, else int64 codes into classes
+    classes: np.ndarray | None  # (n_classes,) in order; None for a regression
+    notes: tuple = ()  # sentences that say how the values were taken where it could be done otherwise
+    scale: tuple = ()  # the answers whose places 1, 2, ... are the values of task="ordinal"
+
+
+def infer_task(y):
+    """Return "binary", "multiclass" or "regression": the one rule for `task="auto"`.
+
+    Two distinct values, or bool, are binary. Values that all are numbers, or are written as numbers, are a
+    regression, star ratings among them. All others, and all of a categorical type, are multiclass.
+    """
+    return check_target(y).task
+
+
+def check_target(y, *, task="auto", n_samples=None, name="y"):
+    """Return `y` as a `Target`.
+
+    A constant target passes; `check_target_varies` refuses it, after the sizes have been checked.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Numbers, text that spells numbers ("4,5", "45%"), or classes. Classes that differ only in case, spaces or
+        Unicode form are one class.
+    task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
+        "ordinal" takes the places 1, 2, ... of ordered classes as numbers.
+    n_samples : int or None, default=None
+        The length that `y` must have.
+    name : str, default="y"
+        What to call the argument in an error.
+
+    Returns
+    -------
+    target : Target
+
+    Raises
+    ------
+    ValueError
+        If `y` is missing, has another length or several columns, has missing or infinite values, holds dates or
+        several values a row, has not two classes for ``task="binary"``, is not numeric for ``task="regression"``,
+        or has no order for ``task="ordinal"``.
+    """
+    if y is None:
+        raise ValueError(f"{name} is required: pass the target, one value a row.")
+    values = _one_column(y, name)
+    if len(values) == 0:
+        raise ValueError(f"{name} is empty: pass the target, one value a row.")
+    if n_samples is not None and len(values) != n_samples:
+        raise ValueError(
+            f"{name} has {len(values)} values for {n_samples} rows; "
+            "found input variables with inconsistent numbers of samples."
+        )
+    order = _category_order(y)
+    is_category = str(getattr(y, "dtype", "")) == "category"
+    _refuse_missing(values, name)
+    _refuse_dates(values, name, as_classes=task in ("binary", "multiclass") or is_category)
+    numbers, note = (None, "") if is_category else _numbers(values, task, name)
+    if task == "auto":
+        if values.dtype == bool or len(_distinct(values if numbers is None else numbers)) == 2:
+            task = "binary"
+        else:
+            task = "multiclass" if numbers is None else "regression"
+            if task == "multiclass" and len(_joined_classes(values)[0]) == 2:  # "yes" and "Yes " are one
+                task = "binary"
+    if task == "regression":
+        if numbers is None:
+            numbers, note = _category_numbers(values, name)
+        notes = [note, *_notes_on_numbers(numbers)]
+        return Target(task, numbers, None, _sentences(notes, name))
+    return _class_target(values, task, order, name)
+
+
+def check_target_varies(target, *, name="y"):
+    """Refuse a target with one distinct value."""
+    if np.ptp(target.values) == 0:
+        raise ValueError(
+            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it."
+        )
+
+
+# One column of values
+
+
+def _one_column(y, name):
+    """Return `y` as an array of shape (n_samples,)."""
+    try:
+        values = np.asarray(y)
+    except ValueError:  # rows of different lengths
+        values = np.empty(len(y), dtype=object)
+        values[:] = list(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected; it is taken as one.",
+            DataConversionWarning,
+            stacklevel=3,
+        )
+        values = values[:, 0]
+    if values.ndim != 1:
+        hint = f"; {values.shape[1]} values a row: pass one column at a time" if values.ndim == 2 else ""
+        raise ValueError(f"{name} should be a 1d array, got an array of shape {values.shape} instead{hint}.")
+    if values.dtype == object:
+        for row, value in enumerate(values):
+            if isinstance(value, (list, tuple, set, frozenset, dict, np.ndarray)):
+                raise ValueError(
+                    f"{name} holds several values in row {row} ({_named_type(value)}); it must hold one value a row: "
+                    "for several labels a text, test one label at a time."
+                )
+    return values
+
+
+def _named_type(value):
+    kind = type(value).__name__
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _refuse_missing(values, name):
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name=name)
+    elif values.dtype == object or values.dtype.kind == "U":
+        for row, value in enumerate(values.tolist()):
+            if is_missing(value):
+                raise ValueError(f"Input {name} contains NaN: row {row} has no target; drop the row.")
+
+
+def _refuse_dates(values, name, *, as_classes):
+    kind = None
+    if values.dtype.kind in "mM":
+        kind = "durations" if values.dtype.kind == "m" else "dates"
+    elif values.dtype == object:
+        first = values[0]
+        if isinstance(first, datetime.timedelta):
+            kind = "durations"
+        elif isinstance(first, _PYTHON_DATES) or type(first).__name__ == "Period":
+            kind = "dates"
+    is_text = kind is None and not as_classes and values.dtype.kind in "OU"
+    if is_text and all(isinstance(value, str) and _DATE.fullmatch(value.strip()) for value in values.tolist()):
+        kind = "dates"
+    if kind == "dates":
+        raise ValueError(
+            f"{name} holds dates, which are no outcome by themselves; pass a number made of them, such as the days "
+            "since the first, (y - y.min()).dt.days, or the year, y.dt.year."
+        )
+    if kind == "durations":
+        raise ValueError(f"{name} holds durations; pass them as numbers, in days say: y / pandas.Timedelta(days=1).")
+
+
+# Numbers
+
+
+def _numbers(values, task, name):
+    """Return the values as numbers, or None if they are none, and how text was taken for numbers."""
+    if values.dtype.kind == "c":
+        raise ValueError(f"{name} holds complex numbers, which have no order; pass real ones.")
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64), ""
+    if values.dtype.kind not in "OU":
+        return None, ""
+    are_text = np.array([isinstance(value, (str, np.str_)) for value in values.tolist()])
+    others = values[~are_text].tolist()
+    if any(isinstance(value, (bool, np.bool_)) or not isinstance(value, (Number, Decimal)) for value in others):
+        return None, ""
+    note = ""
+    try:
+        if are_text.any():
+            found = parse_numbers([value if isinstance(value, str) else f"{value}" for value in values.tolist()])
+            if found is None:
+                return None, ""
+            numbers, note = found
+        else:
+            numbers = np.array([float(value) for value in others])
+    except TypeError:  # a complex number
+        return None, ""
+    except ValueError as error:
+        if task in ("binary", "multiclass"):
+            return None, ""
+        raise ValueError(
+            f'{name} {error}; mend or empty those, or pass task="multiclass" if all are classes.'
+        ) from None
+    assert_all_finite(numbers, input_name=name)
+    return numbers, note
+
+
+def _category_numbers(values, name):
+    """Return the values as numbers where numbers were asked for."""
+    try:
+        return values.astype(np.float64), ""
+    except (TypeError, ValueError):
+        raise ValueError(f'{name} is not numeric, which task="regression" needs; pass numbers.') from None
+
+
+def _notes_on_numbers(numbers):
+    """Yield what should be known of the numbers, as ends of sentences whose subject is the target."""
+    distinct = np.unique(numbers)
+    if len(numbers) < _LEAST_ROWS:
+        return
+    are_whole = bool((numbers == np.round(numbers)).all())
+    if are_whole and 2 < len(distinct) <= _FEW_VALUES:
+        listed = ", ".join(f"{value:.10g}" for value in distinct)
+        yield f'has {len(distinct)} values ({listed}) and counts as a number; for classes pass task="multiclass"'
+    elif are_whole and len(distinct) == len(numbers) and np.ptp(np.diff(distinct)) == 0:
+        yield "counts up in equal steps, as row numbers and IDs do; is it an outcome?"
+    scaled = numbers / max(np.abs(numbers).max(), 1)  # the squares of huge numbers are beyond float64
+    spread = np.sort((scaled - scaled.mean()) ** 2)
+    n_tail = int(np.ceil(_TAIL_ROWS * len(numbers)))
+    if len(numbers) >= 5 * _LEAST_ROWS and spread[-n_tail:].sum() > _TAIL_SHARE * spread.sum() > 0:
+        yield (
+            f"has a long tail: {n_tail} of {len(numbers):,} rows hold more than half of its variance; its logarithm or "
+            "ranks may be the better target"
+        )
+
+
+# Classes
+
+
+def _class_target(values, task, order, name):
+    labels, spellings = _joined_classes(values)
+    if order is not None:
+        classes = [label for label in order if label in labels]
+        classes = _as_object(classes)
+    else:
+        classes = _distinct(_as_object(labels) if values.dtype == object else np.array(list(labels), values.dtype))
+    code = {label: i for i, label in enumerate(classes.tolist())}
+    codes = np.array([code[label] for label in spellings], dtype=np.int64)
+    notes = [_note_on_joined(values, spellings)]
+    scale = order if order is None else classes.tolist()
+    if order is None and task in ("ordinal", "multiclass"):
+        scale = scale_of(classes.tolist())
+    if task == "ordinal":
+        return _ordinal_target(values, classes, codes, scale, notes, name)
+    if task == "binary" and len(classes) > 2:
+        raise ValueError(
+            f"{name} has {len(classes)} classes where a binary statistic was asked for; "
+            'pass task="multiclass" for one class against the rest.'
+        )
+    if task == "multiclass" and scale is not None and len(classes) > 2:
+        notes.append(
+            f"has ordered classes, {scale[0]} to {scale[-1]}, which are taken one by one; "
+            f'task="ordinal" takes their places 1 to {len(scale)} as numbers'
+        )
+    return Target(task, codes, classes, _sentences(notes, name))
+
+
+def _ordinal_target(values, classes, codes, scale, notes, name):
+    if scale is None:
+        numbers, _ = _numbers(values, "ordinal", name)
+        if numbers is None:
+            raise ValueError(
+                f'{name} has classes of no known order, which task="ordinal" needs; pass a pandas Categorical with '
+                "ordered=True, its categories from low to high."
+            )
+        distinct, places = np.unique(numbers, return_inverse=True)
+        scale, places = [f"{value:.10g}" for value in distinct], places + 1
+    else:
+        place = {label: i for i, label in enumerate(scale, 1)}
+        places = np.array([place[label] for label in classes.tolist()])[codes]
+    notes.append(f"counts as a number, the place on the scale from {scale[0]} (1) to {scale[-1]} ({len(scale)})")
+    return Target("regression", places.astype(np.float64), None, _sentences(notes, name), tuple(map(str, scale)))
+
+
+def _joined_classes(values):
+    """Return the distinct classes as a dict, and the class of each row; spellings of one class are joined."""
+    rows = values.tolist()
+    if not any(isinstance(value, str) for value in rows):
+        return dict.fromkeys(rows), rows
+    counts = {}
+    for value, n in Counter(rows).items():
+        key = text_identity(value) if isinstance(value, str) else value
+        counts.setdefault(key, Counter())[" ".join(value.split()) if isinstance(value, str) else value] += n
+    label = {key: min(some, key=lambda spelling: (-some[spelling], str(spelling))) for key, some in counts.items()}
+    joined = [label[text_identity(value) if isinstance(value, str) else value] for value in rows]
+    return dict.fromkeys(joined), joined
+
+
+def _note_on_joined(values, spellings):
+    pairs = {(given, label) for given, label in zip(values.tolist(), spellings, strict=True) if given != label}
+    if not pairs:
+        return ""
+    some = ", ".join(f"{given!r} is {label!r}" for given, label in sorted(pairs, key=str)[:3])
+    return f"spells classes in several ways, which are joined: {some}" + (", ..." if len(pairs) > 3 else "")
+
+
+def _category_order(y):
+    """Return the categories of a pandas categorical that is ordered, from low to high, else None."""
+    dtype = getattr(y, "dtype", None)
+    if str(dtype) == "category" and getattr(dtype, "ordered", False):
+        return [" ".join(one.split()) if isinstance(one, str) else one for one in dtype.categories.tolist()]
+    return None
+
+
+def _distinct(values):
+    if values.dtype.kind not in "OU":
+        return np.unique(values)
+    distinct = set(values.tolist())
+    try:
+        ordered = sorted(distinct, key=_sort_key)
+    except TypeError:  # mixed types have no order of their own
+        ordered = sorted(distinct, key=lambda v: (not isinstance(v, Number), str(v)))
+    return _as_object(ordered) if values.dtype == object else np.array(ordered, dtype=values.dtype)
+
+
+def _sort_key(value):
+    return (value.casefold(), value) if isinstance(value, str) else value
+
+
+def _as_object(values):
+    values = list(values)
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def _sentences(notes, name):
+    return tuple(f"{name} {note}{'' if note.endswith('?') else '.'}" for note in notes if note)
