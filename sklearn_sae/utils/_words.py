@@ -1,26 +1,174 @@
-"""What counts as a word."""
+"""What counts as a word, and which words stand together.
 
-import re
+A text is cut into stretches, and each stretch into words. Phrases are made of the words of one stretch, so none goes
+across the end of a sentence, a comma or the border of a field.
+"""
+
+import html
 import unicodedata
+from functools import cache, lru_cache
+from typing import NamedTuple
 
-# A character of a script without spaces is a word of its own; elsewhere a word is a run of letters, digits and
-# the marks that \w leaves out (accents; vowel signs of Indic scripts, Thai, Lao, Myanmar and Khmer), with
-# apostrophes inside.
-UNSPACED = "\u3040-\u30ff\u3400-\u9fff"
-_MARKS = (
-    "\u0300-\u036f\u0900-\u0963\u0966-\u0dff\u0e00-\u0e3e\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0eff"
-    "\u1000-\u1049\u104c-\u109f\u1780-\u17d3\u17d7\u17dc-\u17ff"  # not the stops between sentences
+import regex
+
+# Scripts that are written without spaces between words.
+_HAN_KANA = r"\p{Han}\p{Hiragana}\p{Katakana}ー々〆"
+_SOUTH_EAST = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+UNSPACED = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]")
+_UNDIVIDED = regex.compile(r"[\p{Lao}\p{Khmer}\p{Myanmar}]")  # scripts that no installed model divides into words
+
+_TAG = regex.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", regex.DOTALL)
+_INLINE_TAG = regex.compile(
+    r"</?(?:a|abbr|b|code|em|font|i|mark|small|span|strong|sub|sup|u)\b[^<>]*>", regex.IGNORECASE
 )
-TOKEN_PATTERN = (
-    rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[\w{_MARKS}])+"
-    rf"(?:'(?:(?![{UNSPACED}])\w)+)*"
+_ADDRESS = regex.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", regex.IGNORECASE)
+
+_EMOJI = (
+    r"\p{RI}\p{RI}|[#*0-9]\ufe0f?\u20e3|"
+    r"(?![©®™‼⁉])\p{Extended_Pictographic}[\ufe0f\p{EMod}]*(?:\u200d\p{Extended_Pictographic}[\ufe0f\p{EMod}]*)*"
 )
-TOKEN = re.compile(TOKEN_PATTERN)
-# A word with the punctuation that touches it: what is counted where a text is cut into pieces.
-WORD_IN_TEXT = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_EMOTICON = r"(?<![\p{L}\p{N}])(?:[:;=][-^'’]?[)(\]\[DPpOo3|/\\*]+|<3+|\^_*\^|¯\\_\(ツ\)_/¯)(?![\p{L}\p{N}])"
+_LETTER = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
+_WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*"
+_NAMED = rf"(?<!{_LETTER})[#@]{_LETTER}+"  # a hash tag or a user's name
+_NUMBER = rf"\p{{N}}+(?:[.,:]\p{{N}}+)*(?:%|(?!{_LETTER}))"
+_TOKEN = regex.compile("|".join([_EMOJI, _EMOTICON, _NAMED, _NUMBER, _WORD]))
+# Between the words of a phrase stand spaces, hyphens, quotation marks and the like; anything else ends the stretch. A
+# line that begins with a small letter goes on with the line before.
+_WITHIN = regex.compile(r"[^\S\t]*(?:[-‐‑'’\"“”„«»*_&+~`\ufe0f\u200d][^\S\t]*)*")
+_UNSPACED_RUN = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}\p{{M}}]+|[^{_HAN_KANA}{_SOUTH_EAST}]+")
+_SAME = str.maketrans({"’": "'", "\ufe0f": None, "\u200c": None, **dict.fromkeys(range(0x1F3FB, 0x1F400))})
 
 
-def fold(text):
-    """Return `text` in lower case and in Unicode form NFC, with straight apostrophes and no quotation marks."""
-    text = unicodedata.normalize("NFC", text.lower())
-    return text.replace("’", "'").replace('"', " ")
+def plain_text(text):
+    r"""Return `text` in Unicode form NFC without HTML tags, entities and addresses.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    plain : str
+
+    Examples
+    --------
+    >>> plain_text("<b>Great</b> food &amp; wine, see https://example.org/x")
+    ' Great  food & wine, see '
+    """
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _TAG.sub("\t", _INLINE_TAG.sub(" ", text))
+    return unicodedata.normalize("NFC", _ADDRESS.sub("", text))
+
+
+def fold(word):
+    """Return `word` as all its spellings are counted: in small letters, with straight apostrophes, emoji in yellow."""
+    if word.isascii():
+        return word.lower()
+    return unicodedata.normalize("NFC", word.lower()).translate(_SAME)
+
+
+def stretches(text, tokenizer=None):
+    """Return the words of each stretch of `text` that a phrase may be made of, folded.
+
+    Parameters
+    ----------
+    text : str
+    tokenizer : callable (str) -> list of str, or None, default=None
+        Divides a text into words, for scripts without spaces say. None: words are runs of letters, digits and marks,
+        whole numbers, emoji, emoticons, hash tags and user names; Chinese, Japanese and Thai are divided by BudouX.
+
+    Returns
+    -------
+    stretches : list of list of str
+
+    Examples
+    --------
+    >>> stretches("The soup was cold. 45% off #deal 😀")
+    [['the', 'soup', 'was', 'cold'], ['45%', 'off', '#deal', '😀']]
+    """
+    text = plain_text(text)
+    if tokenizer is not None:
+        return [[fold(word) for word in tokenizer(text) if word.strip()]]
+    found, end = [], None
+    for match in _TOKEN.finditer(text):
+        start, word = match.start(), match.group()
+        if end is None or _parts(text[end:start], text[start]):
+            found.append([])
+        end = match.end()
+        if word.isascii():  # the usual case, made quick
+            found[-1].append(word.lower())
+        else:
+            folded = map(fold, _divided(word) if UNSPACED.search(word) else (word,))
+            found[-1].extend(filter(None, folded))  # a sign that changes the one before may stand alone
+    return found
+
+
+def _parts(gap, following):
+    """Return whether what stands between two words ends a stretch."""
+    if gap == " ":
+        return False
+    return _WITHIN.fullmatch(gap) is None or ("\n" in gap and not following.islower())
+
+
+def words(text, tokenizer=None):
+    """Return the words of `text` in order, folded."""
+    return [word for stretch in stretches(text, tokenizer) for word in stretch]
+
+
+class TermAnalyzer(NamedTuple):
+    """From a text to its words and phrases, as the `analyzer` of scikit-learn's vectorizers.
+
+    Parameters
+    ----------
+    ngram_range : tuple of (int, int), default=(1, 1)
+        The least and the largest number of words of a phrase.
+    tokenizer : callable or None, default=None
+        As of `stretches`.
+    """
+
+    ngram_range: tuple = (1, 1)
+    tokenizer: object = None
+
+    def __call__(self, text):
+        least, largest = self.ngram_range
+        return [
+            " ".join(stretch[i : i + n])
+            for stretch in stretches(text, self.tokenizer)
+            for n in range(least, largest + 1)
+            for i in range(len(stretch) - n + 1)
+        ]
+
+
+@lru_cache(maxsize=100_000)
+def _divided(run):
+    """Return the words of a run of letters, of which some belong to a script without spaces."""
+    found = []
+    for part in _UNSPACED_RUN.findall(run):
+        parser = _parser(part) if UNSPACED.search(part) else None
+        found += [part] if parser is None else parser.parse(part)
+    return found
+
+
+def _parser(text):
+    """Return what divides `text` into words; None for a script that nothing here divides."""
+    if _UNDIVIDED.search(text):
+        return None
+    if regex.search(r"\p{Thai}", text):
+        return _load("thai")
+    if regex.search(r"[\p{Hiragana}\p{Katakana}]", text):
+        return _load("japanese")
+    try:
+        text.encode("gb2312")
+    except UnicodeEncodeError:
+        return _load("traditional_chinese")
+    return _load("simplified_chinese")
+
+
+@cache
+def _load(language):
+    import budoux
+
+    return getattr(budoux, f"load_default_{language}_parser")()

@@ -1,0 +1,82 @@
+"""What counts as a word, in many scripts, and where a phrase ends."""
+
+import pickle
+import re
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer
+
+from sklearn_sae.utils._words import TermAnalyzer, plain_text, stretches, words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Weight 62, height: 180", [["weight", "62"], ["height"], ["180"]]),
+        ("Der Kellner.\nWir kamen", [["der", "kellner"], ["wir", "kamen"]]),
+        ("Der Kellner\nWir kamen", [["der", "kellner"], ["wir", "kamen"]]),
+        ("a line that\ngoes on", [["a", "line", "that", "goes", "on"]]),
+        ("cold\tsoup | rude", [["cold"], ["soup"], ["rude"]]),
+        ('a well-known "best food"', [["a", "well", "known", "best", "food"]]),
+        ("260.5 or 1,000 or 45% at 10:30", [["260.5", "or", "1,000", "or", "45%", "at", "10:30"]]),
+        ("my 3rd 4k tv", [["my", "3rd", "4k", "tv"]]),
+        ("Great 😀😀 :-) #MeToo @user_1", [["great"], ["😀"], ["😀"], [":-)"], ["#metoo"], ["@user_1"]]),
+        ("👍🏽👍 ❤️❤", [["👍"], ["👍"], ["❤"], ["❤"]]),
+        ("🇩🇪🇫🇷👨‍👩‍👧", [["🇩🇪"], ["🇫🇷"], ["👨‍👩‍👧"]]),
+        ("note:(see) 8) a<b (so):", [["note"], ["see"], ["8"], ["a"], ["b"], ["so"]]),
+        ("Fast &amp; good&nbsp;food<br/>cheap", [["fast", "good", "food"], ["cheap"]]),
+        ("see https://example.org/a?b=1 or www.x.org or me@x.org", [["see", "or", "or"]]),
+        ("<p class='x'>one</p><!-- no --><p>two</p>", [["one"], ["two"]]),
+        ("don’t can't l’été", [["don't", "can't", "l'été"]]),
+        ("服务员态度很差，等了一个小时。", [["服务员", "态度", "很", "差"], ["等", "了", "一", "个", "小时"]]),
+        ("服務員態度很差", [["服務員", "態度", "很", "差"]]),
+        ("店員の態度がとても悪くて", [["店員の", "態度が", "とても", "悪くて"]]),
+        ("iPhone手机很好", [["iphone", "手机", "很", "好"]]),
+    ],
+)
+def test_words_and_phrases(text, expected):
+    found = [stretch for stretch in stretches(text) if stretch]
+    flat = [word for stretch in found for word in stretch]
+    assert flat == [word for stretch in expected for word in stretch]
+    together = {pair for stretch in expected for pair in pairwise(stretch)}
+    joined = {pair for stretch in found for pair in pairwise(stretch)}
+    are_emoji = {pair for pair in joined - together if not (pair[0].isalnum() and pair[1].isalnum())}
+    assert joined - are_emoji == together  # whether emoji make phrases with their neighbors is left open
+
+
+@pytest.mark.parametrize("text", ["مُمْتَاز", "מָקוֹם", "हिन्दी", "བཀྲ", "ការ", "ကောင်း", "é", "नमस्ते", "می‌خواهم"])
+def test_marks_do_not_break_words(text):
+    assert len(words(text)) == 1
+
+
+def test_the_spellings_of_one_word_are_one():
+    composed, decomposed = (unicodedata.normalize(form, "L’Été était glacé") for form in ("NFC", "NFD"))
+    assert words(composed) == words(decomposed) == words(decomposed.replace("’", "'"))
+    assert words("ΟΔΌΣ") == words("οδός")
+
+
+def test_a_tokenizer_of_ones_own():
+    assert stretches("a b-c", str.split) == [["a", "b-c"]]
+    assert words("cold Soup", re.compile("[a-z]+").findall) == ["cold", "oup"]
+
+
+def test_the_analyzer_in_a_vectorizer():
+    analyzer = pickle.loads(pickle.dumps(TermAnalyzer((1, 2))))
+    names = CountVectorizer(analyzer=analyzer).fit(["Cold soup. Rude staff!"]).get_feature_names_out().tolist()
+    assert names == ["cold", "cold soup", "rude", "rude staff", "soup", "staff"]
+
+
+@given(st.text())
+def test_any_text_has_words_or_none(text):
+    for word in words(text):
+        assert word == word.strip() != ""
+    assert plain_text(plain_text("<b>" + text)) is not None
+
+
+@given(st.text(alphabet="ab é.,'-\n😀服务"), st.text(alphabet="ab é.,'-\n😀服务"))
+def test_stretches_of_a_text_do_not_depend_on_what_follows_a_full_stop(left, right):
+    assert stretches(left + ". " + right) == stretches(left + ".") + stretches(". " + right)
