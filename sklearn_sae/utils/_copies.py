@@ -1,0 +1,81 @@
+"""Which texts are copies of one another: the same but for case and spaces, or nearly the same."""
+
+import zlib
+from collections import Counter
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from sklearn_sae.utils._words import words
+
+_SHINGLE = 3  # words
+_SIMILAR = 0.7  # Jaccard similarity of the shingles of two copies
+_BANDS, _ROWS = 16, 4  # of the hashes: a pair that is just similar enough is found with probability 0.99
+_COMMON = 0.5  # a shingle of more than this share of the texts is a frame that they share, and tells no copies
+_FEWEST = 20  # texts that a frame is looked for in
+
+
+def copies(texts):
+    """Return the number of the group of copies that each text is in, a group of its own for one without copies.
+
+    Texts are copies if their shingles of three words have a Jaccard similarity of at least 0.7; copies of copies are
+    copies. User names, "RT" and addresses do not count, and neither does what more than half of all texts have in
+    common. Pairs are found by MinHash [1]_ and then compared exactly.
+
+    Parameters
+    ----------
+    texts : list of str
+
+    Returns
+    -------
+    groups : ndarray of int of shape (n_texts,)
+        From 0, in the order of the first text of each group.
+
+    References
+    ----------
+    .. [1] A. Z. Broder (1997). On the resemblance and containment of documents. Compression and Complexity of
+       Sequences, 21-29.
+
+    Examples
+    --------
+    >>> copies(["RT @a: So good! https://x.org/1", "Bad.", "so good", "So good! https://x.org/2"])
+    array([0, 1, 0, 0])
+    """
+    from datasketch import MinHash, MinHashLSH
+
+    shingles = _without_common([_shingles(text) for text in texts])
+    distinct = {}  # the first row of each set of shingles
+    first = np.array([distinct.setdefault(some, row) for row, some in enumerate(shingles)])
+    index = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
+    left, right = list(range(len(texts))), first.tolist()
+    rows = list(distinct.values())
+    hashes = MinHash.bulk([shingles[row] for row in rows], num_perm=_BANDS * _ROWS, hashfunc=zlib.crc32)
+    for row, one in zip(rows, hashes, strict=True):
+        for other in index.query(one):
+            if _jaccard(shingles[row], shingles[other]) >= _SIMILAR:
+                left.append(row)
+                right.append(other)
+        index.insert(row, one)
+    pairs = coo_array((np.ones(len(left)), (left, right)), shape=(len(texts),) * 2)
+    labels = connected_components(pairs, directed=False)[1]
+    order = np.argsort(np.unique(labels, return_index=True)[1])
+    return np.argsort(order)[labels]
+
+
+def _shingles(text):
+    found = [word for word in words(text) if word != "rt" and word[0] != "@"] or [text]
+    return frozenset(" ".join(found[i : i + _SHINGLE]).encode() for i in range(max(1, len(found) - _SHINGLE + 1)))
+
+
+def _without_common(shingles):
+    """Leave out the shingles that most texts have, unless a text has no others."""
+    if len(shingles) < _FEWEST:
+        return shingles
+    counts = Counter(one for some in shingles for one in some)
+    common = {one for one, n in counts.items() if n > _COMMON * len(shingles)}
+    return [some - common or some for some in shingles]
+
+
+def _jaccard(a, b):
+    return len(a & b) / len(a | b)
