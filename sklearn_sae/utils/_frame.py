@@ -1,0 +1,81 @@
+"""What nearly all texts share at their beginning and end: instructions, few-shot examples, signatures."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+_NEARLY_ALL = 0.95  # share of the texts
+_FEWEST_TEXTS = 20
+_FEWEST_WORDS = 8  # fewer may be a habit of speech, "I went to this place", and say something
+_WORD = re.compile(r"\S+")
+
+
+class Frame(NamedTuple):
+    """The words that nearly all texts begin and end with."""
+
+    start: tuple = ()
+    end: tuple = ()
+
+    def without(self, text):
+        """Return `text` without the frame, or whole where it has no frame or is nothing else."""
+        if not self.start and not self.end:
+            return text
+        spans = [match.span() for match in _WORD.finditer(text)]
+        found = [text[start:end] for start, end in spans]
+        first, last = len(self.start), len(spans) - len(self.end)
+        first = first if tuple(found[:first]) == self.start else 0
+        last = last if tuple(found[max(last, 0) :]) == self.end else len(spans)
+        return text[spans[first][0] : spans[last - 1][1]] if first < last else text
+
+    @property
+    def note(self):
+        """A sentence that says what is left out, "" if nothing is."""
+        parts = [
+            f"{where} with the same {len(some):,} words ({_quoted(some)})"
+            for where, some in (("begin", self.start), ("end", self.end))
+            if some
+        ]
+        return f"Nearly all texts {' and '.join(parts)}, which are left out of naming and annotation." if parts else ""
+
+
+def shared_frame(texts):
+    """Return the `Frame` of texts: an empty one if they share no long beginning and no long end.
+
+    Parameters
+    ----------
+    texts : list of str
+
+    Examples
+    --------
+    >>> texts = [f"Read the question and answer it in one short word: {i} + {i}" for i in range(20)]
+    >>> frame = shared_frame(texts)
+    >>> frame.note
+    'Nearly all texts begin with the same 10 words ("Read the question … one short word:"), which are left out of ...'
+    >>> frame.without(texts[7])
+    '7 + 7'
+    """
+    texts = list(dict.fromkeys(texts))  # copies would make a frame of themselves
+    if len(texts) < _FEWEST_TEXTS:
+        return Frame()
+    found = [_WORD.findall(text) for text in texts]
+    start = _shared(found, len(texts))
+    end = _shared([some[len(start) :][::-1] for some in found], len(texts))[::-1]
+    return Frame(*(some if len(some) >= _FEWEST_WORDS else () for some in (start, end)))
+
+
+def _shared(found, n_texts):
+    """Return the words that nearly all lists begin with; each must go on beyond them."""
+    shared = []
+    while True:
+        place = len(shared)
+        found = [some for some in found if len(some) > place + 1]
+        counts = Counter(some[place] for some in found).most_common(1)
+        if not counts or counts[0][1] < _NEARLY_ALL * n_texts:
+            return tuple(shared)
+        shared.append(counts[0][0])
+        found = [some for some in found if some[place] == shared[-1]]
+
+
+def _quoted(words):
+    some = words if len(words) <= 6 else (*words[:3], "…", *words[-3:])
+    return '"' + " ".join(some) + '"'
