@@ -1,132 +1,72 @@
-"""Texts and a target from a file of rows."""
+"""Texts, a target and what else is asked for, from a file of rows."""
 
-import json
+import difflib
 import warnings
 
-import pandas as pd
-
-from sklearn_sae.utils._optional import require
-from sklearn_sae.utils._validation import check_texts
-
-_MOSTLY = 0.5  # A column with a larger share of numbers is meant to be one of numbers.
+from sklearn_sae.cli._decode import read_table
+from sklearn_sae.utils._validation import check_texts, is_missing
 
 
-def read_columns(path, text, target, *, classes=False):
-    """Return the texts and the targets of a file, without the rows that lack either.
+def read_columns(path, text, target=None, others=(), *, encoding=None):
+    """Return the columns of a file that are asked for, without the rows that lack a text or a target.
 
     Parameters
     ----------
-    path : Path
-        A .csv (separated by commas, semicolons or tabs), .tsv, .jsonl, .ndjson or .parquet file.
-    text, target : str
-        Columns.
-    classes : bool, default=False
-        Read a target of numbers as classes.
+    path : str
+        As `read_table` takes it.
+    text : str
+        The column of texts.
+    target : str or None, default=None
+        The column to predict.
+    others : sequence of str, default=()
+        More columns; what they lack is left as it is.
+    encoding : str or None, default=None
 
     Returns
     -------
-    texts : list of str
-    y : ndarray of shape (n_rows,)
+    table : DataFrame
+        With the columns that were asked for, indexed by the numbers of the rows in the file.
 
     Warns
     -----
     UserWarning
-        If rows are left out; says how many.
+        If rows are left out, says how many; if the encoding is a guess, says which.
 
     Raises
     ------
     OSError, ValueError, TypeError, ImportError
         If the file cannot be read, a column is not there, or holds what it should not.
     """
-    table = _read_table(path)
-    for column in (text, target):
+    table, notes = read_table(str(path), encoding=encoding)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    wanted = [text, *([] if target is None else [target]), *others]
+    for column in wanted:
         if column not in table.columns:
-            columns = ", ".join(map(repr, map(str, table.columns[:20]))) or "no columns"
-            raise ValueError(f"{path} has no column {column!r}; it has {columns}.")
-    no_text = table[text].isna() | (table[text].astype(str).str.strip() == "")
-    no_target = table[target].isna()
-    if (no_text | no_target).any():
+            raise ValueError(f"{path} has no column {column!r}; {_did_you_mean(column, list(table.columns))}")
+    table = table[list(dict.fromkeys(wanted))]
+    no_text = table[text].map(_is_blank).astype(bool)
+    no_target = table[target].map(_is_blank).astype(bool) if target is not None else no_text & False
+    lacking = no_text | no_target
+    if lacking.any():
         warnings.warn(
-            f"Left out {(no_text | no_target).sum():,} of {len(table):,} rows: {no_text.sum():,} without a text, "
-            f"{(no_target & ~no_text).sum():,} without a target.",
+            f"Left out {lacking.sum():,} of {len(table):,} rows: {no_text.sum():,} without a text"
+            + (f", {(no_target & ~no_text).sum():,} without a target." if target is not None else "."),
             stacklevel=2,
         )
-    table = table[~(no_text | no_target)]
+    table = table[~lacking]
     if table.empty:
-        raise ValueError(f"{path} has no row with both a text and a target.")
-    texts = check_texts(table[text], name=f"the column {text!r}")
-    return texts, _target_values(table[target].infer_objects(), target, classes=classes)
+        raise ValueError(f"{path} has no row with {'a text' if target is None else 'both a text and a target'}.")
+    check_texts(table[text], name=f"the column {text!r}")
+    return table.infer_objects()
 
 
-def _target_values(column, name, *, classes):
-    nested = column.map(lambda value: isinstance(value, (list, dict)))
-    if nested.any():
-        raise TypeError(
-            f"the column {name!r} holds a list or object in row {nested.idxmax()}; it must hold one value a row."
-        )
-    if classes:
-        return column.astype(str).to_numpy(dtype=object)
-    if column.dtype.kind not in "OUT" and not isinstance(column.dtype, pd.StringDtype):
-        return column.to_numpy()
-    values = pd.to_numeric(column, errors="coerce")
-    if values.notna().all() and not column.map(lambda value: isinstance(value, bool)).any():
-        return values.to_numpy()
-    if values.notna().mean() > _MOSTLY:
-        row = int(values.isna().to_numpy().argmax())
-        raise ValueError(
-            f"the column {name!r} holds {values.notna().sum():,} numbers and {values.isna().sum():,} other values, the "
-            f"first {column.iloc[row]!r}; mend or empty those, or read all as classes (--classes)."
-        )
-    return column.to_numpy(dtype=object)
+def _is_blank(value):
+    return value.strip() == "" if isinstance(value, str) else is_missing(value)
 
 
-def _read_table(path):
-    readers = {
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
-        ".jsonl": _read_jsonl,
-        ".ndjson": _read_jsonl,
-        ".parquet": _read_parquet,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path} is not one of {', '.join(readers)}; convert it, or rename it to what it is.")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} " + ("is a folder, not a file." if path.is_dir() else "does not exist."))
-    try:
-        return reader(path)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not in UTF-8; save it again as UTF-8 text.") from None
-    except PermissionError:
-        raise PermissionError(f"{path} cannot be read: permission denied.") from None
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix[1:]}: {str(error).strip()}") from None
-
-
-def _read_csv(path):
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    separator = max(",;\t", key=header.count)  # because many spreadsheets write semicolons
-    table = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
-    if not isinstance(table.index, pd.RangeIndex):
-        raise ValueError("rows have more fields than the header; put texts that hold the separator in quotes.")
-    return table
-
-
-def _read_jsonl(path):
-    rows = []
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except ValueError as error:
-                    raise ValueError(f"line {number} is not JSON ({getattr(error, 'msg', error)}).") from None
-                if not isinstance(rows[-1], dict):
-                    raise ValueError(f'line {number} is not an object such as {{"text": "...", "target": 1}}.')
-    return pd.DataFrame(rows)
-
-
-def _read_parquet(path):
-    require("pyarrow", extra="parquet", purpose="Reading a parquet file")
-    return pd.read_parquet(path)
+def _did_you_mean(column, columns):
+    plain = {"".join(str(name).split()).casefold(): name for name in columns}
+    near = difflib.get_close_matches("".join(column.split()).casefold(), plain, n=1)
+    listed = ", ".join(map(repr, columns[:20])) or "no columns"
+    return f"did you mean {plain[near[0]]!r}? It has {listed}." if near else f"it has {listed}."

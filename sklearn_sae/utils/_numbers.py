@@ -26,7 +26,7 @@ class _Written(NamedTuple):
     unit: str  # "%", a currency sign or ""
 
 
-def parse_numbers(written):
+def parse_numbers(written, rows=None):
     """Return the numbers that strings stand for, or None if most of them are no numbers.
 
     What "," and "." mean is decided for all strings together: where one can only be a decimal comma, all are.
@@ -34,6 +34,8 @@ def parse_numbers(written):
     Parameters
     ----------
     written : sequence of str
+    rows : sequence or None, default=None
+        What to call each of them in an error; None: its number from 0.
 
     Returns
     -------
@@ -53,23 +55,24 @@ def parse_numbers(written):
     "has commas between thousands ('1,250' is 1250)"
     >>> parse_numbers(["yes", "no"])
     """
+    rows = range(len(written)) if rows is None else rows
     known = {text: _parse(text) for text in dict.fromkeys(written)}
     parsed = [known[text] for text in written]
     are_numbers = np.array([one is not None for one in parsed])
     if are_numbers.mean() <= _MOSTLY:
         return None
     if not are_numbers.all():
-        row = int(are_numbers.argmin())
+        first = int(are_numbers.argmin())
         raise ValueError(
             f"holds {are_numbers.sum():,} numbers and {(~are_numbers).sum():,} other values, the first "
-            f"{written[row]!r} in row {row}"
+            f"{written[first]!r} in row {rows[first]}"
         )
     units = {one.unit for one in parsed}
     if len(units) > 1:
-        rows = [next(row for row, one in enumerate(parsed) if one.unit == unit) for unit in sorted(units)[:2]]
+        one, other = (next(i for i, one in enumerate(parsed) if one.unit == unit) for unit in sorted(units)[:2])
         raise ValueError(
-            f"holds numbers of different units, such as {written[rows[0]]!r} in row {rows[0]} and "
-            f"{written[rows[1]]!r} in row {rows[1]}"
+            f"holds numbers of different units, such as {written[one]!r} in row {rows[one]} and "
+            f"{written[other]!r} in row {rows[other]}"
         )
     points, commas = ([one[side] for one in parsed] for side in (0, 1))
     if None not in points:
@@ -79,8 +82,8 @@ def parse_numbers(written):
     else:
         with_point, with_comma = commas.index(None), points.index(None)
         raise ValueError(
-            f"holds numbers with a decimal comma, such as {written[with_comma]!r} in row {with_comma}, and numbers "
-            f"with a decimal point, such as {written[with_point]!r} in row {with_point}"
+            f"holds numbers with a decimal comma, such as {written[with_comma]!r} in row {rows[with_comma]}, and "
+            f"numbers with a decimal point, such as {written[with_point]!r} in row {rows[with_point]}"
         )
     return WrittenNumbers(np.array(values, dtype=np.float64), _note(written, values, sign, *units))
 

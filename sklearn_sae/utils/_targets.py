@@ -14,7 +14,7 @@ from sklearn.utils.validation import assert_all_finite
 
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._scales import scale_of
-from sklearn_sae.utils._validation import is_missing, text_identity
+from sklearn_sae.utils._validation import is_missing, row_labels, text_identity
 
 _FEW_VALUES = 5  # whole numbers of at most so many values may be codes of classes
 _LEAST_ROWS = 20  # of fewer rows no pattern is noted
@@ -73,7 +73,8 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
     """
     if y is None:
         raise ValueError(f"{name} is required: pass the target, one value a row.")
-    values = _one_column(y, name)
+    rows = row_labels(y, len(y)) if hasattr(y, "__len__") else ()
+    values = _one_column(y, name, rows)
     if len(values) == 0:
         raise ValueError(f"{name} is empty: pass the target, one value a row.")
     if n_samples is not None and len(values) != n_samples:
@@ -83,9 +84,9 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
         )
     order = _category_order(y)
     is_category = str(getattr(y, "dtype", "")) == "category"
-    _refuse_missing(values, name)
+    _refuse_missing(values, name, rows)
     _refuse_dates(values, name, as_classes=task in ("binary", "multiclass") or is_category)
-    numbers, note = (None, "") if is_category else _numbers(values, task, name)
+    numbers, note = (None, "") if is_category else _numbers(values, task, name, rows)
     if task == "auto":
         if values.dtype == bool or len(_distinct(values if numbers is None else numbers)) == 2:
             task = "binary"
@@ -112,7 +113,7 @@ def check_target_varies(target, *, name="y"):
 # One column of values
 
 
-def _one_column(y, name):
+def _one_column(y, name, rows):
     """Return `y` as an array of shape (n_samples,)."""
     try:
         values = np.asarray(y)
@@ -130,7 +131,7 @@ def _one_column(y, name):
         hint = f"; {values.shape[1]} values a row: pass one column at a time" if values.ndim == 2 else ""
         raise ValueError(f"{name} should be a 1d array, got an array of shape {values.shape} instead{hint}.")
     if values.dtype == object:
-        for row, value in enumerate(values):
+        for row, value in zip(rows, values, strict=True):
             if isinstance(value, (list, tuple, set, frozenset, dict, np.ndarray)):
                 raise ValueError(
                     f"{name} holds several values in row {row} ({_named_type(value)}); it must hold one value a row: "
@@ -144,11 +145,11 @@ def _named_type(value):
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _refuse_missing(values, name):
+def _refuse_missing(values, name, rows):
     if values.dtype.kind == "f":
         assert_all_finite(values, input_name=name)
     elif values.dtype == object or values.dtype.kind == "U":
-        for row, value in enumerate(values.tolist()):
+        for row, value in zip(rows, values.tolist(), strict=True):
             if is_missing(value):
                 raise ValueError(f"Input {name} contains NaN: row {row} has no target; drop the row.")
 
@@ -178,7 +179,7 @@ def _refuse_dates(values, name, *, as_classes):
 # Numbers
 
 
-def _numbers(values, task, name):
+def _numbers(values, task, name, rows=None):
     """Return the values as numbers, or None if they are none, and how text was taken for numbers."""
     if values.dtype.kind == "c":
         raise ValueError(f"{name} holds complex numbers, which have no order; pass real ones.")
@@ -193,7 +194,7 @@ def _numbers(values, task, name):
     note = ""
     try:
         if are_text.any():
-            found = parse_numbers([value if isinstance(value, str) else f"{value}" for value in values.tolist()])
+            found = parse_numbers([value if isinstance(value, str) else f"{value}" for value in values.tolist()], rows)
             if found is None:
                 return None, ""
             numbers, note = found

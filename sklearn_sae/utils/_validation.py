@@ -45,7 +45,7 @@ def check_texts(X, *, name="X"):
         raise ValueError(f"{name} must be one column of texts; got an array of shape {values.shape}.")
     if len(values) == 0:
         raise ValueError(f"{name} is empty: found 0 texts while at least 1 is required.")
-    for row, text in enumerate(values):
+    for row, text in zip(row_labels(X, len(values)), values, strict=True):
         _check_text(text, row, name)
     return [str(text) for text in values]
 
@@ -64,6 +64,12 @@ def _check_text(text, row, name):
         raise ValueError(f"{name} has a missing text in row {row}; drop it or fill it in.")
     else:
         raise TypeError(f"{name} has a value of type {type(text).__name__} in row {row} where a text (str) is needed.")
+
+
+def row_labels(X, n_rows):
+    """Return what to call each row in a message: its label in the index of pandas, else its number from 0."""
+    index = getattr(X, "index", None)
+    return index.tolist() if hasattr(index, "tolist") and len(index) == n_rows else range(n_rows)
 
 
 def is_missing(value):

@@ -49,6 +49,8 @@ def test_classes_are_in_order():
         ([1.0, np.inf, 3.0], {}, "infinity"),
         (["a", None, "b"], {}, "row 1 has no target"),
         (pd.Series(["a", pd.NA, "b"], dtype="string"), {}, "row 1 has no target"),
+        (pd.Series(["a", None, "b"], index=[5, 7, 9]), {}, "row 7 has no target"),
+        (pd.Series(["1", "2", "b"], index=[5, 7, 9]), {}, "'b' in row 9"),
         (["a", "b"], {"task": "regression"}, "not numeric"),
         ([1, 2, 3], {"task": "binary"}, "3 classes where a binary"),
         ([[1, 2], [3, 4]], {}, "1d array"),
