@@ -24,7 +24,7 @@ from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, safe_indexing, validate_params
 from sklearn_sae.utils._targets import Target, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_groups, check_texts, text_identity
-from sklearn_sae.utils._words import TOKEN_PATTERN
+from sklearn_sae.utils._words import TermAnalyzer
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _FEW_TEXTS = 200
@@ -346,7 +346,7 @@ def _describe(target, name, n_train, n_test):
 
 def _fit_words(texts, y, n_words):
     """Fit the baseline, a few single words chosen by lasso."""
-    words = CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN)
+    words = CountVectorizer(binary=True, analyzer=TermAnalyzer())
     n_words = min(n_words, words.fit_transform(texts).shape[1])
     return make_pipeline(words, NeuronSelector(n_words), AutoLinearModel()).fit(texts, y)
 

@@ -12,7 +12,7 @@ from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnno
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
-from sklearn_sae.utils._words import TOKEN_PATTERN
+from sklearn_sae.utils._words import TermAnalyzer
 
 _MAX_TERMS = 15_000  # TF-IDF keeps so many terms, the most frequent ones; docs/pipeline.md says why.
 
@@ -99,9 +99,7 @@ def make_hypothesis_pipeline(
 def _embedder(embedder, random_state):
     if embedder is None:
         return make_pipeline(
-            TfidfVectorizer(
-                sublinear_tf=True, ngram_range=(1, 2), token_pattern=TOKEN_PATTERN, max_features=_MAX_TERMS
-            ),
+            TfidfVectorizer(sublinear_tf=True, analyzer=TermAnalyzer((1, 2)), max_features=_MAX_TERMS),
             CappedSVD(256, random_state=random_state),
             Normalizer(),
         )

@@ -7,19 +7,19 @@ import numpy as np
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator, column
 from sklearn_sae.annotation._keywords import (
     ENGLISH_STOP_WORDS,
-    check_token_pattern,
     choose_terms,
     find_terms,
     match_sentences,
     write_sentence,
 )
 from sklearn_sae.annotation._sampling import score_then_name
+from sklearn_sae.utils._languages import LANGUAGES, stop_words_of
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils._words import fold
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
-_WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another token_pattern"
+_WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
 _N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 
 
@@ -48,12 +48,14 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         The least and largest number of words in a term.
     min_df : int or float, default=2
         Leave out terms found in fewer texts; a float is a share of the texts.
-    stop_words : {"english"}, array-like of str or None, default="english"
-        No term starts or ends with one of these. "english" is a list of function words that keeps negations.
-    token_pattern : str or None, default=None
-        Regular expression of a word in a text that was put in lower case (and Unicode form NFC) first.
-        None: runs of letters and digits; each character of Chinese and Japanese. For other scripts without
-        spaces, such as Thai, give your own or split the words first.
+    stop_words : str, array-like of str or None, default="english"
+        No term starts or ends with one of these. A str is a language, such as "german": the function words of 33
+        languages are known. Negations are kept.
+    tokenizer : callable or None, default=None
+        Divides a text into a list of words. None: words are runs of letters, digits and marks, whole numbers, emoji,
+        emoticons, hash tags and user names, and Chinese, Japanese and Thai are divided by BudouX; phrases end where a
+        sentence or a field does. For Lao, Khmer and Burmese pass your own, ``jieba.lcut`` for another division of
+        Chinese, or ``re.compile(pattern).findall`` for a regular expression.
     n_scoring_examples : int, default=100
         Texts held back to score a name on, half of them activating; at least 2, or 0, which names from all
         texts and leaves fidelity NaN. At most a quarter of a neuron's activating texts is held back.
@@ -118,8 +120,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         "n_keywords": [Interval(Integral, 1, None, closed="left")],
         "ngram_range": [tuple],
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
-        "stop_words": [StrOptions({"english"}), "array-like", None],
-        "token_pattern": [str, None],
+        "stop_words": [StrOptions({"english", *LANGUAGES}), "array-like", None],
+        "tokenizer": [callable, None],
         "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
     }
 
@@ -132,7 +134,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         ngram_range=(1, 2),
         min_df=2,
         stop_words="english",
-        token_pattern=None,
+        tokenizer=None,
         n_scoring_examples=100,
         random_state=None,
         verbose=False,
@@ -143,7 +145,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         self.ngram_range = ngram_range
         self.min_df = min_df
         self.stop_words = stop_words
-        self.token_pattern = token_pattern
+        self.tokenizer = tokenizer
         self.n_scoring_examples = n_scoring_examples
         self.random_state = random_state
         self.verbose = verbose
@@ -153,7 +155,6 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         if not are_integers or not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ValueError(f"ngram_range must be two integers, 1 <= least <= largest; got {self.ngram_range}.")
         _check_stop_words(self.stop_words)
-        check_token_pattern(self.token_pattern)
 
     def _choose_examples(self, activation, rng):
         return score_then_name(
@@ -161,10 +162,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         )
 
     def _name(self, texts, activations, examples, neurons):
-        token = check_token_pattern(self.token_pattern)
         presence, terms = find_terms(
             texts,
-            token=token,
+            tokenizer=self.tokenizer,
             ngram_range=self.ngram_range,
             stop_words=_check_stop_words(self.stop_words),
             min_df=self.min_df,
@@ -174,19 +174,21 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             use = np.ones(len(texts), dtype=bool)
             use[chosen.scoring] = False
             keywords, opposed = choose_terms(presence, column(activations, i), self.n_keywords, use=use)
-            candidates.append([write_sentence(terms[keywords], terms[opposed], token=token)] if keywords else [])
+            candidates.append(
+                [write_sentence(terms[keywords], terms[opposed], tokenizer=self.tokenizer)] if keywords else []
+            )
         return candidates, _WHY_NOT
 
     def _annotate(self, texts, hypotheses, mask=None):
-        holds = match_sentences(texts, hypotheses, token=check_token_pattern(self.token_pattern)).astype(np.float64)
+        holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)
         return holds if mask is None else np.where(mask, holds, np.nan)
 
 
 def _check_stop_words(stop_words):
     """Return the stop words as a frozenset, folded as texts are."""
-    if isinstance(stop_words, str):  # it is "english", because the constraints let no other str through
-        return ENGLISH_STOP_WORDS
+    if isinstance(stop_words, str):
+        return ENGLISH_STOP_WORDS if stop_words == "english" else stop_words_of(stop_words)
     words = [] if stop_words is None else list(stop_words)
     if not all(isinstance(word, str) for word in words):
-        raise ValueError('stop_words must be "english", a list of words (str) or None.')
+        raise ValueError("stop_words must be a language, a list of words (str) or None.")
     return frozenset(map(fold, words))

@@ -5,15 +5,15 @@ the quoted terms, and `mentions more of "rude" or "never again" than of "great" 
 contains more of the first than of the second. So a name says exactly what is annotated.
 """
 
-import re
 from collections import defaultdict
 from functools import partial
 
 import numpy as np
+import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklearn_sae.utils._words import TOKEN, TOKEN_PATTERN, UNSPACED, fold
+from sklearn_sae.utils._words import UNSPACED, fold, stretches
 
 # Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
 _ENGLISH_STOP_WORDS = """
@@ -28,6 +28,9 @@ _ENGLISH_STOP_WORDS = """
 """
 ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
 
+_NUMBER = regex.compile(r"\p{N}+(?:[.,:]\p{N}+)*")
+_SPACE_WITHIN = regex.compile(rf"(?<={UNSPACED.pattern}) (?={UNSPACED.pattern})")
+
 _N_CANDIDATES = 300  # terms of a neuron that are tried in a set
 # The log-odds of a term that is tried differ from 0 by so many standard errors. Where few texts allow no z-score of
 # that size, half the largest is enough for the first set.
@@ -41,13 +44,14 @@ _OPPOSED = " than of "  # between the two sets of a sentence
 _STEM_LENGTH = 4  # the least number of letters of a last word that stays the same word with an "s" at its end
 
 
-def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
-    """Return the distinct words and phrases of `text`, in lower case, one space between words.
+def terms_of(text, *, tokenizer, ngram_range, stop_words=frozenset()):
+    """Return the distinct words and phrases of `text`, folded, one space between words.
 
     Parameters
     ----------
     text : str
-    token : re.Pattern
+    tokenizer : callable or None
+        As of `sklearn_sae.utils._words.stretches`.
     ngram_range : tuple of (int, int)
         The least and the largest number of words of a phrase.
     stop_words : frozenset of str, default=frozenset()
@@ -58,26 +62,26 @@ def terms_of(text, *, token, ngram_range, stop_words=frozenset()):
     terms : list of str
         Without those that start and end with a number, or that start or end with a single ASCII letter.
     """
-    tokens = token.findall(fold(text))
-    number = [t.isnumeric() for t in tokens]
-    edge = [t not in stop_words and not (len(t) == 1 and t.isascii() and t.isalpha()) for t in tokens]
     least, largest = ngram_range
     terms = {}  # a dict keeps the order, so that nothing depends on the hashes of strings
-    for n in range(least, largest + 1):
-        for i in range(len(tokens) - n + 1):
-            j = i + n - 1
-            if edge[i] and edge[j] and not (number[i] and number[j]):
-                terms[" ".join(tokens[i : i + n])] = None
+    for words in stretches(text, tokenizer):
+        number = [_NUMBER.fullmatch(word) is not None for word in words]
+        edge = [word not in stop_words and not (len(word) == 1 and word.isascii() and word.isalpha()) for word in words]
+        for n in range(least, largest + 1):
+            for i in range(len(words) - n + 1):
+                j = i + n - 1
+                if edge[i] and edge[j] and not (number[i] and number[j]):
+                    terms[" ".join(words[i : i + n])] = None
     return list(terms)
 
 
-def find_terms(texts, *, token, ngram_range, stop_words, min_df):
+def find_terms(texts, *, tokenizer, ngram_range, stop_words, min_df):
     """Return which text has which term.
 
     Parameters
     ----------
     texts : list of str
-    token, ngram_range, stop_words
+    tokenizer, ngram_range, stop_words
         As in `terms_of`.
     min_df : int or float
         Terms in fewer texts (a float: a smaller share of them) are left out.
@@ -89,7 +93,7 @@ def find_terms(texts, *, token, ngram_range, stop_words, min_df):
     terms : ndarray of str of shape (n_terms,)
         Of "minute" and "minutes", which are one term, the one in more texts.
     """
-    analyze = partial(terms_of, token=token, ngram_range=ngram_range, stop_words=stop_words)
+    analyze = partial(terms_of, tokenizer=tokenizer, ngram_range=ngram_range, stop_words=stop_words)
     vectorizer = CountVectorizer(analyzer=analyze, dtype=np.float64)
     try:
         presence = sparse.csc_array(vectorizer.fit_transform(texts))
@@ -193,14 +197,14 @@ def choose_terms(presence, activation, n_keywords, *, use):
     return sets
 
 
-def write_sentence(terms, opposed=(), *, token=TOKEN):
+def write_sentence(terms, opposed=(), *, tokenizer=None):
     """Return `mentions "a", "b" or "c"`, or with a second set `mentions more of "a" or "b" than of "c"`."""
     if not len(opposed):
-        return f"mentions {_listed(_without_contained(terms), token)}"
-    return f"mentions more of {_listed(terms, token)}{_OPPOSED}{_listed(opposed, token)}"
+        return f"mentions {_listed(_without_contained(terms), tokenizer)}"
+    return f"mentions more of {_listed(terms, tokenizer)}{_OPPOSED}{_listed(opposed, tokenizer)}"
 
 
-def match_sentences(texts, sentences, *, token):
+def match_sentences(texts, sentences, *, tokenizer):
     """Return which sentence holds for which text: it has more of the first terms than of the second.
 
     Each quoted term counts once, however often the text has it.
@@ -209,8 +213,8 @@ def match_sentences(texts, sentences, *, token):
     ----------
     texts : list of str
     sentences : list of str
-        As `write_sentence` writes them from terms found with the same `token`.
-    token : re.Pattern
+        As `write_sentence` writes them from terms found with the same `tokenizer`.
+    tokenizer : callable or None
 
     Returns
     -------
@@ -224,32 +228,28 @@ def match_sentences(texts, sentences, *, token):
         for term, (before, quoted) in enumerate(zip(parts[::2], parts[1::2], strict=False)):
             count = -1 if before == _OPPOSED else count
             counts[i, term] = count
-            *words, last = token.findall(fold(quoted))
-            for variant in _variants(last):
-                phrase = [*words, variant]
-                phrases[phrase[0]].append((phrase, (i, term)))
+            for *some, last in _readings(quoted, tokenizer):
+                for variant in _variants(last):
+                    phrase = [*some, variant]
+                    phrases[phrase[0]].append((phrase, (i, term)))
     surplus = np.zeros((len(texts), len(sentences)), dtype=np.int16)
     for row, text in enumerate(texts):
-        words = token.findall(fold(text))
         found = set()
-        for start, word in enumerate(words):
-            for phrase, term in phrases.get(word, ()):
-                if len(phrase) == 1 or words[start : start + len(phrase)] == phrase:
-                    found.add(term)
+        for words in stretches(text, tokenizer):
+            for start, word in enumerate(words):
+                for phrase, term in phrases.get(word, ()):
+                    if len(phrase) == 1 or words[start : start + len(phrase)] == phrase:
+                        found.add(term)
         for term in found:
             surplus[row, term[0]] += counts[term]
     return surplus > 0
 
 
-def check_token_pattern(pattern):
-    """Return `pattern` compiled; None is the default."""
-    try:
-        token = re.compile(TOKEN_PATTERN if pattern is None else pattern)
-    except re.error as error:
-        raise ValueError(f"token_pattern is not a regular expression: {error}.") from None
-    if token.groups or token.match(""):
-        raise ValueError("token_pattern must have no capturing group and must not match the empty string.")
-    return token
+def _readings(quoted, tokenizer):
+    """Return the lists of words that a quoted term may be: as it is spaced, and as a text would be divided."""
+    spaced = [fold(word) for word in quoted.split()]
+    divided = [word for words in stretches(quoted, tokenizer) for word in words]
+    return [words for words in ([spaced] if spaced == divided else [spaced, divided]) if words]
 
 
 def _variants(term):
@@ -260,14 +260,14 @@ def _variants(term):
     return {one for one in variants if one == term or len(one.rpartition(" ")[2].removesuffix("s")) >= _STEM_LENGTH}
 
 
-def _show(term, token):
-    """Return the term without the spaces that its script does not have, if the words are still the same then."""
-    shown = re.sub(rf"(?<=[{UNSPACED}]) (?=[{UNSPACED}])", "", term)
-    return shown if token.findall(shown) == token.findall(term) else term
+def _show(term, tokenizer):
+    """Return the term without the spaces that its script does not have, if it is then still divided as it was."""
+    shown = _SPACE_WITHIN.sub("", term)
+    return shown if shown == term or _readings(shown, tokenizer)[-1] == term.split() else term
 
 
-def _listed(terms, token):
-    quoted = [f'"{_show(term, token)}"' for term in terms]
+def _listed(terms, tokenizer):
+    quoted = [f'"{_show(term, tokenizer)}"' for term in terms]
     return (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
 
 

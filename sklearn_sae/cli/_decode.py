@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -72,7 +73,7 @@ def read_table(path, *, encoding=None):
         return _read_text(data, path, kind, encoding)
     except PermissionError:
         raise PermissionError(f"{path} cannot be read: permission denied.") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as {kind[1:]}: {str(error).strip()}") from None
 
 
@@ -115,6 +116,7 @@ def _decoded(data, name, encoding):
 
 
 def _read_csv(text, usual):
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     first, _, rest = text.partition("\n")
     separator = None
     if first.strip().lower()[:4] == "sep=" and len(first.strip()) == 5:  # as Excel writes and reads it
@@ -210,7 +212,7 @@ def _read_excel(path):
     require("openpyxl", extra="excel", purpose="Reading an .xlsx file")
     with pd.ExcelFile(path, engine="openpyxl") as book:
         sheets = book.sheet_names
-        table = book.parse(sheets[0], dtype=object, keep_default_na=False, na_values=[""])
+        table = pd.read_excel(book, sheets[0], dtype=object, keep_default_na=False, na_values=[""])
     table.columns = [str(name).strip() for name in table.columns]
     table.index = pd.RangeIndex(2, len(table) + 2, name="row")
     some = [f"{path} has {len(sheets)} sheets; the first, {sheets[0]!r}, was read."] if len(sheets) > 1 else []

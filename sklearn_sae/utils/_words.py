@@ -39,6 +39,10 @@ _WITHIN = regex.compile(r"[^\S\t]*(?:[-‐‑'’\"“”„«»*_&+~`\ufe0f\u20
 _UNSPACED_RUN = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}\p{{M}}]+|[^{_HAN_KANA}{_SOUTH_EAST}]+")
 _SAME = str.maketrans({"’": "'", "\ufe0f": None, "\u200c": None, **dict.fromkeys(range(0x1F3FB, 0x1F400))})
 
+# What is counted where a text is cut into pieces: a word with the punctuation that touches it, or a character of a
+# script without spaces.
+WORD_IN_TEXT = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]|[^\s{_HAN_KANA}{_SOUTH_EAST}]+")
+
 
 def plain_text(text):
     r"""Return `text` in Unicode form NFC without HTML tags, entities and addresses.
@@ -91,7 +95,7 @@ def stretches(text, tokenizer=None):
     """
     text = plain_text(text)
     if tokenizer is not None:
-        return [[fold(word) for word in tokenizer(text) if word.strip()]]
+        return [[fold(word.replace('"', "")) for word in tokenizer(text) if word.strip('" ')]]
     found, end = [], None
     for match in _TOKEN.finditer(text):
         start, word = match.start(), match.group()

@@ -413,7 +413,7 @@ def test_texts_without_any_word(planted):
         ({"ngram_range": (1,)}, "ngram_range"),
         ({"ngram_range": ("a", "b")}, "ngram_range must be two integers"),
         ({"ngram_range": (1.5, 2)}, "ngram_range must be two integers"),
-        ({"stop_words": "german"}, "stop_words"),
+        ({"stop_words": "klingon"}, "stop_words"),
         ({"stop_words": [1]}, "stop_words must be"),
         ({"stop_words": [None]}, "stop_words must be"),
         ({"n_scoring_examples": 1}, "n_scoring_examples"),

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer
 from sklearn_sae.__main__ import main
 from sklearn_sae.datasets import make_concept_texts
-from sklearn_sae.utils._words import TOKEN_PATTERN
+from sklearn_sae.utils._words import TermAnalyzer
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +145,7 @@ def test_what_finds_hypotheses_never_sees_the_texts_that_test_them(reviews, smal
 
     stars = dict(zip(twice["review"].str.strip(), twice["stars"], strict=True))
     y_found, y_tested = ([stars[text.strip()] for text in seen[step]] for step in ("fit", "transform"))
-    words = make_pipeline(
-        CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN), NeuronSelector(3), LinearRegression()
-    )
+    words = make_pipeline(CountVectorizer(binary=True, analyzer=TermAnalyzer()), NeuronSelector(3), LinearRegression())
     expected = words.fit(seen["fit"], y_found).score(seen["transform"], y_tested)
     scores = json.loads((tmp_path / "found.json").read_text("utf-8"))["held_out_r2"]
     assert scores["3 words chosen by lasso"] == pytest.approx(expected)

@@ -140,7 +140,7 @@ def test_half_a_surrogate_names_its_line(tmp_path):
 
 
 def test_an_address_keeps_its_slashes():
-    with pytest.raises(ValueError, match="https://example.org/a.csv is an address"):
+    with pytest.raises(ValueError, match="is an address; download the file"):
         read_table("https://example.org/a.csv")
 
 
