@@ -230,7 +230,7 @@ def match_sentences(texts, sentences, *, tokenizer):
             counts[i, term] = count
             for *some, last in _readings(quoted, tokenizer):
                 for variant in _variants(last):
-                    phrase = [*some, variant]
+                    phrase = (*some, variant)
                     phrases[phrase[0]].append((phrase, (i, term)))
     surplus = np.zeros((len(texts), len(sentences)), dtype=np.int16)
     for row, text in enumerate(texts):

@@ -86,16 +86,24 @@ def stretches(text, tokenizer=None):
 
     Returns
     -------
-    stretches : list of list of str
+    stretches : tuple of tuple of str
 
     Examples
     --------
     >>> stretches("The soup was cold. 45% off #deal 😀")
-    [['the', 'soup', 'was', 'cold'], ['45%', 'off', '#deal', '😀']]
+    (('the', 'soup', 'was', 'cold'), ('45%', 'off', '#deal', '😀'))
     """
+    try:
+        return _stretches(text, tokenizer)
+    except TypeError:  # a tokenizer that cannot be hashed
+        return _stretches.__wrapped__(text, tokenizer)
+
+
+@lru_cache(maxsize=20_000)  # embedding, naming, scoring and annotation divide the same texts
+def _stretches(text, tokenizer):
     text = plain_text(text)
     if tokenizer is not None:
-        return [[fold(word.replace('"', "")) for word in tokenizer(text) if word.strip('" ')]]
+        return (tuple(fold(word.replace('"', "")) for word in tokenizer(text) if word.strip('" ')),)
     found, end = [], None
     for match in _TOKEN.finditer(text):
         start, word = match.start(), match.group()
@@ -107,7 +115,7 @@ def stretches(text, tokenizer=None):
         else:
             folded = map(fold, _divided(word) if UNSPACED.search(word) else (word,))
             found[-1].extend(filter(None, folded))  # a sign that changes the one before may stand alone
-    return found
+    return tuple(map(tuple, found))
 
 
 def _parts(gap, following):

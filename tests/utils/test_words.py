@@ -60,7 +60,7 @@ def test_the_spellings_of_one_word_are_one():
 
 
 def test_a_tokenizer_of_ones_own():
-    assert stretches("a b-c", str.split) == [["a", "b-c"]]
+    assert stretches("a b-c", str.split) == (("a", "b-c"),)
     assert words("cold Soup", re.compile("[a-z]+").findall) == ["cold", "oup"]
 
 
