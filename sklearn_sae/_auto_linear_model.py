@@ -1,17 +1,17 @@
 """The last step of the standard pipeline, a linear model that suits the target."""
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.utils._targets import check_target
+from sklearn_sae.utils._targets import check_target, same_class
 
 
-def _is_classification(estimator):
-    check_is_fitted(estimator)
-    return estimator.model_.__sklearn_tags__().estimator_type == "classifier"
+def _may_classify(estimator):
+    """Return whether the target that was seen has classes; before `fit` it may still turn out so."""
+    return not hasattr(estimator, "model_") or hasattr(estimator, "classes_")
 
 
 class AutoLinearModel(BaseEstimator):
@@ -25,14 +25,14 @@ class AutoLinearModel(BaseEstimator):
         The classes; absent for a regression.
     """
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit the model that the target asks for."""
         target = check_target(y)
         vars(self).pop("classes_", None)
         if target.task == "regression":
-            self.model_ = LinearRegression().fit(X, target.values)
+            self.model_ = LinearRegression().fit(X, target.values, sample_weight=sample_weight)
         else:
-            self.model_ = LogisticRegression().fit(X, target.values)
+            self.model_ = LogisticRegression().fit(X, target.values, sample_weight=sample_weight)
             self.classes_ = target.classes
         return self
 
@@ -40,23 +40,26 @@ class AutoLinearModel(BaseEstimator):
         """Predict targets."""
         check_is_fitted(self)
         predicted = self.model_.predict(X)
-        return self.classes_[predicted] if _is_classification(self) else predicted
+        return self.classes_[predicted] if hasattr(self, "classes_") else predicted
 
-    @available_if(_is_classification)
+    @available_if(_may_classify)
     def predict_proba(self, X):
         """Predict the probability of each class."""
+        check_is_fitted(self)
         return self.model_.predict_proba(X)
 
-    @available_if(_is_classification)
+    @available_if(_may_classify)
     def decision_function(self, X):
         """Return the log-odds of each class."""
+        check_is_fitted(self)
         return self.model_.decision_function(X)
 
-    def score(self, X, y):
+    def score(self, X, y, sample_weight=None):
         """R² for a regression, accuracy for classes."""
-        if _is_classification(self):
-            return float(np.mean(self.predict(X) == np.asarray(y)))
-        return self.model_.score(X, y)
+        check_is_fitted(self)
+        if hasattr(self, "classes_"):
+            return float(accuracy_score(same_class(y), same_class(self.predict(X)), sample_weight=sample_weight))
+        return self.model_.score(X, check_target(y, task="regression").values, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,7 +10,14 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from sklearn_sae import (
@@ -203,3 +210,58 @@ def test_two_values_of_any_kind_are_classes(values, reviews):
         assert set(pipeline.predict(reviews.data)) <= set(values)
         assert pipeline.classes_.tolist() == list(values)
         assert pipeline.score(reviews.data, target) > 0.5
+
+
+@pytest.fixture(scope="module")
+def marked():
+    """Texts of which one word decides, rows sorted by the answer."""
+    rng = np.random.default_rng(0)
+    answer = np.sort(rng.integers(0, 2, 120))
+    words = ["soup", "bread", "table", "window", "evening", "street"]
+    return [" ".join([*rng.choice(words, 4), "rude" if a else "kind"]) for a in answer], answer
+
+
+@pytest.fixture
+def small_pipeline():
+    return make_hypothesis_pipeline(n_components=8, k=2, n_hypotheses=2, random_state=0)
+
+
+def test_routing_of_metadata_changes_no_score(marked, small_pipeline):
+    texts, answer = marked
+    cv = KFold(3, shuffle=True, random_state=0)
+    expected = cross_val_score(small_pipeline, texts, answer, cv=cv, error_score="raise")
+    with config_context(enable_metadata_routing=True):
+        np.testing.assert_array_equal(cross_val_score(small_pipeline, texts, answer, cv=cv), expected)
+        assert small_pipeline.fit(texts, answer).score(texts, answer) > 0.9
+
+
+def test_weights_of_the_model_count(marked, small_pipeline):
+    texts, answer = marked
+    flipped = np.where(np.arange(len(answer)) % 4 == 0, 1 - answer, answer)
+    weight = (flipped == answer).astype(float)
+    plain = small_pipeline.fit(texts, flipped).predict_proba(texts)
+    weighted = small_pipeline.fit(texts, flipped, model__sample_weight=weight).predict_proba(texts)
+    assert np.abs(weighted - plain).max() > 0.05
+
+
+def test_a_threshold_is_tuned(marked, small_pipeline):
+    texts, answer = marked
+    tuned = TunedThresholdClassifierCV(small_pipeline, cv=StratifiedKFold(3)).fit(np.array(texts, dtype=object), answer)
+    assert tuned.predict(np.array(texts, dtype=object)).shape == (120,)
+
+
+def test_rows_sorted_by_class_are_told_to_be_shuffled(marked, small_pipeline):
+    texts, answer = marked
+    with pytest.raises(ValueError, match=r"sorted by target, shuffle them: cv=KFold\(5, shuffle=True\)"):
+        cross_val_score(small_pipeline, texts, answer, cv=KFold(2), error_score="raise")
+
+
+def test_spellings_of_a_class_count_as_one_in_a_score(marked, small_pipeline):
+    texts, answer = marked
+    spelled = np.where(answer == 1, np.where(np.arange(120) % 3 == 0, "YES ", "yes"), "no")
+    assert small_pipeline.fit(texts, spelled).score(texts, spelled) > 0.9
+    assert set(small_pipeline.predict(texts)) == {"no", "yes"}
+    numbers = [f"{a + 1},5" for a in answer + np.arange(120) % 5]
+    assert small_pipeline.fit(texts, numbers).score(texts, numbers) == pytest.approx(
+        small_pipeline.score(texts, [float(text.replace(",", ".")) for text in numbers])
+    )

@@ -106,7 +106,8 @@ def check_target_varies(target, *, name="y"):
     """Refuse a target with one distinct value."""
     if np.ptp(target.values) == 0:
         raise ValueError(
-            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it."
+            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it. "
+            "(In cross-validation of rows that are sorted by target, shuffle them: cv=KFold(5, shuffle=True).)"
         )
 
 
@@ -301,6 +302,11 @@ def _joined_classes(values):
     label = {key: min(some, key=lambda spelling: (-some[spelling], str(spelling))) for key, some in counts.items()}
     joined = [label[text_identity(value) if isinstance(value, str) else value] for value in rows]
     return dict.fromkeys(joined), joined
+
+
+def same_class(y):
+    """Return classes as a list of str in which those that `check_target` joins are equal."""
+    return [text_identity(value) if isinstance(value, str) else repr(value) for value in np.asarray(y).tolist()]
 
 
 def _note_on_joined(values, spellings):
