@@ -1,10 +1,10 @@
 """Tables printed as lines of text."""
 
-import textwrap
 from functools import partial
 from itertools import zip_longest
 
 import numpy as np
+import wcwidth
 
 WIDTH = 100  # A printed line has so many characters.
 LEAST_ROOM = 30  # A hypothesis has room for so many characters of a line in any case.
@@ -30,8 +30,9 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
     lines : list of str
     """
     stacks = [[cell.split("\n") for cell in (name, *cells)] for name, cells in columns]
-    sizes = [max(len(line) for cell in stack for line in cell) for stack in stacks]
-    set_in = [str.rjust if name else str.ljust for name, _ in columns]
+    # Chinese, Japanese and Korean characters and emoji are two columns wide.
+    sizes = [max(wcwidth.width(line) for cell in stack for line in cell) for stack in stacks]
+    set_in = [wcwidth.rjust if name else wcwidth.ljust for name, _ in columns]
     room = max(width - sum(size + 2 for size in sizes), LEAST_ROOM)
     lines = []
     for *cells, sentence in zip(*stacks, [head, *sentences], strict=True):
@@ -44,7 +45,7 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
 
 def _wrapped(sentence, room):
     """Return the lines of a sentence; one that is too long is cut at its end or, if it compares, on each side."""
-    wrap = partial(textwrap.wrap, width=room, break_on_hyphens=False, placeholder=" …")
+    wrap = partial(wcwidth.wrap, width=room, break_on_hyphens=False, placeholder=" …")
     if len(wrap(sentence)) <= _MAX_LINES:
         return wrap(sentence)
     more, than, less = sentence.partition(" than ")

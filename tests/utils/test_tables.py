@@ -1,5 +1,7 @@
 """Printed tables show what matters of a long hypothesis."""
 
+import wcwidth
+
 from sklearn_sae.utils._tables import table_lines
 
 
@@ -34,3 +36,11 @@ def test_of_a_long_comparison_both_sides_are_seen():
     assert len(printed(f"mentions more of {words('good')} than of a")) == 3
     speech = "speaks more warmly of " + "the staff and " * 40 + "the soup than most guests do"
     assert printed(speech)[-1] == "than most guests do"
+
+
+def test_columns_line_up_with_wide_characters():
+    names = ['mentions "服务员 态度" or "😀"', 'mentions "店員の態度が" or "冷めていた"', 'mentions "cafe\u0301"']
+    lines = table_lines([("", ["服务", "ok", "e\u0301te\u0301"]), ("p", ["0.1", "0.02", "-"])], names, width=40)
+    ends = {wcwidth.width(line[: line.index("mentions")]) for line in lines if "mentions" in line}
+    assert len(ends) == 1
+    assert max(map(wcwidth.width, lines)) <= 40
