@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import digest, fill, open_store
 
+_MANY_THE_SAME = 0.05  # a smaller share of texts differ in a way that many models overlook, such as case
 _LOOK_UP = 4096  # vectors taken from the store at once, so that it is never in memory as a whole
 
 
@@ -30,6 +31,8 @@ class Embedder(NamedTuple):
         The bytes that `run` adds to each text.
     batches_per_chunk : int, default=32
         The batches that a process claims and gives to `run` at once.
+    n_tokens : callable or None, default=None
+        Returns how many tokens of a text the model reads, or None.
     """
 
     identity: str | None
@@ -38,6 +41,7 @@ class Embedder(NamedTuple):
     max_bytes: float = np.inf
     extra_bytes: int = 0
     batches_per_chunk: int = 32
+    n_tokens: Callable | None = None
 
 
 class _Vectors:
@@ -97,13 +101,26 @@ def embed_texts(texts, embedder, *, truncate_dim, cache_dir, verbose):
         n_cut = _embed_uncached(rows, texts, embedder, vectors, verbose)
     else:
         n_cut = _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose)
-    if n_cut:
-        warnings.warn(
-            f"{n_cut} of {len(first)} texts are longer than the model takes and were cut at the end.", stacklevel=5
-        )
+    _warn_of_cuts(n_cut, vectors.array[rows], embedder)
     copies = [row for row, text in enumerate(texts) if first[text] != row]
     vectors.array[copies] = vectors.array[[first[texts[row]] for row in copies]]
     return vectors.array
+
+
+def _warn_of_cuts(n_cut, vectors, embedder):
+    """Say how many of the distinct texts were cut, and how many are therefore the same to the model."""
+    n_texts = len(vectors)
+    n_same = n_texts - len({vector.tobytes() for vector in vectors})
+    parts = []
+    if n_cut:
+        parts.append(f"{n_cut:,} of {n_texts:,} texts are longer than the model takes and were cut at the end")
+    if n_same > _MANY_THE_SAME * n_texts and (n_cut or embedder.n_tokens is not None):
+        parts.append(f"{n_same:,} of {n_texts:,} different texts have the same vector as another")
+    if parts and embedder.n_tokens is not None:
+        n_tokens = embedder.n_tokens()
+        parts.append(f"it reads {n_tokens} tokens of a text; a larger max_seq_length or a ChunkTransformer reads more")
+    if parts:
+        warnings.warn("; ".join(parts) + ".", UserWarning, stacklevel=6)
 
 
 def _embed_uncached(rows, texts, embedder, vectors, verbose):

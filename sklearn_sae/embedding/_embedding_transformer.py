@@ -52,6 +52,15 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         environment variable OPENAI_BASE_URL, or OpenAI. The key is read from OPENAI_API_KEY.
     max_concurrency : int, default=8
         The most requests at one time.
+    max_seq_length : int or None, default=None
+        How many tokens of a text a sentence-transformers model reads. None: what the model says, which some models set
+        lower than they could.
+    model_kwargs : dict or None, default=None
+        Passed on when a sentence-transformers model is loaded, such as ``{"dtype": "bfloat16"}``.
+    revision : str or None, default=None
+        The branch, tag or commit of a model on the hub.
+    trust_remote_code : bool, default=False
+        Run the Python code that a model on the hub brings along, which some models need.
     cache_dir : "auto", path-like or None, default="auto"
         The folder of the store. "auto" is the environment variable SKLEARN_SAE_CACHE_DIR, else the user's cache
         folder. None: nothing is stored.
@@ -72,8 +81,8 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
 
     Notes
     -----
-    A text that is longer than the model takes is cut at the end. A sentence-transformers model does so silently, at its
-    ``max_seq_length`` (256 tokens for the default model); a server's cuts are warned of.
+    A text that is longer than the model takes is cut at the end (by the default model after 256 tokens), with a warning
+    that says how many were cut, and how many different texts have the same vector.
 
     A model on the hub is expected not to change under its id. The texts are embedded anew when a file in a model's
     folder changes.
@@ -105,6 +114,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         "device": [str],
         "base_url": [str, None],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
+        "max_seq_length": [Interval(Integral, 1, None, closed="left"), None],
+        "model_kwargs": [dict, None],
+        "revision": [str, None],
+        "trust_remote_code": ["boolean"],
         "cache_dir": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
@@ -121,6 +134,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         device="auto",
         base_url=None,
         max_concurrency=8,
+        max_seq_length=None,
+        model_kwargs=None,
+        revision=None,
+        trust_remote_code=False,
         cache_dir="auto",
         verbose=False,
     ):
@@ -133,6 +150,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         self.device = device
         self.base_url = base_url
         self.max_concurrency = max_concurrency
+        self.max_seq_length = max_seq_length
+        self.model_kwargs = model_kwargs
+        self.revision = revision
+        self.trust_remote_code = trust_remote_code
         self.cache_dir = cache_dir
         self.verbose = verbose
 
@@ -238,6 +259,8 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
             )
         if self.base_url is not None:
             raise ValueError("base_url is for a server; pass backend='openai' or leave base_url out.")
+        local = ("max_seq_length", "model_kwargs", "revision", "trust_remote_code")
+        options.update((name, getattr(self, name)) for name in local)
         return sentence_transformers_embedder(model, device=self.device, verbose=self.verbose, **options)
 
     @property

@@ -4,13 +4,14 @@ import json
 import os
 import threading
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from sklearn_sae.embedding._embed import Embedder
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 from sklearn_sae.utils.store import path_fingerprint
 
+_MARKS = 4  # tokens that a model adds at the beginning and the end, at the most
 _in_use = threading.Lock()  # because tokenizers refuse to be used by two threads at once
 
 
@@ -27,20 +28,71 @@ def callable_embedder(model, *, prompt, batch_size):
     return Embedder(identity, run, batch_size)
 
 
-def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose):
-    """Return the `Embedder` of a sentence-transformers model, which is loaded when a text is first embedded."""
+def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose, **options):
+    """Return the `Embedder` of a sentence-transformers model, which is loaded when a text is first embedded.
+
+    Parameters
+    ----------
+    model : str
+    prompt : str or None
+    batch_size : int
+    device : str
+    verbose : bool
+    **options : object
+        `max_seq_length`, `model_kwargs`, `revision` and `trust_remote_code` of `EmbeddingTransformer`.
+    """
     fingerprint = path_fingerprint(model) if os.path.isdir(model) else None
+    given = {name: value for name, value in options.items() if value not in (None, False, {})}
+
+    def load():
+        with _progress_bars(verbose):
+            return _load(model, fingerprint, device, _Options(given))
 
     def run(batches, on_batch):
+        n_cut = 0
         for b, texts in enumerate(batches):
             with _in_use:
-                with _progress_bars(verbose):
-                    loaded = _load(model, fingerprint, device)
+                loaded = load()
+                n_cut += _count_cut(loaded, texts, prompt)
                 vectors = loaded.encode(texts, prompt=prompt, batch_size=len(texts), show_progress_bar=False)
             on_batch(b, vectors)
-        return 0
+        return n_cut
 
-    return Embedder(json.dumps(["sentence-transformers", fingerprint or model, prompt]), run, batch_size)
+    identity = [
+        "sentence-transformers",
+        fingerprint or model,
+        prompt,
+        *([repr(sorted(given.items()))] if given else []),
+    ]
+    return Embedder(json.dumps(identity), run, batch_size, n_tokens=lambda: load().max_seq_length)
+
+
+def _count_cut(loaded, texts, prompt):
+    """Return how many of some texts have more tokens than the model reads."""
+    limit = loaded.max_seq_length
+    if limit is None:
+        return 0
+    prompt = loaded.prompts.get(loaded.default_prompt_name, "") if prompt is None else prompt
+    # A token has at least one character, so only these may be too long.
+    long = [prompt + text for text in texts if len(prompt) + len(text) + _MARKS > limit]
+    if not long or not callable(loaded.tokenizer):
+        return 0
+    tokens = loaded.tokenizer(long, truncation=False, verbose=False)["input_ids"]
+    return sum(len(some) > limit for some in tokens)
+
+
+class _Options:
+    """Options of a model, equal if they are written the same, so that a loaded model can be kept by them."""
+
+    def __init__(self, given):
+        self.given = given
+        self._written = repr(sorted(given.items()))
+
+    def __eq__(self, other):
+        return self._written == other._written
+
+    def __hash__(self):
+        return hash(self._written)
 
 
 @contextmanager
@@ -59,10 +111,19 @@ def _progress_bars(verbose):
 
 
 @lru_cache(maxsize=1)  # so that a process loads a model once and not at every transform
-def _load(model, fingerprint, device):
+def _load(model, fingerprint, device, options):
     from sentence_transformers import SentenceTransformer
 
-    load = partial(SentenceTransformer, device=None if device == "auto" else str(check_device(device)))
+    options = dict(options.given)
+    max_seq_length = options.pop("max_seq_length", None)
+    device = None if device == "auto" else str(check_device(device))
+
+    def load(name, **more):
+        loaded = SentenceTransformer(name, device=device, **options, **more)
+        if max_seq_length is not None:
+            loaded.max_seq_length = max_seq_length
+        return loaded
+
     if os.path.exists(model):
         try:
             return load(model, local_files_only=True)

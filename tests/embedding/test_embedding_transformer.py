@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -529,3 +530,33 @@ def test_a_hub_that_is_not_there_is_asked_once(monkeypatch, caplog):
     with pytest.raises(ConnectionError, match="'a/b' is not on this machine, and the Hugging Face hub cannot be"):
         EmbeddingTransformer("a/b").fit(TEXTS)
     assert "Retrying" not in caplog.text
+
+
+def test_cut_texts_and_equal_vectors_are_said(tiny_sentence_transformer):
+    shared = "the food was good and the staff was rude " * 30
+    texts = [f"{shared} and {word}" for word in ("food", "staff", "wine", "bread")]
+    embedder = EmbeddingTransformer(tiny_sentence_transformer, max_seq_length=12)
+    with pytest.warns(UserWarning, match="4 of 4 texts are longer than the model takes") as caught:
+        out = embedder.fit_transform(texts)
+    assert "3 of 4 different texts have the same vector as another; it reads 12 tokens" in str(caught[0].message)
+    assert len(np.unique(out, axis=0)) == 1
+    with pytest.warns(UserWarning, match="3 of 4 different texts have the same vector"):  # from the cache too
+        embedder.transform(texts)
+
+
+def test_nothing_is_said_of_texts_that_fit(tiny_sentence_transformer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        EmbeddingTransformer(tiny_sentence_transformer, cache_dir=None).fit_transform(TEXTS)
+
+
+def test_options_of_the_model_are_part_of_what_vectors_are_kept_under(tiny_sentence_transformer):
+    text = ["the food was good and the staff was rude and we waited for an hour"]
+    plain = EmbeddingTransformer(tiny_sentence_transformer).fit_transform(text)
+    with pytest.warns(UserWarning, match="1 of 1 texts"):
+        short = EmbeddingTransformer(tiny_sentence_transformer, max_seq_length=4).fit_transform(text)
+    half = EmbeddingTransformer(tiny_sentence_transformer, model_kwargs={"dtype": "bfloat16"}).fit_transform(text)
+    assert not np.allclose(plain, short)
+    assert not np.array_equal(plain, half)
+    np.testing.assert_allclose(plain, half, atol=0.1)
+    assert np.array_equal(EmbeddingTransformer(tiny_sentence_transformer).fit_transform(text), plain)
