@@ -1,17 +1,21 @@
 """The standard pipeline, which joins the stages."""
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
+from sklearn_sae.utils._boilerplate import shared_boilerplate
+from sklearn_sae.utils._text_transformer import TextTransformerMixin
+from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import TermAnalyzer
 
 _MAX_TERMS = 15_000  # TF-IDF keeps so many terms, the most frequent ones; docs/pipeline.md says why.
@@ -79,7 +83,7 @@ def make_hypothesis_pipeline(
     """
     encoder = Pipeline(
         [
-            ("embed", _embedder(embedder, random_state)),
+            ("embed", _embedder(embedder, naming, random_state)),
             (
                 "sae",
                 TopKSAETransformer(n_components, k, target_weight=target_weight, random_state=random_state),
@@ -96,10 +100,12 @@ def make_hypothesis_pipeline(
     )
 
 
-def _embedder(embedder, random_state):
+def _embedder(embedder, naming, random_state):
     if embedder is None:
+        tokenizer = getattr(naming, "tokenizer", None)
         return make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, analyzer=TermAnalyzer((1, 2)), max_features=_MAX_TERMS),
+            WithoutBoilerplate(),
+            TfidfVectorizer(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS),
             CappedSVD(256, random_state=random_state),
             Normalizer(),
         )
@@ -114,6 +120,20 @@ def _annotator(naming, random_state):
     if naming == "llm":
         return LLMHypothesisAnnotator(random_state=random_state)
     raise ValueError(f'naming must be "keywords", "llm" or an annotator; got {naming!r}.')
+
+
+class WithoutBoilerplate(TextTransformerMixin, BaseEstimator):
+    """Texts without what nearly all of them share at their beginning or end, which would drown the other words."""
+
+    def fit(self, X, y=None):
+        """Find the boilerplate."""
+        self.boilerplate_ = shared_boilerplate(check_texts(X))
+        return self
+
+    def transform(self, X):
+        """Return the texts without it, as a list."""
+        check_is_fitted(self)
+        return [self.boilerplate_.without(text) for text in check_texts(X)]
 
 
 class CappedSVD(TruncatedSVD):

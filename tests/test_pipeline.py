@@ -265,3 +265,27 @@ def test_spellings_of_a_class_count_as_one_in_a_score(marked, small_pipeline):
     assert small_pipeline.fit(texts, numbers).score(texts, numbers) == pytest.approx(
         small_pipeline.score(texts, [float(text.replace(",", ".")) for text in numbers])
     )
+
+
+def test_what_all_texts_share_at_their_beginning_hides_nothing(reviews):
+    shots = " ".join(f"Review {i}: {text} Score: {i % 5}." for i, text in enumerate(reviews.data[:8]))
+    texts = [f"{shots}\nNow score this review. {text}" for text in reviews.data]
+    pipeline = make_hypothesis_pipeline(n_components=16, k=4, n_hypotheses=4, random_state=0)
+    bare = pipeline.fit(reviews.data, reviews.target)
+    names = bare["hypotheses"].get_feature_names_out()
+    with pytest.warns(UserWarning, match="Nearly all texts begin with the same .* words"):
+        framed = clone(pipeline).fit(texts, reviews.target)
+    assert framed["hypotheses"].get_feature_names_out().tolist() == names.tolist()
+    np.testing.assert_array_equal(framed["hypotheses"].transform(texts), bare["hypotheses"].transform(reviews.data))
+
+
+def test_the_tokenizer_of_the_names_is_that_of_the_embedding():
+    texts = [f"{a}-{b} {c}" for a in ("red", "blue") for b in ("cup", "plate") for c in ("now", "then", "late")] * 5
+    y = np.array([text.startswith("red-cup") for text in texts]) + np.arange(len(texts)) % 7 / 100
+    naming = KeywordHypothesisAnnotator(tokenizer=str.split)
+    pipeline = make_hypothesis_pipeline(naming=naming, n_components=4, k=1, n_hypotheses=2, random_state=0).fit(
+        texts, y
+    )
+    words = pipeline["hypotheses"].encoder_["embed"]["tfidfvectorizer"].get_feature_names_out()
+    assert "red-cup" in words
+    assert any('"red-cup"' in name for name in pipeline["hypotheses"].get_feature_names_out())

@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
 from sklearn_sae.utils._validation import check_texts, text_identity, unique_names
 
@@ -35,6 +36,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     _parameter_constraints: dict = {
         "encoder": [HasMethods(["fit", "transform"]), None],
         "neurons": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left"), "array-like"],
+        "remove_boilerplate": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["boolean"],
     }
@@ -120,6 +122,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             self.examples_ = []
             return self
         texts, activations, features, selection = self._check_and_encode(X, y, texts)
+        self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
+        if self._boilerplate.note:
+            warnings.warn(self._boilerplate.note, UserWarning, stacklevel=3)
+        texts = [self._boilerplate.without(text) for text in texts]
         neurons = _check_neurons(self.neurons, activations)
         density = _density(activations)
 
@@ -198,7 +204,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
-        return self._annotate(texts, self._interpretations())
+        boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
+        return self._annotate([boilerplate.without(text) for text in texts], self._interpretations())
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.

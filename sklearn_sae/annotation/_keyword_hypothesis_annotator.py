@@ -59,6 +59,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     n_scoring_examples : int, default=100
         Texts held back to score a name on, half of them activating; at least 2, or 0, which names from all
         texts and leaves fidelity NaN. At most a quarter of a neuron's activating texts is held back.
+    remove_boilerplate : bool, default=True
+        Leave what nearly all texts share at their beginning or end (instructions, few-shot examples, a signature) out
+        of naming and annotation, with a warning that quotes it.
     random_state : int, RandomState instance or None, default=None
         Draws the texts held back.
     verbose : bool, default=False
@@ -136,6 +139,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         stop_words="english",
         tokenizer=None,
         n_scoring_examples=100,
+        remove_boilerplate=True,
         random_state=None,
         verbose=False,
     ):
@@ -147,6 +151,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         self.stop_words = stop_words
         self.tokenizer = tokenizer
         self.n_scoring_examples = n_scoring_examples
+        self.remove_boilerplate = remove_boilerplate
         self.random_state = random_state
         self.verbose = verbose
 

@@ -110,6 +110,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
         SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, only
         one asks for an answer, and the others wait for it.
+    remove_boilerplate : bool, default=True
+        Leave what nearly all texts share at their beginning or end (instructions, few-shot examples, a signature) out
+        of naming and annotation, with a warning that quotes it.
     random_state : int, RandomState instance or None, default=None
         Draws the example texts.
     verbose : bool, default=False
@@ -221,6 +224,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         batch=False,
         prices=None,
         cache_dir="auto",
+        remove_boilerplate=True,
         random_state=None,
         verbose=False,
     ):
@@ -254,6 +258,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.batch = batch
         self.prices = prices
         self.cache_dir = cache_dir
+        self.remove_boilerplate = remove_boilerplate
         self.random_state = random_state
         self.verbose = verbose
 

@@ -10,14 +10,14 @@ _FEWEST_WORDS = 8  # fewer may be a habit of speech, "I went to this place", and
 _WORD = re.compile(r"\S+")
 
 
-class Frame(NamedTuple):
+class Boilerplate(NamedTuple):
     """The words that nearly all texts begin and end with."""
 
     start: tuple = ()
     end: tuple = ()
 
     def without(self, text):
-        """Return `text` without the frame, or whole where it has no frame or is nothing else."""
+        """Return `text` without the boilerplate, or whole where it lacks it or is nothing else."""
         if not self.start and not self.end:
             return text
         spans = [match.span() for match in _WORD.finditer(text)]
@@ -38,8 +38,8 @@ class Frame(NamedTuple):
         return f"Nearly all texts {' and '.join(parts)}, which are left out of naming and annotation." if parts else ""
 
 
-def shared_frame(texts):
-    """Return the `Frame` of texts: an empty one if they share no long beginning and no long end.
+def shared_boilerplate(texts):
+    """Return the `Boilerplate` of texts: an empty one if they share no long beginning and no long end.
 
     Parameters
     ----------
@@ -48,19 +48,19 @@ def shared_frame(texts):
     Examples
     --------
     >>> texts = [f"Read the question and answer it in one short word: {i} + {i}" for i in range(20)]
-    >>> frame = shared_frame(texts)
-    >>> frame.note
+    >>> boilerplate = shared_boilerplate(texts)
+    >>> boilerplate.note
     'Nearly all texts begin with the same 10 words ("Read the question … one short word:"), which are left out of ...'
-    >>> frame.without(texts[7])
+    >>> boilerplate.without(texts[7])
     '7 + 7'
     """
-    texts = list(dict.fromkeys(texts))  # copies would make a frame of themselves
+    texts = list(dict.fromkeys(texts))  # copies would count as boilerplate
     if len(texts) < _FEWEST_TEXTS:
-        return Frame()
+        return Boilerplate()
     found = [_WORD.findall(text) for text in texts]
     start = _shared(found, len(texts))
     end = _shared([some[len(start) :][::-1] for some in found], len(texts))[::-1]
-    return Frame(*(some if len(some) >= _FEWEST_WORDS else () for some in (start, end)))
+    return Boilerplate(*(some if len(some) >= _FEWEST_WORDS else () for some in (start, end)))
 
 
 def _shared(found, n_texts):
