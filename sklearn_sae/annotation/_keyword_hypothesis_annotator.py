@@ -1,5 +1,6 @@
 """Hypotheses made of words and phrases: no language model, no network, no key."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,10 +14,10 @@ from sklearn_sae.annotation._keywords import (
     write_sentence,
 )
 from sklearn_sae.annotation._sampling import score_then_name
-from sklearn_sae.utils._languages import LANGUAGES, stop_words_of
+from sklearn_sae.utils._languages import LANGUAGES, guess_language, stop_words_of
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils._words import fold
+from sklearn_sae.utils._words import fold, undivided_script
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
@@ -166,7 +167,25 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
         )
 
+    def _warn_of_language(self, texts):
+        """Say what of the texts' language and script should be told to this annotator."""
+        if self.tokenizer is None and (script := undivided_script(texts)):
+            warnings.warn(
+                f"The texts are in {script}, which has no spaces between words and is not divided into words here; "
+                "pass a tokenizer.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if self.stop_words == "english" and (language := guess_language(texts)) not in ("english", None):
+            warnings.warn(
+                f"The texts seem to be {language.capitalize()}; stop_words={language!r} keeps its function words out "
+                "of names.",
+                UserWarning,
+                stacklevel=5,
+            )
+
     def _name(self, texts, activations, examples, neurons):
+        self._warn_of_language(texts)
         presence, terms = find_terms(
             texts,
             tokenizer=self.tokenizer,

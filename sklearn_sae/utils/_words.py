@@ -15,7 +15,12 @@ import regex
 _HAN_KANA = r"\p{Han}\p{Hiragana}\p{Katakana}ー々〆"
 _SOUTH_EAST = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 UNSPACED = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]")
-_UNDIVIDED = regex.compile(r"[\p{Lao}\p{Khmer}\p{Myanmar}]")  # scripts that no installed model divides into words
+# The scripts that no model here divides into words.
+_UNDIVIDED = {
+    name: regex.compile(rf"\p{{{script}}}")
+    for name, script in (("Lao", "Lao"), ("Khmer", "Khmer"), ("Burmese", "Myanmar"))
+}
+_MANY = 0.05  # share of texts in such a script from which on that is said
 
 _TAG = regex.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", regex.DOTALL)
 _INLINE_TAG = regex.compile(
@@ -118,6 +123,14 @@ def _stretches(text, tokenizer):
     return tuple(map(tuple, found))
 
 
+def undivided_script(texts):
+    """Return the script of more than a few of `texts` that nothing here divides into words; None if there is none."""
+    for name, script in _UNDIVIDED.items():
+        if sum(script.search(text) is not None for text in texts) > _MANY * len(texts):
+            return name
+    return None
+
+
 def _parts(gap, following):
     """Return whether what stands between two words ends a stretch."""
     if gap == " ":
@@ -166,7 +179,7 @@ def _divided(run):
 
 def _parser(text):
     """Return what divides `text` into words; None for a script that nothing here divides."""
-    if _UNDIVIDED.search(text):
+    if any(script.search(text) for script in _UNDIVIDED.values()):
         return None
     if regex.search(r"\p{Thai}", text):
         return _load("thai")

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -486,3 +487,27 @@ def test_on_real_reviews(yelp):
     model = LinearRegression().fit(annotations, stars[train])
     assert annotator.hypotheses_["fidelity_f1"].mean() > 0.4
     assert model.score(annotator.transform(activations[test], texts=unseen), stars[test]) > 0.15
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        (["ອາຫານແຊບຫຼາຍ", "ບໍລິການດີ"], {}, "in Lao, which has no spaces between words"),
+        (["ឆ្ងាញ់ណាស់", "ថ្លៃណាស់"], {}, "in Khmer"),
+        (["ကောင်းတယ်", "ဈေးကြီးတယ်"], {}, "in Burmese"),
+        (["Das Essen war kalt und die Bedienung nicht da.", "Wir kommen wieder, es war sehr gut."], {}, "German"),
+        (["ອາຫານ ແຊບ", "ບໍລິການ ດີ"], {"tokenizer": str.split}, None),
+        (["Das Essen war kalt und die Bedienung nicht da.", "Es war gut."], {"stop_words": "german"}, None),
+        (["The food was cold and the staff was not there.", "We will be back, it was great."], {}, None),
+    ],
+)
+def test_what_should_be_told_of_the_language_is_said(texts, options, message):
+    texts = [f"{text} {'a' * (i % 5)}" for i, text in enumerate(texts * 20)]
+    activations = sparse.csr_array([[float(i % 2), float(i % 2 == 0)] for i in range(len(texts))])
+    annotator = KeywordHypothesisAnnotator(n_scoring_examples=0, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        annotator.fit(activations, texts=texts)
+    said = [str(warning.message) for warning in caught if "texts" in str(warning.message)]
+    assert len(said) == (message is not None)
+    assert all(message in one for one in said)
