@@ -79,9 +79,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the hypotheses that a person wrote, or None."""
         return None
 
-    def _shorten(self, text):
-        """Return the part of `text` that naming and annotating see."""
-        return text
+    def _shorten(self, texts):
+        """Return the parts of texts that naming and annotating see."""
+        return texts
 
     def _check_parameters(self):
         """Check parameters against each other, before anything else in `fit` and `transform`."""
@@ -125,12 +125,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
         if self._boilerplate.note:
             warnings.warn(self._boilerplate.note, UserWarning, stacklevel=3)
-        texts = [self._boilerplate.without(text) for text in texts]
+        texts = self._shorten([self._boilerplate.without(text) for text in texts])
         neurons = _check_neurons(self.neurons, activations)
         density = _density(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
-        first = _first_rows([self._shorten(text) for text in texts])
+        first = _first_rows(texts)
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
         alive = np.flatnonzero(_density(activations))
@@ -205,7 +205,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
         boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
-        return self._annotate([boilerplate.without(text) for text in texts], self._interpretations())
+        shown = self._shorten([boilerplate.without(text) for text in texts])
+        return self._annotate(shown, self._interpretations())
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.

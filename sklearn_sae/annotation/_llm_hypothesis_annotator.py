@@ -3,6 +3,7 @@
 import os
 import warnings
 from numbers import Integral, Real
+from operator import ne
 
 import numpy as np
 
@@ -16,11 +17,14 @@ from sklearn_sae.annotation.llm._questions import (
     InterpretationQuestions,
     check_params,
     interpretation_prompt,
-    truncate_words,
 )
 from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
+from sklearn_sae.utils._words import cut_text
 from sklearn_sae.utils.server import Connection, check_base_url
+
+_MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
+_KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
 
 
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
@@ -68,6 +72,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         keep their label where no new name scores higher. None: all are named anew.
     instructions : str or None, default=None
         What the texts are and what to look for, added to the interpreter's prompt.
+    truncate : {"head", "middle", "tail"}, default="head"
+        Which part of a text of more than `max_words` words is kept: its head; its head and tail, without the middle; or
+        its tail. "[…]" stands where it is cut, and a warning says how many texts are. A cut that makes one text in
+        twenty equal to another is refused.
     max_words : int or None, default=256
         Words of a text that are sent. None: all.
     concepts_per_call : int, default=1
@@ -172,6 +180,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "min_label_score": [Interval(Real, -1, 1, closed="both"), None],
         "instructions": [str, None],
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
+        "truncate": [StrOptions({"head", "middle", "tail"})],
         "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
         "output": [StrOptions({"binary", "probability"})],
         "answers": [dict, None],
@@ -207,6 +216,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         min_label_score=None,
         instructions=None,
         max_words=256,
+        truncate="head",
         concepts_per_call=1,
         output="binary",
         answers=None,
@@ -241,6 +251,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.min_label_score = min_label_score
         self.instructions = instructions
         self.max_words = max_words
+        self.truncate = truncate
         self.concepts_per_call = concepts_per_call
         self.output = output
         self.answers = answers
@@ -339,8 +350,20 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             max_retries=self.max_retries,
         )
 
-    def _shorten(self, text):
-        return truncate_words(text, self.max_words)
+    def _shorten(self, texts):
+        shown = [cut_text(text, self.max_words, self.truncate) for text in texts]
+        n_cut = sum(map(ne, shown, texts))
+        if not n_cut:
+            return texts
+        of_all = f"of {len(texts):,} texts are longer than max_words={self.max_words} words"
+        n_lost = len(set(texts)) - len(set(shown))
+        if n_lost > _MANY_THE_SAME * len(texts):
+            raise ValueError(
+                f"{n_cut:,} {of_all}, and cutting them makes {n_lost:,} different texts equal to others; raise "
+                f"max_words, or keep another part: truncate is {self.truncate!r} of head, middle and tail."
+            )
+        warnings.warn(f"{n_cut:,} {of_all} and are cut; {_KEPT[self.truncate]}.", UserWarning, stacklevel=3)
+        return shown
 
     def _choose_examples(self, activation, rng):
         return show_then_score(
@@ -366,7 +389,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         prompts = []
         for some, neuron in zip(examples, neurons, strict=True):
             activating, non_activating = (
-                [self._shorten(texts[row]) for row in rows] for rows in (some.activating, some.non_activating)
+                [texts[row] for row in rows] for rows in (some.activating, some.non_activating)
             )
             if latents is not None:
                 activating = latents.highlight(activating, neuron)
@@ -397,7 +420,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _annotate(self, texts, hypotheses, mask=None):
         questions = AnnotationQuestions(
-            [self._shorten(text) for text in texts],
+            texts,
             hypotheses,
             mask,
             model=self.annotator,

@@ -48,6 +48,8 @@ _SAME = str.maketrans({"’": "'", "\ufe0f": None, "\u200c": None, **dict.fromke
 # script without spaces.
 WORD_IN_TEXT = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]|[^\s{_HAN_KANA}{_SOUTH_EAST}]+")
 
+CUT = "[…]"  # stands where words were left out
+
 
 def plain_text(text):
     r"""Return `text` in Unicode form NFC without HTML tags, entities and addresses.
@@ -141,6 +143,34 @@ def _parts(gap, following):
 def words(text, tokenizer=None):
     """Return the words of `text` in order, folded."""
     return [word for stretch in stretches(text, tokenizer) for word in stretch]
+
+
+def cut_text(text, max_words, keep="head"):
+    """Return at most `max_words` words of `text`, with "[…]" where others were left out.
+
+    Parameters
+    ----------
+    text : str
+    max_words : int or None
+        A character of a script without spaces counts as a word. None keeps the text whole.
+    keep : {"head", "middle", "tail"}, default="head"
+        Keep the beginning; the beginning and the end, without the middle; or the end.
+
+    Examples
+    --------
+    >>> cut_text("one two three four five", 2), cut_text("one two three four five", 2, keep="middle")
+    ('one two […]', 'one […] five')
+    """
+    if max_words is None or len(text) <= max_words:
+        return text
+    spans = [match.span() for match in WORD_IN_TEXT.finditer(text)]
+    if len(spans) <= max_words:
+        return text
+    n_tail = {"head": 0, "middle": max_words // 2, "tail": max_words}[keep]
+    n_head = max_words - n_tail
+    head = text[: spans[n_head - 1][1]] if n_head else ""
+    tail = text[spans[-n_tail][0] :] if n_tail else ""
+    return " ".join(filter(None, [head, CUT, tail]))
 
 
 class TermAnalyzer(NamedTuple):

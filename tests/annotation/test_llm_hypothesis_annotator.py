@@ -1,3 +1,4 @@
+import json
 import pickle
 import socket
 import threading
@@ -479,3 +480,21 @@ def test_unreachable_server(given, planted):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     with pytest.raises(ConnectionError, match="cannot be reached"):
         given.set_params(base_url=url, max_retries=0).transform(planted.texts)
+
+
+def test_cut_texts_are_marked_counted_and_kept_apart(openai_server):
+    openai_server.reply = lambda body: "yes" if "xneedle" in json.dumps(body) else "no"
+    words = " ".join(f"word{i}" for i in range(30))
+    texts = [f"{words} xneedle", f"{words} nothing", "short"]
+    settings = {"hypotheses": ["mentions a needle"], "base_url": openai_server.base_url, "max_words": 10}
+    with pytest.raises(ValueError, match="2 of 3 texts are longer than max_words=10 words, and cutting them makes 1"):
+        LLMHypothesisAnnotator(**settings).transform(texts)
+    assert not openai_server.requests
+    for truncate in ("tail", "middle"):
+        annotator = LLMHypothesisAnnotator(**settings, truncate=truncate)
+        with pytest.warns(UserWarning, match="2 of 3 texts are longer than max_words=10 words and are cut"):
+            assert annotator.transform(texts).ravel().tolist() == [1, 0, 0]
+    sent = json.dumps([request["body"] for request in openai_server.requests], ensure_ascii=False)
+    assert sent.count("[…]") == 4
+    assert "word25" in sent
+    assert "word15" not in sent

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
-from sklearn_sae.utils._words import TermAnalyzer, plain_text, stretches, words
+from sklearn_sae.utils._words import CUT, WORD_IN_TEXT, TermAnalyzer, cut_text, plain_text, stretches, words
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,23 @@ def test_any_text_has_words_or_none(text):
 @given(st.text(alphabet="ab é.,'-\n😀服务"), st.text(alphabet="ab é.,'-\n😀服务"))
 def test_stretches_of_a_text_do_not_depend_on_what_follows_a_full_stop(left, right):
     assert stretches(left + ". " + right) == stretches(left + ".") + stretches(". " + right)
+
+
+@given(st.text(alphabet="ab \n\t服务", max_size=60), st.integers(1, 12), st.sampled_from(["head", "middle", "tail"]))
+def test_a_cut_text_keeps_whole_words_of_its_ends(text, max_words, keep):
+    short = cut_text(text, max_words, keep)
+    head, cut, tail = (part.strip() for part in short.partition(CUT))
+    if not cut:
+        assert short == text
+        return
+    assert text.strip().startswith(head)
+    assert text.strip().endswith(tail)
+    n_head, n_tail = (len(WORD_IN_TEXT.findall(part)) for part in (head, tail))
+    assert n_head + n_tail == max_words < len(WORD_IN_TEXT.findall(text))
+    assert {"head": n_tail == 0, "tail": n_head == 0, "middle": abs(n_head - n_tail) <= 1}[keep]
+
+
+def test_a_short_text_is_not_cut():
+    assert cut_text("one  two ", 2) == "one  two "
+    assert cut_text("one two three", None) == "one two three"
+    assert cut_text("店員の態度", 3) == "店員の […]"

@@ -315,14 +315,6 @@ def annotation_prompt(text, concepts, answers=None):
     return Prompt(system, f"{fenced}\n\nProperties, each to be read as: this text ...\n{numbered}")
 
 
-def truncate_words(text, max_words):
-    """Return `text` up to the end of its `max_words`-th word; None keeps it whole."""
-    if max_words is None:
-        return text
-    parts = text.split(None, max_words)
-    return text if len(parts) <= max_words else text[: len(text) - len(parts[-1])].rstrip()
-
-
 def _mark(texts):
     """Return a name that occurs in none of `texts`; the same texts give the same name."""
     name = digest(*texts).hex()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt, truncate_words
+from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -99,19 +99,6 @@ def test_prompts_are_short():
 def test_every_prompt_can_be_sent():
     prompt = annotation_prompt("a lone surrogate \ud800", ["says \udfff"])
     assert "".join(prompt).encode("utf-8")
-
-
-@any_speed
-@given(st.text(alphabet="ab \n\t", max_size=60), st.integers(1, 12))
-def test_truncation_keeps_the_first_words_as_they_are(text, max_words):
-    short = truncate_words(text, max_words)
-    assert text.startswith(short)
-    assert short.split() == text.split()[:max_words]
-
-
-def test_truncation_leaves_short_texts_alone():
-    assert truncate_words("one  two ", 2) == "one  two "
-    assert truncate_words("one two three", None) == "one two three"
 
 
 # Other answers than yes and no

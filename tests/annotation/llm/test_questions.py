@@ -77,7 +77,7 @@ class Client:
     def annotate(self, texts, concepts, mask=None, *, model, max_words=None, params=None, **parameters):
         self.annotator.set_params(annotator=model, max_words=max_words, annotator_params=params, **parameters)
         self.annotator._check_parameters()
-        return self.annotator._annotate(texts, concepts, mask)
+        return self.annotator._annotate(self.annotator._shorten(texts), concepts, mask)
 
     def annotate_pairs(self, pairs, **options):
         texts, concepts = (list(dict.fromkeys(some)) for some in zip(*pairs, strict=True))
@@ -210,9 +210,12 @@ def test_equal_pairs_are_asked_once(client, server):
 
 
 def test_texts_that_are_equal_after_truncation_are_asked_once(client, server):
-    pairs = [("Meal 1 " + end, CONCEPTS[2]) for end in ("a b c", "d e f")]
-    client().annotate_pairs(pairs, model="m", max_words=2)
-    assert list(pairs_asked(server)) == [("Meal 1", CONCEPTS[2])]
+    texts = ["Meal 1 a b c", "Meal 1 d e f", *(f"Meal {i}" for i in range(2, 40))]
+    with pytest.warns(UserWarning, match="2 of 40 texts are longer than max_words=2 words and are cut"):
+        client().annotate_pairs([(text, CONCEPTS[2]) for text in texts], model="m", max_words=2)
+    asked_for = [text for text, _ in pairs_asked(server)]
+    assert len(asked_for) == 39
+    assert asked_for.count("Meal 1 […]") == 1
 
 
 def test_texts_that_differ_anywhere_are_told_apart(client, server):
