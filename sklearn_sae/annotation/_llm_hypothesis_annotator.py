@@ -3,7 +3,6 @@
 import os
 import warnings
 from numbers import Integral, Real
-from operator import ne
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._sampling import show_then_score
 from sklearn_sae.annotation.llm._answers import check_answers
 from sklearn_sae.annotation.llm._cost import estimate
+from sklearn_sae.annotation.llm._cut import cut_texts
 from sklearn_sae.annotation.llm._questions import (
     AnnotationQuestions,
     InterpretationQuestions,
@@ -20,11 +20,7 @@ from sklearn_sae.annotation.llm._questions import (
 )
 from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils._words import cut_text
 from sklearn_sae.utils.server import Connection, check_base_url
-
-_MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
-_KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
 
 
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
@@ -351,19 +347,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         )
 
     def _shorten(self, texts):
-        shown = [cut_text(text, self.max_words, self.truncate) for text in texts]
-        n_cut = sum(map(ne, shown, texts))
-        if not n_cut:
-            return texts
-        of_all = f"of {len(texts):,} texts are longer than max_words={self.max_words} words"
-        n_lost = len(set(texts)) - len(set(shown))
-        if n_lost > _MANY_THE_SAME * len(texts):
-            raise ValueError(
-                f"{n_cut:,} {of_all}, and cutting them makes {n_lost:,} different texts equal to others; raise "
-                f"max_words, or keep another part: truncate is {self.truncate!r} of head, middle and tail."
-            )
-        warnings.warn(f"{n_cut:,} {of_all} and are cut; {_KEPT[self.truncate]}.", UserWarning, stacklevel=3)
-        return shown
+        return cut_texts(texts, self.max_words, keep=self.truncate)
 
     def _choose_examples(self, activation, rng):
         return show_then_score(

@@ -1,0 +1,37 @@
+"""Texts that are too long for a prompt."""
+
+import warnings
+from operator import ne
+
+from sklearn_sae.utils._words import cut_text
+
+_MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
+_KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
+
+
+def cut_texts(texts, max_words, *, keep):
+    """Return the texts, those of more than `max_words` words cut as `cut_text` does.
+
+    Raises
+    ------
+    ValueError
+        If the cut makes more than one text in twenty equal to another.
+
+    Warns
+    -----
+    UserWarning
+        If texts are cut; says how many.
+    """
+    shown = [cut_text(text, max_words, keep) for text in texts]
+    n_cut = sum(map(ne, shown, texts))
+    if not n_cut:
+        return texts
+    of_all = f"{n_cut:,} of {len(texts):,} texts are longer than max_words={max_words} words"
+    n_lost = len(set(texts)) - len(set(shown))
+    if n_lost > _MANY_THE_SAME * len(texts):
+        raise ValueError(
+            f"{of_all}, and cutting them makes {n_lost:,} different texts equal to others; raise max_words, or keep "
+            f"another part: truncate is {keep!r} of head, middle and tail."
+        )
+    warnings.warn(f"{of_all} and are cut; {_KEPT[keep]}.", UserWarning, stacklevel=4)
+    return shown
