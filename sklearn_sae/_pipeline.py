@@ -1,5 +1,6 @@
 """The standard pipeline, which joins the stages."""
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -134,6 +135,10 @@ class WithoutBoilerplate(TextTransformerMixin, BaseEstimator):
         """Return the texts without it, as a list."""
         check_is_fitted(self)
         return [self.boilerplate_.without(text) for text in check_texts(X)]
+
+    def get_feature_names_out(self, input_features=None):
+        """Return a name for the one column of texts, which a pipeline passes on."""
+        return np.array(["text"], dtype=object)
 
 
 class CappedSVD(TruncatedSVD):

@@ -68,12 +68,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         keep their label where no new name scores higher. None: all are named anew.
     instructions : str or None, default=None
         What the texts are and what to look for, added to the interpreter's prompt.
+    max_words : int or None, default=256
+        Words of a text that are sent. None: all.
     truncate : {"head", "middle", "tail"}, default="head"
         Which part of a text of more than `max_words` words is kept: its head; its head and tail, without the middle; or
         its tail. "[…]" stands where it is cut, and a warning says how many texts are. A cut that makes one text in
         twenty equal to another is refused.
-    max_words : int or None, default=256
-        Words of a text that are sent. None: all.
     concepts_per_call : int, default=1
         Hypotheses about one text that are put into one request.
     output : {"binary", "probability"}, default="binary"
