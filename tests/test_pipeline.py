@@ -289,3 +289,13 @@ def test_the_tokenizer_of_the_names_is_that_of_the_embedding():
     words = pipeline["hypotheses"].encoder_["embed"]["tfidfvectorizer"].get_feature_names_out()
     assert "red-cup" in words
     assert any('"red-cup"' in name for name in pipeline["hypotheses"].get_feature_names_out())
+
+
+def test_emoji_alone_may_decide():
+    rng = np.random.default_rng(0)
+    effects = {"😀": 2.0, "😡": -2.0, "🎉": 1.0, "🥶": -1.0, "🍕": 0.0, "🚗": 0.0}
+    drawn = [rng.choice(list(effects), 2, replace=False) for _ in range(300)]
+    y = np.array([sum(effects[one] for one in some) for some in drawn])
+    pipeline = make_hypothesis_pipeline(n_components=12, k=2, n_hypotheses=6, random_state=0)
+    for texts in ([" ".join(some) for some in drawn], [f"{some[0]}went out{some[1]}" for some in drawn]):
+        assert pipeline.fit(texts[:200], y[:200]).score(texts[200:], y[200:]) > 0.9

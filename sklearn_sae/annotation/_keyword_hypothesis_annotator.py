@@ -17,7 +17,7 @@ from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.utils._languages import LANGUAGES, guess_language, stop_words_of
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils._words import fold, undivided_script
+from sklearn_sae.utils._words import count_markup, fold, undivided_script
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
@@ -167,8 +167,15 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
         )
 
-    def _warn_of_language(self, texts):
-        """Say what of the texts' language and script should be told to this annotator."""
+    def _warn_of_texts(self, texts):
+        """Say what in the texts is no word, and what of their language should be told to this annotator."""
+        if n_texts := count_markup(texts):
+            warnings.warn(
+                f"{n_texts:,} of {len(texts):,} texts have HTML tags, entities or addresses, which do not count as "
+                "words.",
+                UserWarning,
+                stacklevel=5,
+            )
         if self.tokenizer is None and (script := undivided_script(texts)):
             warnings.warn(
                 f"The texts are in {script}, which has no spaces between words and is not divided into words here; "
@@ -185,7 +192,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             )
 
     def _name(self, texts, activations, examples, neurons):
-        self._warn_of_language(texts)
+        self._warn_of_texts(texts)
         presence, terms = find_terms(
             texts,
             tokenizer=self.tokenizer,

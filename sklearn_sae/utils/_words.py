@@ -125,6 +125,16 @@ def _stretches(text, tokenizer):
     return tuple(map(tuple, found))
 
 
+def count_markup(texts):
+    """Return how many of `texts` have HTML tags, entities or addresses, which are no words."""
+    return sum(
+        ("<" in text and _TAG.search(text) is not None)
+        or ("&" in text and html.unescape(text) != text)
+        or _ADDRESS.search(text) is not None
+        for text in texts
+    )
+
+
 def undivided_script(texts):
     """Return the script of more than a few of `texts` that nothing here divides into words; None if there is none."""
     for name, script in _UNDIVIDED.items():

@@ -499,6 +499,13 @@ def test_on_real_reviews(yelp):
         (["ອາຫານ ແຊບ", "ບໍລິການ ດີ"], {"tokenizer": str.split}, None),
         (["Das Essen war kalt und die Bedienung nicht da.", "Es war gut."], {"stop_words": "german"}, None),
         (["The food was cold and the staff was not there.", "We will be back, it was great."], {}, None),
+        (["Cold <b>food</b>, rude staff &amp; no bread.", "Great wine."], {}, "texts have HTML tags"),
+        (
+            ["Cold food, look: https://example.org/1", "Great wine."],
+            {},
+            "texts have HTML tags, entities or addr",
+        ),
+        (["Cold food & <3 for the staff", "Great wine, 3 < 4."], {}, None),
     ],
 )
 def test_what_should_be_told_of_the_language_is_said(texts, options, message):
