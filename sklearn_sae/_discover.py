@@ -1,34 +1,37 @@
 """The whole way from texts and a target to tested hypotheses."""
 
-import math
+import warnings
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
-from sklearn_sae.evaluation import evaluate_hypotheses
+from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.selection import NeuronSelector
-from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, safe_indexing, validate_params
-from sklearn_sae.utils._targets import Target, check_target, check_target_varies
-from sklearn_sae.utils._validation import check_groups, check_texts, text_identity
+from sklearn_sae.utils._copies import copies
+from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
+from sklearn_sae.utils._targets import TASKS, Target, check_target, check_target_varies
+from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 from sklearn_sae.utils._words import TermAnalyzer
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _FEW_TEXTS = 200
-_WHERE_FEW = "expect chance findings and an unsure score."
+_FEW_OF_CLASS = 10
+_WHERE_FEW = "expect chance findings and an unsure score"
+_MOST_HYPOTHESES = 20
+_TESTED_ON = 10  # texts, or groups of them, that test a hypothesis, so that it has a chance to pass
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
@@ -37,14 +40,16 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "texts": "no_validation",
         "y": "no_validation",
         "embedder": [str, HasMethods(["fit", "transform"]), None],
+        "task": [StrOptions(set(TASKS))],
         "n_components": [_POSITIVE, StrOptions({"auto"})],
         "k": [_POSITIVE, StrOptions({"auto"})],
-        "n_hypotheses": [_POSITIVE],
+        "n_hypotheses": [_POSITIVE, StrOptions({"auto"})],
         "target_weight": [Interval(Real, 0, None, closed="left")],
         "naming": [StrOptions({"keywords", "llm"}), HasMethods(["fit", "transform", "get_feature_names_out"])],
         "groups": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -54,14 +59,16 @@ def discover(
     y,
     *,
     embedder=None,
+    task="auto",
     n_components="auto",
     k="auto",
-    n_hypotheses=20,
+    n_hypotheses="auto",
     target_weight=0.2,
     naming="keywords",
     groups=None,
     test_size=0.2,
-    alpha=0.1,
+    alpha=0.05,
+    correction="bonferroni",
     random_state=None,
 ):
     """Find out, in plain language, what in the texts predicts the target, and test it on texts held out.
@@ -75,12 +82,18 @@ def discover(
         The texts.
 
     y : array-like of shape (n_texts,)
-        The target: numbers, or labels of any kind. Two distinct values are two classes, strings and categories are
-        classes, other numbers a regression. Its name, if it is a Series that has one, is used in what is printed.
+        The target: numbers, also written as text ("4,5", "45%"), or classes. Its name, if it is a Series that has one,
+        is used in what is printed.
 
     embedder : estimator, str or None, default=None
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is TF-IDF followed by
         truncated SVD, which needs no download.
+
+    task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
+        What `y` is. "auto": two distinct values are two classes, of which the later is the positive one; more are
+        classes, each against the rest, if they are strings or categories, else a regression. "ordinal" is a regression
+        on the places 1, 2, ... of classes that have an order: ordered categories of pandas, a known scale such as
+        "never" to "always", or numbers.
 
     n_components : int or "auto", default="auto"
         M, the number of neurons of the autoencoder. "auto" goes by the number of texts and is at least `n_hypotheses`.
@@ -88,8 +101,9 @@ def discover(
     k : int or "auto", default="auto"
         K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
 
-    n_hypotheses : int, default=20
-        How many neurons to select and name.
+    n_hypotheses : int or "auto", default="auto"
+        How many hypotheses to find. "auto" is 20, or fewer where there are few texts to test them on: one for every
+        ten, of which copies and groups count once. Fewer come out if too few neurons have names that differ and fit.
 
     target_weight : float, default=0.2
         How much the training of the autoencoder attends to the target; 0 trains without it. See
@@ -105,11 +119,15 @@ def discover(
         `evaluate_hypotheses`. Groups that share a text are on the same side.
 
     test_size : float, default=0.2
-        Share of the texts to hold out, between 0 and 1. Copies of a text, which differ in case and spaces only, count
-        once and are never on both sides. Without `groups`, classes keep their shares.
+        Share of the texts to hold out, between 0 and 1. Copies of a text, near ones too, count once and are never on
+        both sides; where there are any among the texts held out, the tests are cluster-robust as with `groups`. Without
+        `groups`, classes keep their shares.
 
-    alpha : float, default=0.1
-        Level of significance of `evaluate_hypotheses`, after Bonferroni's correction.
+    alpha : float, default=0.05
+        Level of significance, after the correction for the number of hypotheses.
+
+    correction : {"bonferroni", "holm", "fdr_bh"}, default="bonferroni"
+        The correction, as in `evaluate_hypotheses`.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the split and every stage that draws random numbers. An annotator or embedder of your own keeps its own
@@ -124,10 +142,15 @@ def discover(
     ------
     TypeError, ValueError
         If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
-        or a missing value; if the target is constant, on one side of the split too, or has nearly as many classes as
-        there are texts; if there are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the
-        number of neurons; if a language model is to be asked and there is no key. All of that is checked before the
-        work begins.
+        or a missing value, or `y` the index of `texts` in another order; if the target is constant, on one side of the
+        split too, or has nearly as many classes as there are texts; if there are too few texts (or groups) to split; if
+        `k` or `n_hypotheses` is larger than the number of neurons; if a language model is to be asked and there is no
+        key. All of that is checked before the work begins.
+
+    Warns
+    -----
+    UserWarning
+        Once for each of the `notes`.
 
     See Also
     --------
@@ -161,6 +184,7 @@ def discover(
         texts,
         y,
         embedder=embedder,
+        task=task,
         n_components=n_components,
         k=k,
         n_hypotheses=n_hypotheses,
@@ -169,25 +193,30 @@ def discover(
         groups=groups,
         test_size=test_size,
         alpha=alpha,
+        correction=correction,
         random_state=random_state,
     )
-    return carry_out(plan)
+    discovery = carry_out(plan)
+    for note in discovery.notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
+    return discovery
 
 
 class Plan(NamedTuple):
     """The parameters of `discover` after all checks, the split and the pipeline that will be fitted."""
 
     texts: np.ndarray  # (n_texts,) of str
-    y: Any  # as it was given
     target: Target
     target_name: str | None
-    groups: np.ndarray | None  # (n_texts,) of int
     train: np.ndarray  # rows to find hypotheses on
     test: np.ndarray  # rows to test them on
+    clusters: np.ndarray | None  # (n_test,) of int: which rows to test on belong together
     pipeline: Pipeline  # not fitted
     n_hypotheses: int
     alpha: float
+    correction: str
     description: str  # of the target and the split, as lines
+    notes: tuple  # of str
 
 
 def plan_discovery(
@@ -195,25 +224,38 @@ def plan_discovery(
     y,
     *,
     embedder,
+    task="auto",
     n_components,
     k,
-    n_hypotheses,
+    n_hypotheses="auto",
     target_weight,
     naming,
     groups=None,
     test_size,
-    alpha=0.1,
+    alpha=0.05,
+    correction="bonferroni",
     random_state,
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
+    check_alignment(texts, y, name="texts")
     texts = np.array(check_texts(texts, name="texts"), dtype=object)
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     name = "y" if target_name is None else f"the target {target_name!r}"
-    target = _check_target(y, len(texts), name)
+    target = _check_target(y, task, len(texts), name)
     groups = check_groups(groups, len(texts))
-    train, test = _split(texts, target, groups, test_size, random_state, name)
+    of_copies = copies(texts.tolist())
+    units = joined(of_copies, groups)
+    what = "different texts" if groups is None else "groups of texts"
+    train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
+    n_units = len(np.unique(units[test]))
+    notes = [*_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
+    notes += [*_notes_on_copies(of_copies), *(note[0].upper() + note[1:] for note in target.notes)]
+    if n_hypotheses == "auto":
+        n_hypotheses = _n_hypotheses(n_units)
+        n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
     if n_components == "auto" and n_hypotheses > suggest_size(len(train))[0]:
         n_components = n_hypotheses
+    is_regression = target.task == "regression"
     pipeline = make_hypothesis_pipeline(
         embedder,
         n_components=n_components,
@@ -221,31 +263,44 @@ def plan_discovery(
         n_hypotheses=n_hypotheses,
         target_weight=target_weight,
         naming=naming,
+        model=LinearRegression() if is_regression else "auto",
         random_state=random_state,
     )
+    pipeline["hypotheses"].encoder["select"].set_params(task=target.task)
     _check_pipeline(pipeline, len(train))
-    description = _describe(target, target_name, len(train), len(test))
-    return Plan(texts, y, target, target_name, groups, train, test, pipeline, n_hypotheses, alpha, description)
+    return Plan(
+        texts=texts,
+        target=target,
+        target_name=target_name,
+        train=train,
+        test=test,
+        clusters=units[test] if groups is not None or n_units < len(test) else None,
+        pipeline=pipeline,
+        n_hypotheses=n_hypotheses,
+        alpha=alpha,
+        correction=correction,
+        description=_describe(target, target_name, len(train), len(test)),
+        notes=tuple(notes),
+    )
 
 
 def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
-    texts, y, target, train, test, pipeline = plan.texts, plan.y, plan.target, plan.train, plan.test, plan.pipeline
-    y_train, y_test = safe_indexing(y, train), safe_indexing(y, test)
+    texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
     held_out = target._replace(values=target.values[test])
+    y_train = _as_given(target, train)
     words_score = _score(_fit_words(texts[train], y_train, plan.n_hypotheses), texts[test], held_out)
     annotator = pipeline.fit(texts[train], y_train)["hypotheses"]
     annotations = annotator.transform(texts[test])
     names = annotator.get_feature_names_out()
-    evaluation = evaluate_hypotheses(
+    evaluation = evaluate(
         annotations,
-        y_test,
-        hypotheses=names,
-        task=target.task,
+        names.tolist(),
+        held_out,
         alpha=plan.alpha,
-        groups=None if plan.groups is None else plan.groups[test],
+        correction=plan.correction,
+        groups=plan.clusters,
     )
-    few = [f"{len(texts)} texts are few: {_WHERE_FEW}"] if len(texts) < _FEW_TEXTS else []
     metric = "r2" if target.task == "regression" else "auc"
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
@@ -253,17 +308,65 @@ def carry_out(plan):
         table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
         scores={metric: _score(pipeline[1:], annotations, held_out), f"{metric}_words": words_score},
         pipeline=pipeline,
-        notes=[*few, *evaluation.notes],
+        notes=[*plan.notes, *evaluation.notes],
         evaluation=evaluation,
         train=train,
         test=test,
         target_name=plan.target_name,
         description=plan.description,
+        scale=target.scale,
     )
 
 
-def _check_target(y, n_texts, name):
-    target = check_target(y, n_samples=n_texts, name=name)
+def _as_given(target, rows):
+    """Return the target of some rows in a form that every stage takes for the same: numbers, or ordered categories."""
+    if target.task == "regression":
+        return target.values[rows]
+    categories = (
+        pd.Index(target.classes.tolist(), dtype=object) if target.classes.dtype.kind in "OU" else target.classes
+    )
+    return pd.Series(pd.Categorical.from_codes(target.values[rows], categories=categories, ordered=True))
+
+
+def _n_hypotheses(n_units):
+    return min(max(n_units // _TESTED_ON, 1), _MOST_HYPOTHESES)
+
+
+def _notes_on_size(n_hypotheses, n_texts, n_units):
+    few = f"{n_texts} texts are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
+    fewer = n_hypotheses == "auto" and _n_hypotheses(n_units) < _MOST_HYPOTHESES
+    if fewer:
+        few += "; " if few else ""
+        some = _n_hypotheses(n_units)
+        few += f"{some} hypothes{'is is' if some == 1 else 'es are'} looked for, one for every {_TESTED_ON} of the "
+        few += f"{n_units} different texts or groups to test on"
+    if few:
+        yield f"{few}."
+
+
+def _notes_on_classes(target, test):
+    if target.classes is None:
+        return
+    counts = np.bincount(target.values[test], minlength=len(target.classes))
+    rare = np.flatnonzero(counts < _FEW_OF_CLASS)
+    if len(rare):
+        some = ", ".join(f"{counts[i]} of {target.classes.tolist()[i]!s}" for i in rare[:3])
+        more = f" and few of {len(rare) - 3} other classes" if len(rare) > 3 else ""
+        yield f"The {len(test):,} texts to test on have only {some}{more}: tests and AUC are unsure."
+
+
+def _notes_on_copies(of_copies):
+    sizes = np.bincount(of_copies)
+    if len(sizes) < len(of_copies):
+        n_copied = sizes[sizes > 1].sum()
+        yield (
+            f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are {(sizes > 1).sum():,} "
+            "different texts. Copies stay together in the split and in the standard errors."
+        )
+
+
+def _check_target(y, task, n_texts, name):
+    target = check_target(y, task=task, n_samples=n_texts, name=name)
     check_target_varies(target, name=name)
     if target.classes is not None and len(target.classes) > max(2, n_texts / 5):
         raise ValueError(
@@ -290,54 +393,19 @@ def _check_pipeline(pipeline, n_texts):
         api_key(resolve_base_url(annotator.base_url))
 
 
-def _split(texts, target, groups, test_size, random_state, name):
-    """Return the rows to find hypotheses on and the rows to test them on.
-
-    Copies of a text stay on one side, and so do groups. Without groups, classes keep their shares.
-    """
-    unit, what = pd.factorize(np.array([text_identity(text) for text in texts], dtype=object))[0], "different texts"
-    if groups is not None:
-        unit, what = _joined(unit, groups), "groups of texts"
-    first = np.unique(unit, return_index=True)[1]
-    labels = None if target.classes is None or groups is not None else target.values[first]
-    if labels is not None:
-        counts = np.bincount(labels, minlength=len(target.classes))
-        if counts.min() < 2:
-            rare = target.classes.tolist()[counts.argmin()]
-            raise ValueError(f"{name} has fewer than 2 texts of class {rare!r}; leave such classes out.")
-    n_test = math.ceil(test_size * len(first))
-    least = 2 if labels is None else len(target.classes)
-    if min(n_test, len(first) - n_test) < least:
-        raise ValueError(
-            f"{len(first)} {what} are too few to hold out a share of {test_size:g}: both parts need at least {least}."
-        )
-    in_test = np.zeros(len(first), dtype=bool)
-    units = np.arange(len(first))
-    in_test[train_test_split(units, test_size=n_test, stratify=labels, random_state=random_state)[1]] = True
-    train, test = np.flatnonzero(~in_test[unit]), np.flatnonzero(in_test[unit])
-    for rows, what in ((train, "found"), (test, "tested")):
-        part = target._replace(values=target.values[rows])
-        check_target_varies(part, name=f"{name}, where hypotheses are {what},")
-    return train, test
-
-
-def _joined(texts, groups):
-    """Return the group of each text, in which groups that share a text are joined to one."""
-    n_texts = texts.max() + 1
-    size = n_texts + groups.max() + 1
-    shared = coo_array((np.ones(len(texts)), (texts, n_texts + groups)), shape=(size, size))
-    return connected_components(shared, directed=False)[1][texts]
-
-
 def _describe(target, name, n_train, n_test):
     y = target.values
-    if target.task == "regression":
+    if target.scale:
+        what = (
+            f"places 1 to {len(target.scale)} on the scale {target.scale[0]} to {target.scale[-1]}, mean {y.mean():.3g}"
+        )
+    elif target.task == "regression":
         what = f"numbers from {y.min():.4g} to {y.max():.4g}, mean {y.mean():.3g}"
     elif target.task == "binary":
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:
         what = f"{len(target.classes)} classes, each against the rest"
-    few = f"\nThese are few: {_WHERE_FEW}" if n_train + n_test < _FEW_TEXTS else ""
+    few = f"\nThese are few: {_WHERE_FEW}." if n_train + n_test < _FEW_TEXTS else ""
     return (
         f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}.{few}"

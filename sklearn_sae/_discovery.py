@@ -1,15 +1,16 @@
 """The result of a discovery, which prints as a table."""
 
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import fill, wrap
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae.evaluation import HypothesisEvaluation
-from sklearn_sae.evaluation._class_table import class_columns, class_lines
 from sklearn_sae.utils._tables import WIDTH, numbers, percent, pvalue, table_lines
+
+_MOST_NOTE_LINES = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +34,8 @@ class Discovery:
         ``pipeline["hypotheses"]`` annotates any text.
 
     notes : list of str
-        Sentences that say what is missing from the table or not reliable.
+        Sentences that say how the target was read and what is missing from the table or not reliable. Five lines of
+        them are printed.
 
     evaluation : HypothesisEvaluation
         The tests, with hypotheses in the order of the neurons.
@@ -46,6 +48,9 @@ class Discovery:
 
     description : str
         The target and the split of the texts in words, in two or three lines.
+
+    scale : tuple of str, default=()
+        For ``task="ordinal"`` the answers whose places 1, 2, ... are the target.
 
     See Also
     --------
@@ -75,6 +80,7 @@ class Discovery:
     test: np.ndarray
     target_name: str | None
     description: str
+    scale: tuple = ()
 
     def __repr__(self):
         return f"{self.description}\n\n{findings(self)}"
@@ -92,21 +98,27 @@ def labelled_scores(discovery):
 
 def findings(discovery, width=WIDTH):
     """Return the table with its legend and notes, and the scores, as lines of text."""
-    table, evaluation = discovery.table, discovery.evaluation
+    evaluation = discovery.evaluation
+    metrics = evaluation.metrics
     metric, scores = labelled_scores(discovery)
-    lines, effect = _table(table, evaluation.class_metrics, width)
+    lines, effect = _table(discovery, width)
     legend = (
-        f"effect: {effect}. adds: the same beside all other hypotheses at once (those that go together share it), "
-        "in log-odds for classes; * significant. texts: share in which it holds. fidelity: F1 of the name against "
-        "its neuron, on texts held back from the naming."
+        f"effect: {effect}, and its p-value; * significant. adds: the same beside all other hypotheses at once (those "
+        "that go together share it), in log-odds for classes; + significant. texts: share in which it holds. fidelity: "
+        "F1 of the name against its neuron, on texts held back from the naming."
     )
+    of = "hypotheses" if evaluation.class_metrics is None else "pairs of hypothesis and class"
     return "\n".join(
         [
             *lines,
             fill(legend, width),
-            *(fill(f"Note: {note}", width) for note in evaluation.notes),
-            f"{evaluation.metrics['n_significant']} of {len(table)} significant "
-            f"({evaluation.correction}, p < {evaluation.metrics['threshold']:.2g})",
+            *note_lines(discovery.notes, width),
+            fill(
+                f"{metrics['n_significant']} of {len(evaluation.table)} {of} significant on their own (*), "
+                f"{metrics['n_significant_jointly']} beside all others (+); alpha {evaluation.alpha:g}, "
+                f"{evaluation.correction}",
+                width,
+            ),
             "",
             f"Held-out {metric.upper()}, fitted on the {len(discovery.train):,} texts and scored on the other "
             f"{len(discovery.test):,}:",
@@ -115,31 +127,59 @@ def findings(discovery, width=WIDTH):
     )
 
 
-def _table(table, class_metrics, width):
+def note_lines(notes, width):
+    """Return notes as a few lines: long ones are cut where there are many, and the last ones counted."""
+    shown = notes[:_MOST_NOTE_LINES]
+    lines = []
+    for place, note in enumerate(shown):
+        more = f" (and {len(notes) - len(shown)} more)" if place == len(shown) - 1 and len(notes) > len(shown) else ""
+        room = _MOST_NOTE_LINES - len(lines) - (len(shown) - place - 1)
+        lines += wrap(f"Note: {note}{more}", width, max_lines=room, placeholder=f" …{more}")
+    return lines
+
+
+def _table(discovery, width):
     """Return the lines of the table, and what the effects in it are."""
-    if class_metrics is not None:
-        table = _by_best_class(table)
-    texts = [percent(share, 0) for share in table["prevalence"]]
-    fidelity = ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in table["fidelity_f1"]]
-    if class_metrics is not None:
-        more = {"texts": texts, "fidelity": fidelity}
-        lines = class_lines(class_columns(table, class_metrics, more, names=("effect", "adds")), width=width)
-        return lines, "share of the class where the hypothesis holds, minus where it does not"
-    stars = np.where(table["significant"], "*", " ")
+    table, evaluation = discovery.table, discovery.evaluation
+    if evaluation.class_metrics is not None:
+        blocks = list(_by_best_class(table, evaluation.class_metrics))
+        effect = (
+            "share of the class where the hypothesis holds, minus where it does not, for the class of which that says "
+            "most (.table has all)"
+        )
+    else:
+        blocks, effect = [(None, table)], "mean target where the hypothesis holds, minus where it does not"
+        if discovery.scale:
+            low, high = discovery.scale[0], discovery.scale[-1]
+            effect = f"mean place, from {low} (1) to {high} ({len(discovery.scale)}), where the hypothesis holds, minus"
+            effect += " where it does not"
+    rows = pd.concat([block for _, block in blocks])
     columns = [
-        ("effect", numbers(table["separation_score"])),
-        ("p", [pvalue(p) for p in table["separation_pvalue"]]),
-        ("adds", numbers(table["regression_coef"])),
-        ("p", [f"{pvalue(p)} {star}" for p, star in zip(table["regression_pvalue"], stars, strict=True)]),
-        ("texts", texts),
-        ("fidelity", fidelity),
+        ("effect", numbers(rows["separation_score"])),
+        ("p", _marked(rows["pvalue"], rows["significant"], "*")),
+        ("adds", numbers(rows["regression_coef"])),
+        ("p", _marked(rows["regression_pvalue"], rows["significant_jointly"], "+")),
+        ("texts", [percent(share, 0) for share in rows["prevalence"]]),
+        ("fidelity", ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in rows["fidelity_f1"]]),
     ]
-    lines = table_lines(columns, table["hypothesis"], width=width)
-    return lines, "mean target where the hypothesis holds, minus where it does not, and its p-value"
+    sentences = rows["hypothesis"].tolist()
+    place = 0
+    for title, block in blocks:
+        if title is not None:
+            for _, cells in columns:
+                cells.insert(place, "")
+            sentences.insert(place, title)
+        place += len(block) + (title is not None)
+    return table_lines(columns, sentences, width=width), effect
 
 
-def _by_best_class(table):
-    """Return the table ordered by the class for which a hypothesis speaks most, and by its effect on that class."""
+def _marked(pvalues, found, mark):
+    return [f"{pvalue(p)}{mark if one else ' '}" for p, one in zip(pvalues, found, strict=True)]
+
+
+def _by_best_class(table, class_metrics):
+    """Yield each class with its size and AUC, and the rows of the hypotheses that say more of it than of any other."""
     best = table.sort_values("separation_score", ascending=False, kind="stable").drop_duplicates("hypothesis")
-    order = pd.Series(range(len(best)), index=best.sort_values("class", kind="stable")["hypothesis"])
-    return table.sort_values("hypothesis", key=lambda names: names.map(order), kind="stable")
+    for label, n_samples, auc in class_metrics[["class", "n_samples", "auc_cv"]].itertuples(index=False):
+        score = "" if np.isnan(auc) else f", AUC {auc:.2f}"
+        yield f"- {' '.join(str(label).split())} ({n_samples:,} texts{score})", best[best["class"] == label]

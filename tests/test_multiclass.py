@@ -247,17 +247,18 @@ def test_every_class_is_the_binary_question_of_it_against_the_rest(options, revi
     assert several.class_metrics["n_samples"].tolist() == [(y == label).sum() for label in CLASSES]
     for label, block in several.table.groupby("class"):
         alone = evaluate_hypotheses(A, y == label, **options)
+        counted = ["significant", "significant_jointly"]
         pd.testing.assert_frame_equal(
-            block.drop(columns=["class", "significant"]).reset_index(drop=True),
-            alone.table.drop(columns="significant"),
+            block.drop(columns=["class", *counted]).reset_index(drop=True), alone.table.drop(columns=counted)
         )
         scores = several.class_metrics.set_index("class").loc[label]
         for metric in ("auc", "auprc", "auc_cv"):
             assert scores[metric] == pytest.approx(alone.metrics[metric])
     for metric in ("auc", "auprc", "auc_cv"):
         assert several.metrics[metric] == pytest.approx(several.class_metrics[metric].mean())
-    assert several.class_metrics["n_significant"].sum() == several.metrics["n_significant"] > 0
-    assert several.metrics["threshold"] == pytest.approx(0.1 / 15)  # all classes count
+    for count in ("n_significant", "n_significant_jointly"):
+        assert several.class_metrics[count].sum() == several.metrics[count] > 0
+    assert several.metrics["threshold"] == pytest.approx(0.05 / 15)  # all classes count
 
 
 def test_integers_as_classes(reviews, evaluation):
@@ -314,7 +315,11 @@ def test_matching_does_not_ask_for_the_target(reviews):
 
 def test_it_prints_a_row_a_hypothesis_and_a_column_a_class(evaluation):
     lines = str(evaluation).splitlines()
-    assert lines[0].endswith("pairs of class and hypothesis significant (bonferroni, alpha=0.1: p < 0.0067)")
+    counts = [evaluation.metrics[f"n_significant{how}"] for how in ("", "_jointly")]
+    assert lines[0] == (
+        f"{counts[0]} of 15 class-hypothesis pairs significant, {counts[1]} jointly "
+        "(bonferroni, alpha=0.05: p < 0.0033)"
+    )
     assert lines[2] == "Both are means over 3 classes, each against the rest"
     assert lines[3].split() == [*CLASSES, "holds", "hypothesis"]
     assert max(map(len, lines)) <= 100
@@ -322,10 +327,13 @@ def test_it_prints_a_row_a_hypothesis_and_a_column_a_class(evaluation):
     for name in evaluation.table["hypothesis"].unique():
         (i,) = [i for i, line in enumerate(lines) if line.endswith(name)]
         separations, coefs = lines[i].split()[:4], lines[i + 1].split()[:4]
-        assert separations == ["sep.", *(f"{v:+.2f}" for v in table.loc[name]["separation_score"])]
-        stars = np.where(table.loc[name]["significant"], "*", "")
-        expected = [f"{v:+.2f}{star}" for v, star in zip(table.loc[name]["regression_coef"], stars, strict=True)]
-        assert coefs == ["coef", *expected]
+        for shown, column, mark, found in (
+            (separations, "separation_score", "*", "significant"),
+            (coefs, "regression_coef", "+", "significant_jointly"),
+        ):
+            marks = np.where(table.loc[name][found], mark, "")
+            expected = [f"{v:+.2f}{one}" for v, one in zip(table.loc[name][column], marks, strict=True)]
+            assert shown[1:] == expected
     rows, auc = [line.split() for line in lines if line.startswith(("rows", "AUC  "))]
     assert rows[1:4] == evaluation.class_metrics["n_samples"].astype(str).tolist()
     assert auc[1:4] == [f"{value:.2f}" for value in evaluation.class_metrics["auc_cv"]]
@@ -350,7 +358,7 @@ def test_labels_and_names_that_collide_are_kept_apart():
     A[:, 1] &= A[:, 0]
     result = evaluate_hypotheses(A, labels, hypotheses=["same", "same", "other"])
     shown = [line.split() for line in str(result).splitlines()]
-    separations = np.array([line[1:6] for line in shown if line[:1] == ["sep."]])
+    separations = np.array([[cell.rstrip("*") for cell in line[1:6]] for line in shown if line[:1] == ["sep."]])
     expected = result.table["separation_score"].to_numpy().reshape(5, 3).T
     assert separations.tolist() == [[f"{value:+.2f}" for value in row] for row in expected]
     assert result._repr_html_().count("<details>") == 5

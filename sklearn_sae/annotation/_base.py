@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
-from sklearn_sae.utils._validation import check_texts, text_identity, unique_names
+from sklearn_sae.utils._validation import check_alignment, check_texts, text_identity, unique_names
 
 _NO_TEXTS = (
     "texts is missing. With encoder=None, X holds activations and texts=... the text of each row (in a Pipeline: "
@@ -111,7 +111,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         Raises
         ------
         TypeError, ValueError
-            If a text is missing, empty or no str; lengths differ; there is one sample only; `neurons` is
+            If a text is missing, empty or no str; lengths differ; `y` has the index of `X` in another order; there is one sample only; `neurons` is
             not among the encoder's outputs; or no neuron activates or can be named.
         """
         self._check_parameters()
@@ -256,6 +256,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
     def _check_and_encode(self, X, y, texts):
         """Return the texts, the activations (csc_array), their names and what they were selected by."""
+        check_alignment(X, y)
         if self.encoder is not None:
             texts = self._check_texts(X, texts)
             check_consistent_length(texts, y)

@@ -29,7 +29,8 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
     more : dict of str to list of str
         Columns that stand behind the classes, with one cell for each row of `table`.
     names : (str, str), default=("sep.", "coef")
-        The names of the separation and of the coefficient. A significant coefficient has a star.
+        The names of the separation and of the coefficient. What is significant has a star, or for the coefficient
+        a plus.
 
     Returns
     -------
@@ -41,10 +42,10 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
     rows = np.unique(hypothesis, return_index=True)[1]
     cells = np.full((len(classes), len(rows)), "", dtype=object)
     cells[codes, hypothesis] = [
-        f"{_number(separation)} \n{_number(coef)}{'*' if significant else ' '}"
-        for separation, coef, significant in zip(
-            table["separation_score"], table["regression_coef"], table["significant"], strict=True
-        )
+        f"{_number(separation)}{'*' if alone else ' '}\n{_number(coef)}{'+' if jointly else ' '}"
+        for separation, alone, coef, jointly in table[
+            ["separation_score", "significant", "regression_coef", "significant_jointly"]
+        ].itertuples(index=False)
     ]
     of_class = {
         label: f"{n_samples} \n{_number(auc, '.2f')} "

@@ -10,8 +10,8 @@ from sklearn_sae.utils._tables import numbers, percent, pvalue, table_lines
 
 MAX_ROWS = 60
 _CLASS_LEGEND = (
-    "sep.: share of the class where the hypothesis holds, minus where it does not.",
-    "coef: log-odds of the class, beside all other hypotheses; * significant.",
+    "sep.: share of the class where the hypothesis holds, minus where it does not; * significant.",
+    "coef: log-odds of the class, beside all other hypotheses; + significant.",
 )
 
 
@@ -33,6 +33,8 @@ class HypothesisEvaluation:
         - `separation_score`: mean target where it holds minus mean target where it does not, in units of the target;
           for classes a difference of proportions. For pairs, half the difference between holding for the first text
           and for the second.
+        - `pvalue`: the p-value of that difference: the larger one of the t-test and of a permutation test, or that of
+          the permutation test alone where the t-test is not reliable.
         - `separation_pvalue`: the p-value of Welch's t-test for that difference, or of a cluster-robust one.
         - `separation_ci_low`, `separation_ci_high`: its confidence interval, from the same test.
         - `effect_size`: the separation without a unit; Cohen's d, for classes Cohen's h.
@@ -42,15 +44,18 @@ class HypothesisEvaluation:
         - `regression_ci_low`, `regression_ci_high`: its confidence interval.
         - `prevalence`: share of the answered rows where it holds.
         - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
-        - `significant`: bool; whether `regression_pvalue`, corrected, is below `alpha`.
+        - `significant`: bool; whether it holds on its own: `pvalue`, corrected, is below `alpha`.
+        - `significant_jointly`: bool; whether it adds to all the others: `regression_pvalue`, corrected, is below
+          `alpha`.
 
     metrics : dict
         - `r2` for a regression, else `auc` and `auprc`: how well the joint regression fits the same rows, in-sample.
         - `r2_cv` or `auc_cv`: how well it predicts rows that it was not fitted to, by five-fold cross-fitting.
           For a multiclass target all these are means over the classes that have one.
-        - `n_significant`: number of rows of `table` that are significant.
+        - `n_significant`, `n_significant_jointly`: number of rows of `table` that are significant, on their own and
+          beside all the others. The paper of the method counts the latter at ``alpha=0.1``.
         - `n_hypotheses`: number of hypotheses.
-        - `threshold`: the uncorrected p-value below which a row is significant.
+        - `threshold`, `threshold_jointly`: the uncorrected p-values below which a row is significant.
         - `n_samples`: number of rows of the data with at least one answer; with groups also `n_groups`, their number.
 
     task : str
@@ -67,7 +72,7 @@ class HypothesisEvaluation:
         Level of each confidence interval.
     class_metrics : DataFrame or None, default=None
         For a multiclass target, one row a class in the order of `table`: `class`, `n_samples` (rows of the class),
-        `auc`, `auprc` and `auc_cv` of the class against the rest, and `n_significant`.
+        `auc`, `auprc` and `auc_cv` of the class against the rest, `n_significant` and `n_significant_jointly`.
 
     See Also
     --------
@@ -106,14 +111,14 @@ class HypothesisEvaluation:
         summary : str
         """
         m = self.metrics
-        unit = "hypotheses" if self.task != "multiclass" else "pairs of class and hypothesis"
+        unit = "hypotheses" if self.task != "multiclass" else "class-hypothesis pairs"
         if "r2" in m:
             fit = f"R² {m['r2_cv']:.3f} cross-fitted, {m['r2']:.3f} in-sample"
         else:
             fit = f"AUC {m['auc_cv']:.3f} cross-fitted, {m['auc']:.3f} in-sample; AUPRC {m['auprc']:.3f} in-sample"
         lines = [
-            f"{m['n_significant']} of {len(self.table)} {unit} significant "
-            f"({self.correction}, alpha={self.alpha:g}: p < {m['threshold']:.2g})",
+            f"{m['n_significant']} of {len(self.table)} {unit} significant, {m['n_significant_jointly']} jointly "
+            f"({self.correction}, alpha={self.alpha:g}: {_below(m)})",
             f"{fit}; {m['n_samples']} rows",
         ]
         if self.task == "multiclass":
@@ -163,6 +168,12 @@ class HypothesisEvaluation:
         return class_columns(table, self.class_metrics, {"holds": [percent(p, 0) for p in table["prevalence"]]})
 
 
+def _below(metrics):
+    """Return the p-values below which a row is significant, as str; one if both questions have the same."""
+    limits = dict.fromkeys(f"p < {metrics[key]:.2g}" for key in ("threshold", "threshold_jointly"))
+    return " and ".join(limits)
+
+
 def _html_table(columns):
     heads, cells = zip(*columns, strict=True)
     rows = [[_html(cell) for cell in row] for row in zip(*cells, strict=True)]
@@ -182,11 +193,14 @@ def _figures(table):
     """Return the table's statistics as lists of str, under the short heads they are shown with."""
     return {
         "separation": numbers(table["separation_score"]),
-        "p (sep.)": [pvalue(value) for value in table["separation_pvalue"]],
+        "p (sep.)": [pvalue(value) for value in table["pvalue"]],
         "coef": numbers(table["regression_coef"]),
         "p (coef)": [pvalue(value) for value in table["regression_pvalue"]],
         "prevalence": [percent(value) for value in table["prevalence"]],
-        "significant": ["yes" if value else "" for value in table["significant"]],
+        "significant": [
+            "both" if alone and jointly else "alone" if alone else "jointly" if jointly else ""
+            for alone, jointly in zip(table["significant"], table["significant_jointly"], strict=True)
+        ],
     }
 
 

@@ -56,13 +56,13 @@ def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
     X, scale = _standardized(A)
     coef = least_squares(X, y)
     predicted = X @ coef
-    residuals, df = y - predicted, X.shape[0] - X.shape[1]
+    residuals, df = y - predicted, np.full(len(coef), X.shape[0] - X.shape[1])
     with np.errstate(all="ignore"):
         if groups is not None or robust:
-            variances = sandwich(X, residuals, np.ones(len(y)), groups)
+            variances, df = sandwich(X, residuals, np.ones(len(y)), groups)
         else:
             variances = np.diag(np.linalg.inv(X.T @ X)) * (residuals @ residuals / df)
-    fit = _wald(coef, variances, predicted, df if groups is None else groups.max(), confidence)
+    fit = _wald(coef, variances, predicted, df, confidence)
     if residuals.std() <= _EXACT * y.std() + 1e-14 * np.abs(y).max():
         # The fit is exact, so a coefficient is either certain or a rounding error.
         pvalues = np.where(np.abs(fit.coef) > 1e-6 * y.std(), 0.0, 1.0)
@@ -83,14 +83,15 @@ def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
     coef, penalized = logistic(X, y)
     p = probabilities(X @ coef)
     weights = p * (1 - p)
+    df = np.full(len(coef), np.inf)
     with np.errstate(all="ignore"):
         if groups is not None or (robust and not penalized):
-            variances = sandwich(X, y - p, weights, groups)
+            variances, df = sandwich(X, y - p, weights, groups)
         else:
             variances = np.diag(np.linalg.inv((X * weights[:, None]).T @ X))
     if penalized and groups is not None:
         variances[1:][_separating(A, y)] = np.nan
-    fit = _wald(coef, variances, p, np.inf if groups is None else groups.max(), confidence)
+    fit = _wald(coef, variances, p, np.full(len(coef), np.inf) if groups is None else df, confidence)
     if penalized and groups is None:
         pvalues, low, high = _firth_tests(X, y, coef, confidence)
         fit = fit._replace(pvalues=pvalues, low=low, high=high)
@@ -145,7 +146,9 @@ def sandwich(X, residuals, weights, groups=None):
     """Return variances of coefficients that are valid where rows scatter unequally or are dependent within groups.
 
     They are HC3 [1]_, or CR1 with `groups` [2]_. statsmodels has these for least squares, but the "HC3" of its logistic
-    regression is HC0.
+    regression is HC0. CR1 counts groups as if all bore on a coefficient alike. Where few do, as for a hypothesis that
+    holds in few groups, it is far too small, so that for each coefficient the groups count for as many as they are
+    worth [3]_: here `effective_number` of the sums of the influences that they would have on it at equal residuals.
 
     Parameters
     ----------
@@ -162,6 +165,8 @@ def sandwich(X, residuals, weights, groups=None):
     -------
     variances : ndarray of shape (n_columns,)
         NaN for HC3 where a single row alone determines a coefficient.
+    df : ndarray of shape (n_columns,)
+        Degrees of freedom: one less than the groups count for, or the rows less the columns.
 
     References
     ----------
@@ -169,6 +174,8 @@ def sandwich(X, residuals, weights, groups=None):
        sample properties", Journal of Econometrics 29 (1985).
     .. [2] Cameron & Miller, "A practitioner's guide to cluster-robust inference", Journal of Human Resources 50
        (2015).
+    .. [3] Carter, Schnepel & Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", Review of
+       Economics and Statistics 99 (2017).
     """
     n, k = X.shape
     sensitivity = X @ np.linalg.inv((X * weights[:, None]).T @ X)  # of each coefficient to the residual of each row
@@ -177,15 +184,30 @@ def sandwich(X, residuals, weights, groups=None):
         alone = slack < 1e-9
         influences = sensitivity * (residuals / np.where(alone, 1, slack))[:, None]
         influences[alone] = np.where(np.abs(sensitivity[alone]) > 1e-9 * np.abs(sensitivity).max(axis=0), np.nan, 0)
-        return (influences**2).sum(axis=0)
-    n_groups = groups.max() + 1
-    influences = np.column_stack([np.bincount(groups, column) for column in (sensitivity * residuals[:, None]).T])
-    return n_groups / (n_groups - 1) * (n - 1) / (n - k) * (influences**2).sum(axis=0)
+        return (influences**2).sum(axis=0), np.full(k, n - k)
+    influences = _sums(sensitivity * residuals[:, None], groups)
+    n_groups = effective_number(_sums(np.abs(sensitivity) * np.sqrt(weights)[:, None], groups))
+    return n_groups / (n_groups - 1) * (n - 1) / (n - k) * (influences**2).sum(axis=0), n_groups - 1
+
+
+def effective_number(parts):
+    """Return how many equal parts would add up to as uneven a total, for each column: Kish's number.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n_parts,) or (n_parts, n_columns)
+        Numbers from 0.
+    """
+    return parts.sum(axis=0) ** 2 / (parts**2).sum(axis=0)
+
+
+def _sums(rows, groups):
+    return np.column_stack([np.bincount(groups, column) for column in rows.T])
 
 
 def _wald(coef, variances, predicted, df, confidence):
-    """Return the fit without its intercept, with tests and intervals by Student's t (normal for infinite `df`)."""
-    coef, se = coef[1:], np.sqrt(variances[1:])
+    """Return the fit without its intercept, with tests and intervals by Student's t (normal where `df` is infinite)."""
+    coef, se, df = coef[1:], np.sqrt(variances[1:]), df[1:]
     with np.errstate(all="ignore"):
         pvalues = 2 * t.sf(np.abs(coef) / se, df)
     margin = se * t.isf((1 - confidence) / 2, df)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t
 
+from sklearn_sae.evaluation._permutation import permutation_pvalue
+from sklearn_sae.evaluation._regression import effective_number
+
 FEW = 10  # A test is not reliable with fewer rows, or groups of rows, on a side.
 
 
@@ -17,6 +20,12 @@ class Separation(NamedTuple):
     high: float  # upper limit
     effect_size: float  # Cohen's d, or Cohen's h of shares
     reliable: bool  # whether each side has FEW rows or more and a target that varies
+    permutation_pvalue: float = np.nan  # NaN where a side has no row
+
+    @property
+    def own_pvalue(self):
+        """The larger p-value of both tests, or that of the permutation test where the t-test is not reliable."""
+        return np.fmax(self.pvalue, self.permutation_pvalue) if self.reliable else self.permutation_pvalue
 
 
 def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
@@ -33,8 +42,9 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
         for the second text of the pair.
     y : ndarray of shape (n_samples,)
     groups : ndarray of int of shape (n_samples,), optional
-        Rows of one group may be alike. The variance is then the cluster-robust one (CR1) of the regression of `y` on
-        the two sides, with Student's t of one degree of freedom less than there are groups.
+        Rows of one group may be alike. The test is then Welch's with groups in place of rows: the variance of a mean
+        comes from the sums of its groups' residuals, and its degrees of freedom from how many groups of equal size
+        would be worth as much. With a group a row it is Welch's test itself.
     confidence : float, default=0.95
         Level of the interval.
     shares : bool, default=False
@@ -61,8 +71,9 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     effect_size = share * (_cohens_h(means) if shares else _cohens_d(difference, variances, sizes))
     varies = variances > 0
     reliable = bool((sizes >= FEW).all() and varies.all())
+    permuted = permutation_pvalue(high, low, y, groups)
     if ((sizes < FEW) & ~varies).any() or (groups is not None and min(_n_groups(groups, high, low)) < 2):
-        return Separation(share * difference, np.nan, np.nan, np.nan, effect_size, reliable)
+        return Separation(share * difference, np.nan, np.nan, np.nan, effect_size, reliable, permuted)
     if varies.any():
         if groups is None:
             of_means = variances / sizes
@@ -74,17 +85,19 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     else:
         pvalue, margin = float(sides[0][0] == sides[1][0]), 0.0
     low, high = share * (difference - margin), share * (difference + margin)
-    return Separation(share * difference, float(pvalue), low, high, effect_size, reliable)
+    return Separation(share * difference, float(pvalue), low, high, effect_size, reliable, permuted)
 
 
 def _clustered_error(y, groups, sides, means, sizes):
     """Return the cluster-robust standard error of a difference of means, and its degrees of freedom."""
-    sums = 0.0
-    for rows, mean, size, sign in zip(sides, means, sizes, (1, -1), strict=True):
-        sums = sums + sign * np.bincount(groups[rows], (y[rows] - mean) / size, minlength=groups.max() + 1)
-    n_groups, n_rows = len(np.unique(groups[sides[0] | sides[1]])), sizes.sum()
-    correction = n_groups / (n_groups - 1) * (n_rows - 1) / (n_rows - 2)
-    return np.sqrt(correction * (sums**2).sum()), n_groups - 1
+    sums, n_groups = [], []
+    for rows, mean, size in zip(sides, means, sizes, strict=True):
+        n_groups.append(effective_number(np.bincount(groups[rows])))
+        of_groups = np.bincount(groups[rows], (y[rows] - mean) / size, minlength=groups.max() + 1)
+        sums.append(of_groups * np.sqrt(n_groups[-1] / (n_groups[-1] - 1)))
+    of_means, df = (np.square(sums)).sum(axis=1), np.array(n_groups) - 1
+    error = np.sqrt(np.square(sums[0] - sums[1]).sum())  # a group on both sides cancels in part
+    return error, of_means.sum() ** 2 / (of_means**2 / df).sum()
 
 
 def _n_groups(groups, *sides):

@@ -13,7 +13,7 @@ from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import passes_fdr
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
-from sklearn_sae.utils._targets import check_target, check_target_varies
+from sklearn_sae.utils._targets import TASKS, check_target, check_target_varies
 from sklearn_sae.utils._validation import refuse_texts
 
 
@@ -42,10 +42,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         - callable: ``method(X, y)`` returns a score for each neuron, shape (n_features,), and NaN for one never to
           keep. It gets `X` as validated, sparse if it came so, and `y` as numbers: float, or the index of the class.
 
-    task : {"auto", "regression", "binary", "multiclass"}, default="auto"
+    task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
         What `y` is. "auto": two distinct values are binary; more, of strings or categories, multiclass; other
         numbers a regression. A binary target is its second class against its first, a multiclass target is each
-        class against the rest.
+        class against the rest. "ordinal" is a regression on the places 1, 2, ... of classes that have an order.
 
     n_top : int, default=100
         Rows of highest activation that ``method="separation"`` looks at.
@@ -195,7 +195,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_neurons": [Interval(Integral, 1, None, closed="left")],
         "method": [StrOptions({"lasso", "stepwise", "correlation", "separation"}), callable],
-        "task": [StrOptions({"auto", "regression", "binary", "multiclass"})],
+        "task": [StrOptions(set(TASKS))],
         "n_top": [Interval(Integral, 1, None, closed="left")],
         "max_fdr": [None, Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
@@ -260,7 +260,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         rows = np.flatnonzero(sample_weight)
         if len(rows) < X.shape[0]:
             X, controls, sample_weight = _take(rows, X, controls, sample_weight)
-            target = check_target(safe_indexing(y, rows), task=self.task)
+            if target.task == "regression":
+                target = target._replace(values=target.values[rows])
+            else:
+                target = check_target(safe_indexing(y, rows), task=self.task)
         check_target_varies(target)
 
         if target.task == "multiclass":

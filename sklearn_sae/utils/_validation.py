@@ -3,6 +3,7 @@
 import contextlib
 import re
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Number
@@ -70,6 +71,48 @@ def row_labels(X, n_rows):
     """Return what to call each row in a message: its label in the index of pandas, else its number from 0."""
     index = getattr(X, "index", None)
     return index.tolist() if hasattr(index, "tolist") and len(index) == n_rows else range(n_rows)
+
+
+def check_alignment(X, y, *, name="X"):
+    """Refuse a target whose rows pandas names as those of `X`, but in another order; warn where the names differ.
+
+    Rows belong together by their place, so an index says only whether they are likely to.
+
+    Parameters
+    ----------
+    X, y : array-like
+        Nothing is checked unless both have an index of pandas and are of one length.
+    name : str, default="X"
+        What to call `X` in an error.
+
+    Raises
+    ------
+    ValueError
+        If both have the same labels in another order.
+
+    Warns
+    -----
+    UserWarning
+        If labels differ.
+    """
+    one, other = (getattr(data, "index", None) for data in (X, y))
+    if not (hasattr(one, "equals") and hasattr(other, "equals")) or len(one) != len(other) or one.equals(other):
+        return
+    row = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a is not b and a != b)
+    where = f"row {row} is {_shown(one[row])} in {name} and {_shown(other[row])} in y"
+    if Counter(one) == Counter(other):
+        raise ValueError(
+            f"{name} and y have the same index in different orders: {where}; align them by y.loc[X.index]."
+        )
+    warnings.warn(
+        f"{name} and y have different indexes: {where}; rows are taken to belong together by their place.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _shown(label):
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def is_missing(value):

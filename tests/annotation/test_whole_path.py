@@ -35,7 +35,7 @@ def test_texts_to_tested_hypotheses(pipeline, rule_server, planted):
     assert pipeline.score(unseen, y_unseen) > 0.5
     annotator = pipeline["hypotheses"]
     result = evaluate_hypotheses(annotator.transform(unseen), y_unseen, hypotheses=annotator.get_feature_names_out())
-    found = set(result.table.loc[result.table["significant"], "hypothesis"])
+    found = set(result.table.loc[result.table["significant_jointly"], "hypothesis"])
     assert any("rude" in name for name in found)
     assert {request["path"] for request in rule_server.requests} == {"/v1/embeddings", "/v1/chat/completions"}
 

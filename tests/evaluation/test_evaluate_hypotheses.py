@@ -21,6 +21,7 @@ from sklearn_sae.evaluation._separation import separation
 COLUMNS = [
     "hypothesis",
     "separation_score",
+    "pvalue",
     "separation_pvalue",
     "separation_ci_low",
     "separation_ci_high",
@@ -33,8 +34,9 @@ COLUMNS = [
     "prevalence",
     "max_correlation",
     "significant",
+    "significant_jointly",
 ]
-STATISTICS = COLUMNS[1:-1]
+STATISTICS = COLUMNS[1:-2]
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def _no_warning():
 
 def test_regression_agrees_with_statsmodels_and_scipy(clean):
     A, y = clean
-    result = evaluate_hypotheses(A, y)
+    result = evaluate_hypotheses(A, y, alpha=0.1)
     table = result.table
     ols = sm.OLS(y, sm.add_constant(A)).fit()
     assert list(table.columns) == COLUMNS
@@ -65,14 +67,17 @@ def test_regression_agrees_with_statsmodels_and_scipy(clean):
         one, zero = y[A[:, j] == 1], y[A[:, j] == 0]
         assert table["separation_score"][j] == pytest.approx(one.mean() - zero.mean())
         assert table["separation_pvalue"][j] == pytest.approx(ttest_ind(one, zero, equal_var=False).pvalue)
-    assert table["significant"].tolist() == (ols.pvalues[1:] < 0.1 / 4).tolist()
-    assert table["significant"].dtype == bool
+    assert table["significant"].tolist() == (table["pvalue"] < 0.1 / 4).tolist()
+    assert table["significant_jointly"].tolist() == (ols.pvalues[1:] < 0.1 / 4).tolist()
+    assert table["significant"].dtype == table["significant_jointly"].dtype == bool
     assert result.metrics == {
         "r2": pytest.approx(ols.rsquared),
         "r2_cv": pytest.approx(ols.rsquared, abs=0.05),
         "n_significant": 2,
+        "n_significant_jointly": 2,
         "n_hypotheses": 4,
         "threshold": 0.1 / 4,
+        "threshold_jointly": 0.1 / 4,
         "n_samples": 250,
     }
     assert (result.task, result.correction, result.alpha, result.notes) == ("regression", "bonferroni", 0.1, ())
@@ -107,7 +112,7 @@ def test_multiclass_is_one_block_a_class_against_the_rest(clean):
         np.testing.assert_allclose(result.table[column], np.concatenate([block.table[column] for block in blocks]))
     assert result.metrics["auc"] == pytest.approx(np.mean([block.metrics["auc"] for block in blocks]))
     assert result.metrics["n_hypotheses"] == 4
-    assert evaluate_hypotheses(A, labels).metrics["threshold"] == pytest.approx(0.1 / 12)
+    assert evaluate_hypotheses(A, labels).metrics["threshold"] == pytest.approx(0.05 / 12)
 
 
 @pytest.mark.parametrize("form", [csr_matrix, csr_array, pd.DataFrame, lambda A: A.astype(bool), lambda A: A.tolist()])
@@ -148,6 +153,31 @@ def test_a_target_may_be_of_any_size(clean, scale):
     assert result.metrics["r2"] == pytest.approx(expected.metrics["r2"])
 
 
+def test_an_ordinal_target_is_its_places_and_its_reading_a_note(clean):
+    A, y = clean
+    places = np.digitize(y, [2, 3, 4])
+    result = evaluate_hypotheses(A, np.array(["never", "rarely", "often", "always"])[places], task="ordinal")
+    pd.testing.assert_frame_equal(result.table, evaluate_hypotheses(A, places + 1.0).table)
+    assert result.notes[0] == "y counts as a number, the place on the scale from never (1) to always (4)."
+    assert "Note: y counts as a number" in str(result)
+
+
+def test_an_index_in_another_order_is_refused(clean):
+    A, y = clean
+    with pytest.raises(ValueError, match="annotations and y have the same index in different orders"):
+        evaluate_hypotheses(pd.DataFrame(A), pd.Series(y).sort_values())
+
+
+def test_hypotheses_that_overlap_hold_on_their_own_where_none_adds_to_the_others():
+    rng = np.random.default_rng(0)
+    cause = rng.random(300) < 0.5
+    A = np.column_stack([cause ^ (rng.random(300) < 0.1) for _ in range(12)]).astype(float)
+    result = evaluate_hypotheses(A, cause + 1.5 * rng.normal(size=300), alpha=0.05)
+    assert result.metrics["n_significant"] >= 10
+    assert result.metrics["n_significant_jointly"] <= 2
+    assert "significant, " in str(result)
+
+
 # --- corrections --------------------------------------------------------------------------------------------------
 
 
@@ -162,23 +192,24 @@ def test_significance_is_the_corrected_pvalue_and_the_threshold_cuts_there(seed,
     A = rng.integers(0, 2, size=(80, 8)).astype(float)
     y = A @ rng.normal(scale=0.5, size=8) + rng.normal(size=80)
     result = evaluate_hypotheses(A, y, correction=correction, alpha=alpha)
-    p = result.table["regression_pvalue"].to_numpy()
-    reject = multipletests(p, alpha, correction.replace("benjamini-hochberg", "fdr_bh"))[0]
-    np.testing.assert_array_equal(result.table["significant"], reject)
-    np.testing.assert_array_equal(p < result.metrics["threshold"], reject)
-    assert result.metrics["n_significant"] == reject.sum()
-    assert alpha / 8 <= result.metrics["threshold"] <= alpha
+    for pvalues, how in (("pvalue", ""), ("regression_pvalue", "_jointly")):
+        p = result.table[pvalues].to_numpy()
+        reject = multipletests(p, alpha, correction.replace("benjamini-hochberg", "fdr_bh"))[0]
+        np.testing.assert_array_equal(result.table[f"significant{how}"], reject)
+        np.testing.assert_array_equal(p < result.metrics[f"threshold{how}"], reject)
+        assert result.metrics[f"n_significant{how}"] == reject.sum()
+        assert alpha / 8 <= result.metrics[f"threshold{how}"] <= alpha
 
 
 @pytest.mark.parametrize("correction", ["bonferroni", "holm", "fdr_bh"])
 def test_hypotheses_that_cannot_be_tested_count_as_tests(clean, correction):
     A, y = clean
     padded = np.column_stack([A[:, 3:4], np.zeros((250, 500)), np.ones((250, 1))])
-    alone = evaluate_hypotheses(A[:, 3:4], A[:, 3] * 0.5 + y, correction=correction)
-    among = evaluate_hypotheses(padded, A[:, 3] * 0.5 + y, correction=correction)
-    assert alone.metrics["n_significant"] == 1
-    assert among.metrics["n_significant"] == 0
-    assert among.metrics["threshold"] == pytest.approx(0.1 / 502)
+    alone = evaluate_hypotheses(A[:, 3:4], A[:, 3] * 0.8 + y, correction=correction)
+    among = evaluate_hypotheses(padded, A[:, 3] * 0.8 + y, correction=correction)
+    assert alone.metrics["n_significant"] == alone.metrics["n_significant_jointly"] == 1
+    assert among.metrics["n_significant"] == among.metrics["n_significant_jointly"] == 0
+    assert among.metrics["threshold"] == among.metrics["threshold_jointly"] == pytest.approx(0.05 / 502)
     assert among.table["regression_pvalue"][0] == pytest.approx(alone.table["regression_pvalue"][0])
 
 
@@ -193,7 +224,7 @@ def test_constant_annotations_are_left_out(clean, binary):
     table = evaluate_hypotheses(np.column_stack([np.ones(250), A[:, 0], np.zeros(250), A[:, 1]]), y).table
     assert table["prevalence"][[0, 2]].tolist() == [1, 0]
     assert table.loc[[0, 2], STATISTICS].drop(columns="prevalence").isna().all(axis=None)
-    assert not table["significant"][[0, 2]].any()
+    assert not table.loc[[0, 2], ["significant", "significant_jointly"]].any(axis=None)
     np.testing.assert_allclose(table["regression_pvalue"][[1, 3]], expected["regression_pvalue"])
 
 
@@ -207,7 +238,7 @@ def test_of_duplicates_and_combinations_the_first_carry_the_coefficients(clean, 
     np.testing.assert_allclose(result.table["regression_coef"][:2], expected["regression_coef"])
     np.testing.assert_allclose(result.table["regression_pvalue"][:2], expected["regression_pvalue"])
     assert result.table["regression_coef"][2:].isna().all()
-    assert not result.table["significant"][2:].any()
+    assert not result.table["significant_jointly"][2:].any()
     assert result.table["separation_score"][2] == expected["separation_score"][0]
     assert result.table["separation_score"][3] == pytest.approx(-expected["separation_score"][1])
     note, redundant = result.notes
@@ -230,7 +261,7 @@ def test_a_hypothesis_equal_to_the_target_is_significant_and_finite():
     assert result.metrics["auc"] == 1
     assert "Firth" in result.notes[0]
     exact = evaluate_hypotheses(A, 5 * A[:, 1] + A[:, 0])
-    assert exact.table["significant"].tolist() == [True, True, False]
+    assert exact.table["significant_jointly"].tolist() == [True, True, False]
     assert exact.metrics["r2"] == 1
 
 
@@ -252,7 +283,7 @@ def test_missing_answers_cost_their_own_hypothesis_only(clean):
     ols = sm.OLS(y[keep], sm.add_constant(filled)).fit()
     np.testing.assert_allclose(result.table["regression_coef"][:3], ols.params[1:])
     assert result.table.loc[3, STATISTICS].isna().all()
-    assert not result.table["significant"][3]
+    assert not result.table.loc[3, ["significant", "significant_jointly"]].any()
     assert result.notes[0] == "Left out of the regression, as no answer came: 'hypothesis 3'."
     assert re.match(r"\d\.\d% of the answers are missing", result.notes[1])
 
@@ -265,7 +296,7 @@ def test_a_class_without_an_answer_has_no_rows_in_the_table(clean):
     assert result.task == "multiclass"
     assert result.table["class"].tolist() == ["low"] * 4 + ["top"] * 4
     assert result.metrics["n_samples"] == (labels != "mid").sum()
-    assert result.metrics["threshold"] == pytest.approx(0.1 / 8)
+    assert result.metrics["threshold"] == pytest.approx(0.05 / 8)
     assert np.isfinite(result.metrics["auc"])
     assert np.isfinite(result.table[STATISTICS].to_numpy()).all()
 
@@ -278,7 +309,7 @@ def test_too_many_hypotheses_for_the_rows_are_not_estimated(n_hypotheses, binary
     y = rng.normal(size=10)
     result = evaluate_hypotheses(A, y > 0 if binary else y)
     assert result.table[["regression_coef", "regression_pvalue"]].isna().all(axis=None)
-    assert result.metrics["n_significant"] == 0
+    assert result.metrics["n_significant_jointly"] == 0
     assert np.isnan(result.metrics["auc" if binary else "r2"])
     assert result.notes[0] == f"The regression is not estimated: {n_hypotheses} hypotheses are too many for 10 rows."
     assert np.isnan(result.metrics["auc_cv" if binary else "r2_cv"])
@@ -410,7 +441,9 @@ def test_no_small_table_breaks_it(seed, n, m, target, missing, lowest, grouped, 
     assert table["regression_pvalue"][untested].isna().all()
     if not grouped and not robust:
         assert table["regression_pvalue"][~untested].notna().all()
-    assert not table["significant"][table["regression_pvalue"].isna()].any()
+    assert not table["significant"][table["pvalue"].isna()].any()
+    assert (table["separation_pvalue"].isna() | table["pvalue"].notna()).all()
+    assert not table["significant_jointly"][table["regression_pvalue"].isna()].any()
     assert not np.isinf(table[STATISTICS].to_numpy()).any()
     assert table["prevalence"].dropna().between(0, 1).all()
     assert all(len(line) <= 100 for line in str(result).splitlines()[1:] if not line.startswith("Note"))
@@ -469,10 +502,10 @@ def test_it_prints_within_100_columns_and_cuts_only_what_is_very_long(clean):
     result = evaluate_hypotheses(A, y, hypotheses=names)
     lines = str(result).splitlines()
     assert repr(result) == str(result)
-    assert lines[0].startswith("2 of 4 hypotheses significant (bonferroni, alpha=0.1: p < 0.025)")
+    assert lines[0] == "2 of 4 hypotheses significant, 2 jointly (bonferroni, alpha=0.05: p < 0.013)"
     assert re.fullmatch(r"R² 0\.\d{3} cross-fitted, 0\.\d{3} in-sample; 250 rows", lines[1])
     assert max(map(len, lines)) <= 100
-    assert re.search(r" [+-]\d\.\d{3} +\de-\d\d .*  yes  mentions very very", lines[3])
+    assert re.search(r" [+-]\d\.\d{3} +\de-\d\d .* both  mentions very very", lines[3])
     place = lines[2].index("hypothesis")
     printed = [line[place:] for line in lines[3:]]
     first = " ".join(printed[:-3])

@@ -8,6 +8,7 @@ from scipy.stats import chi2, kstest, t, ttest_ind
 from statsmodels.stats.proportion import proportion_effectsize
 
 from sklearn_sae import evaluate_hypotheses
+from sklearn_sae.evaluation._permutation import permutation_pvalue
 from sklearn_sae.evaluation._regression import fit_firth, fit_least_squares, fit_logistic
 from sklearn_sae.evaluation._separation import separation
 
@@ -44,10 +45,12 @@ def test_least_squares_has_the_errors_of_statsmodels(data, options, theirs, conf
     fit = sm.OLS(y, sm.add_constant(A)).fit(use_t=True, **theirs)
     table = evaluate_hypotheses(A, y, confidence=confidence, **options).table
     np.testing.assert_allclose(table["regression_coef"], fit.params[1:])
-    np.testing.assert_allclose(table["regression_se"], fit.bse[1:])
-    np.testing.assert_allclose(table["regression_pvalue"], fit.pvalues[1:], rtol=1e-6)
+    # Groups count for as many as they are worth to a coefficient, here nearly all.
+    near = {"rtol": 2e-3} if "groups" in options else {}
+    np.testing.assert_allclose(table["regression_se"], fit.bse[1:], **near)
+    np.testing.assert_allclose(table["regression_pvalue"], fit.pvalues[1:], rtol=0.15 if near else 1e-6)
     low_high = table[["regression_ci_low", "regression_ci_high"]]
-    np.testing.assert_allclose(low_high, fit.conf_int(1 - confidence)[1:])
+    np.testing.assert_allclose(low_high, fit.conf_int(1 - confidence)[1:], **({"rtol": 0.01} if near else {}))
 
 
 @pytest.mark.parametrize(("options", "theirs"), OPTIONS)
@@ -66,13 +69,15 @@ def test_logistic_has_the_errors_of_its_last_weighted_least_squares(data, option
     se = wls.bse[1:] if theirs else logit.bse[1:]
     table = evaluate_hypotheses(A, y, **options).table
     np.testing.assert_allclose(table["regression_coef"], logit.params[1:])
-    np.testing.assert_allclose(table["regression_se"], se, rtol=1e-5)
+    near = 2e-3 if "groups" in options else 1e-5  # groups count for as many as they are worth, here nearly all
+    np.testing.assert_allclose(table["regression_se"], se, rtol=near)
     df = 39 if "groups" in options else np.inf
-    np.testing.assert_allclose(table["regression_pvalue"], 2 * t.sf(np.abs(logit.params[1:]) / se, df), rtol=1e-4)
-    np.testing.assert_allclose(table["regression_ci_high"], logit.params[1:] + t.ppf(0.975, df) * se, rtol=1e-5)
+    expected = 2 * t.sf(np.abs(logit.params[1:]) / se, df)
+    np.testing.assert_allclose(table["regression_pvalue"], expected, rtol=0.05 if "groups" in options else 1e-4)
+    np.testing.assert_allclose(table["regression_ci_high"], logit.params[1:] + t.ppf(0.975, df) * se, rtol=5 * near)
     if "groups" in options:
         clustered_logit = sm.Logit(y, X).fit(disp=0, cov_type="cluster", cov_kwds={"groups": groups})
-        np.testing.assert_allclose(table["regression_se"], clustered_logit.bse[1:], rtol=1e-5)
+        np.testing.assert_allclose(table["regression_se"], clustered_logit.bse[1:], rtol=near)
 
 
 def test_firth_intervals_are_where_the_likelihood_ratio_test_stops_rejecting():
@@ -114,7 +119,7 @@ def test_rows_in_groups_have_no_test_for_what_goes_with_one_class_only(data):
     assert np.isfinite(result.table["regression_coef"]).all()
     assert result.table["regression_pvalue"].isna().tolist() == [False, False, True]
     assert result.table["regression_ci_low"].isna().tolist() == [False, False, True]
-    assert not result.table["significant"][2]
+    assert not result.table["significant_jointly"][2]
     kept = rare == 0  # for the others, it is as if its rows were not there
     without = evaluate_hypotheses(A[kept], y[kept], groups=groups[kept]).table
     np.testing.assert_allclose(result.table["regression_se"][:2], without["regression_se"], rtol=0.02)
@@ -179,8 +184,16 @@ def test_separation_of_groups_is_the_clustered_regression_on_one_hypothesis(data
     X = sm.add_constant(A[kept, 0])
     fit = sm.OLS(y[kept], X).fit(cov_type="cluster", cov_kwds={"groups": groups[kept]}, use_t=True)
     assert table["separation_score"][0] == pytest.approx(fit.params[1])
-    assert table["separation_pvalue"][0] == pytest.approx(fit.pvalues[1])
-    assert table.loc[0, ["separation_ci_low", "separation_ci_high"]].tolist() == pytest.approx(fit.conf_int()[1])
+    assert table["separation_pvalue"][0] == pytest.approx(fit.pvalues[1], rel=0.2)  # groups are unevenly on the sides
+    assert table.loc[0, ["separation_ci_low", "separation_ci_high"]].tolist() == pytest.approx(
+        fit.conf_int()[1], rel=0.05
+    )
+
+
+def test_groups_of_one_row_are_no_groups(data):
+    A, y, _ = data
+    alone, grouped = (separation(A[:, 0], y, groups=groups) for groups in (None, np.arange(len(y))))
+    assert grouped == pytest.approx(alone)
 
 
 def test_interval_of_pairs_is_halved_with_the_score():
@@ -324,3 +337,33 @@ def test_bad_groups_get_one_sentence(data, groups, message):
     A, y, _ = data
     with pytest.raises(ValueError, match=message):
         evaluate_hypotheses(A, y, groups=groups)
+
+
+# --- a hypothesis on its own --------------------------------------------------------------------------------------
+
+
+def test_the_permutation_test_has_the_pvalue_of_many_permutations():
+    rng = np.random.default_rng(0)
+    for y in (rng.normal(size=60), rng.exponential(size=60), (rng.random(60) < 0.2).astype(float)):
+        first = rng.random(60) < 0.3
+        scores = [abs(v[first].mean() - v[~first].mean()) for v in [y, *(rng.permutation(y) for _ in range(4000))]]
+        expected = np.mean(np.array(scores[1:]) >= scores[0] - 1e-9)
+        assert permutation_pvalue(first, ~first, y) == pytest.approx(expected, abs=0.15 if set(y) == {0, 1} else 0.05)
+
+
+@pytest.mark.parametrize("target", ["skewed", "rare class"])
+@pytest.mark.parametrize("n_rows", [1, 5])
+def test_false_hypotheses_hold_on_their_own_no_more_often_than_they_may(target, n_rows):
+    """Five of a hundred units hold; by the t-test alone up to a third of the rare class's are below 0.01."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), n_rows)
+    pvalues, of_t = [], []
+    for _ in range(600):
+        a = (rng.permutation(100) < 5).astype(float)[groups]
+        y = (rng.exponential(size=100) if target == "skewed" else (rng.random(100) < 0.1).astype(float))[groups]
+        alone = separation(a, y, groups=groups if n_rows > 1 else None)
+        pvalues.append(alone.own_pvalue)
+        of_t.append(alone.pvalue)
+    for limit in (0.05, 0.01):
+        assert np.mean(np.array(pvalues) < limit) < 1.8 * limit
+    assert target == "rare class" or np.mean(np.array(of_t) < 0.01) > 0.02

@@ -543,3 +543,19 @@ def test_controls_that_leave_nothing_are_refused(planted):
         NeuronSelector(3).fit(X, y, controls=np.column_stack([np.arange(400), 3 * y + 1]))
     with pytest.raises(ValueError, match="none varies \\(beyond the controls, if any\\)"):
         NeuronSelector(1).fit(X[:, [4]], y, controls=X[:, [4]].toarray())
+
+
+def test_an_ordinal_target_is_its_places():
+    rng = np.random.default_rng(0)
+    X = rng.random((200, 6))
+    places = np.digitize(X[:, 2] + 0.1 * rng.random(200), [0.3, 0.6, 0.9])
+    words = np.array(["never", "rarely", "often", "always"])[places]
+    ordinal = NeuronSelector(2, task="ordinal").fit(X, words)
+    np.testing.assert_allclose(ordinal.scores_, NeuronSelector(2).fit(X, places + 1.0).scores_)
+    assert ordinal.task_ == "regression"
+    weights = (words != "rarely").astype(float)
+    weighted = NeuronSelector(2, task="ordinal").fit(X, words, sample_weight=weights)
+    expected = NeuronSelector(2).fit(X, places + 1.0, sample_weight=weights)
+    np.testing.assert_allclose(weighted.scores_, expected.scores_)
+    with pytest.raises(ValueError, match="classes of no known order"):
+        NeuronSelector(2, task="ordinal").fit(X, np.array(["soup", "bread", "fish", "salt"])[places])

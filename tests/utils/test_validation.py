@@ -1,5 +1,6 @@
 """What every stage asks of texts and targets."""
 
+import warnings
 from collections import deque
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_sae.utils._validation import check_texts, refuse_texts, unique_names
+from sklearn_sae.utils._validation import check_alignment, check_texts, refuse_texts, unique_names
 
 TEXTS = ["a", "bb", "ccc é"]
 
@@ -101,3 +102,16 @@ def test_unique_names(names):
     assert len(set(unique)) == len(names)
     for label, name in zip(names, unique, strict=True):
         assert name.startswith(" ".join(label.split()))
+
+
+def test_an_index_in_another_order_is_refused_and_another_index_noted():
+    X = pd.Series(["a", "b", "c"], index=[5, 6, 7])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_alignment(X, pd.Series([1, 2, 3], index=[5, 6, 7]))
+        check_alignment(X, [1, 2, 3])
+        check_alignment(X, pd.Series([1, 2], index=[5, 6]))  # lengths are checked elsewhere
+    with pytest.raises(ValueError, match="different orders: row 0 is 5 in texts and 7 in y"):
+        check_alignment(X, pd.Series([1, 2, 3], index=[7, 6, 5]), name="texts")
+    with pytest.warns(UserWarning, match="different indexes: row 1 is 6 in X and 8 in y"):
+        check_alignment(X, pd.DataFrame({"y": [1, 2, 3]}, index=[5, 8, 7]))

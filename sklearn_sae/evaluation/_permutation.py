@@ -1,0 +1,64 @@
+"""The permutation test of a difference of means, by the moments of the permutation distribution."""
+
+import numpy as np
+from scipy.stats import pearson3
+
+_NO_SKEW = 1e-9
+
+
+def permutation_pvalue(first, second, y, groups=None):
+    """Return the two-sided p-value of the difference between the means of `y` on two sides.
+
+    Were the hypothesis about nothing, any order of the targets were as likely. The variance and the skewness that the
+    difference then has are known exactly, and a Pearson type III distribution with these stands for the permutation
+    distribution [1]_. Unlike a t-test, that is not misled by few rows on a side, or by a rare class of which a side
+    happens to have none. Groups are permuted whole: the means of the targets between groups, and the targets within
+    each.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool of shape (n_samples,)
+        The sides.
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of int of shape (n_samples,) or None
+        Groups from 0.
+
+    Returns
+    -------
+    pvalue : float
+        NaN where a side has no row or the target does not vary.
+
+    References
+    ----------
+    .. [1] P. W. Mielke and K. J. Berry (2007). Permutation Methods: A Distance Function Approach. 2nd edition.
+    """
+    rows = first | second
+    y, weights = y[rows], np.where(first, 1 / max(first.sum(), 1), -1 / max(second.sum(), 1))[rows]
+    if not first.any() or not second.any() or np.ptp(y) == 0:
+        return np.nan
+    y = (y - y.mean()) / y.std()
+    if groups is None:
+        observed, variance, third = weights @ y, *_moments(weights, y)
+    else:
+        group = np.unique(groups[rows], return_inverse=True)[1]
+        sizes = np.bincount(group)
+        means, shares = np.bincount(group, y) / sizes, np.bincount(group, weights)
+        observed, (variance, third) = weights @ y, _moments(shares, means - means.mean())
+        scatter = [np.bincount(group, (v - (np.bincount(group, v) / sizes)[group]) ** 2) for v in (weights, y)]
+        variance += (scatter[0] * scatter[1] / np.maximum(sizes - 1, 1)).sum()
+    if variance <= 0:
+        return np.nan
+    z, skew = abs(observed) / np.sqrt(variance), third / variance**1.5
+    skew = skew if abs(skew) > _NO_SKEW else 0.0
+    return float(min(pearson3.sf(z, skew) + pearson3.cdf(-z, skew), 1.0))
+
+
+def _moments(weights, values):
+    """Return the second and third moment of the sum of products, over all orders of `values`.
+
+    `weights` and `values` have the sum 0.
+    """
+    n = len(values)
+    second = (weights**2).sum() * (values**2).sum() / max(n - 1, 1)
+    third = (weights**3).sum() * (values**3).sum() * n / max((n - 1) * (n - 2), 1)
+    return second, third
