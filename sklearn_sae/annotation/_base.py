@@ -111,8 +111,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         Raises
         ------
         TypeError, ValueError
-            If a text is missing, empty or no str; lengths differ; `y` has the index of `X` in another order; there is one sample only; `neurons` is
-            not among the encoder's outputs; or no neuron activates or can be named.
+            If a text is missing, empty or no str; lengths differ; `y` has the index of `X` in another order; there is
+            one sample only; `neurons` is not among the encoder's outputs; or no neuron activates or can be named.
         """
         self._check_parameters()
         self._start()
