@@ -49,7 +49,8 @@ def make_hypothesis_pipeline(
     k : int or "auto", default="auto"
         K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
     n_hypotheses : int, default=20
-        How many neurons to select and name.
+        How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way
+        to the next best.
     target_weight : float, default=0.2
         How much the training of the autoencoder attends to what predicts the target; 0 trains without it. See
         `TopKSAETransformer`, and docs/sizes.md for what it does.
@@ -89,7 +90,7 @@ def make_hypothesis_pipeline(
                 "sae",
                 TopKSAETransformer(n_components, k, target_weight=target_weight, random_state=random_state),
             ),
-            ("select", NeuronSelector(n_hypotheses, random_state=random_state)),
+            ("select", NeuronSelector(n_hypotheses, n_spare=n_hypotheses, random_state=random_state)),
         ]
     )
     return Pipeline(

@@ -153,7 +153,8 @@ def test_two_autoencoders_side_by_side(reviews):
 
 def test_the_straight_form_predicts_what_the_nested_form_does(reviews):
     texts, y = reviews.data, reviews.target
-    nested = small(naming=KeywordHypothesisAnnotator(random_state=0, n_scoring_examples=0)).fit(texts, y)
+    nested = small(naming=KeywordHypothesisAnnotator(random_state=0, n_scoring_examples=0))
+    nested.set_params(hypotheses__encoder__select__n_spare=0).fit(texts, y)  # the other names all that it gets
     with config_context(enable_metadata_routing=True):
         annotator = KeywordHypothesisAnnotator(random_state=0, n_scoring_examples=0)
         straight = Pipeline(

@@ -13,10 +13,13 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.annotation._outputs import output_names, selection_of
+from sklearn_sae.annotation._succession import Named, Succession, offer, sentence_on
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
 from sklearn_sae.utils._validation import check_alignment, check_texts, text_identity, unique_names
 
+_MOST_COMPARED = 1000  # texts on which names are compared
 _NO_TEXTS = (
     "texts is missing. With encoder=None, X holds activations and texts=... the text of each row (in a Pipeline: "
     "sklearn.set_config(enable_metadata_routing=True), and texts=... at fit and again at predict or transform). "
@@ -40,6 +43,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         "random_state": ["random_state"],
         "verbose": ["boolean"],
     }
+
+    _annotates_freely = False  # whether annotations cost nothing, so that names can be compared by them
 
     # A subclass gives these
 
@@ -139,27 +144,21 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         _warn_left_out(neurons, alive, "activate on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=len(neurons))
-        examples = [
-            self._choose_examples(column(activations, i), np.random.RandomState(seed)) for i, seed in enumerate(seeds)
+        named, passed = self._name_in_turn(texts, activations, neurons, len(features))
+        self.passed_over_ = [
+            {"neuron": int(neurons[one.place]), "interpretation": one.sentence, "reason": why} for one, why in passed
         ]
-        best, why_not = self._name_and_score(texts, activations, examples, neurons)
-        named = np.flatnonzero([one is not None for one in best])
-        if not len(named):
-            raise ValueError(f"No neuron could be named: {why_not}")
-        _warn_left_out(neurons, named, f"could not be named ({why_not})")
-        neurons, examples, best = neurons[named], [examples[i] for i in named], [best[i] for i in named]
-        scores = pd.DataFrame([score for _, score in best], columns=Fidelity._fields)
+        neurons = neurons[[one.place for one in named]]
+        scores = pd.DataFrame([one.score for one in named], columns=Fidelity._fields)
         self.hypotheses_ = _hypothesis_table(
             neuron=neurons,
             feature=features[neurons],
-            interpretation=[sentence for sentence, _ in best],
+            interpretation=[one.sentence for one in named],
             **{name: values[neurons] for name, values in selection.items()},
             density=density[neurons],
             **scores.add_prefix("fidelity_"),
         )
-        self.examples_ = [{kind: first[rows] for kind, rows in chosen._asdict().items()} for chosen in examples]
+        self.examples_ = [{kind: first[rows] for kind, rows in one.examples._asdict().items()} for one in named]
         return self
 
     def fit_transform(self, X, y=None, *, texts=None):
@@ -288,7 +287,48 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
                 f"neuron; its output has shape {shape}."
             )
         output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
-        return _as_columns(output), _output_names(self.encoder_, shape[1]), _selection_of(self.encoder_, shape[1])
+        return _as_columns(output), output_names(self.encoder_, shape[1]), selection_of(self.encoder_, shape[1])
+
+    def _name_in_turn(self, texts, activations, neurons, n_outputs):
+        """Return the names that are offered, in the order of the neurons, and those passed over with why.
+
+        The neurons that the encoder wants are named, and then as many of its spare ones as are missing.
+        """
+        encoder = self.encoder_ if self.encoder is not None and isinstance(self.neurons, str) else None
+        succession = Succession.of(encoder, neurons, n_outputs)
+        order, n_wanted = succession.order, succession.n_wanted
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(neurons))
+        random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
+        kept, passed, unnamed, why_not = [], [], [], ""
+        while order and len(kept) < n_wanted:
+            batch, order = order[: n_wanted - len(kept)], order[n_wanted - len(kept) :]
+            examples = [self._choose_examples(column(activations, i), random_states[i]) for i in batch]
+            best, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch])
+            why_not = reason or why_not
+            unnamed += [i for i, one in zip(batch, best, strict=True) if one is None]
+            new = [Named(i, *one, some) for i, one, some in zip(batch, best, examples, strict=True) if one is not None]
+            if succession.is_strict:
+                kept, others = offer(kept, self._with_annotations(new, texts), succession.rank)
+                passed += others
+            else:
+                kept += new
+        if not kept and not passed:
+            raise ValueError(f"No neuron could be named: {why_not}")
+        if not kept:  # a name that fits badly is better than an error
+            kept.append(max((one for one, _ in passed), key=lambda one: one.score.f1))
+            passed = [(one, why) for one, why in passed if one is not kept[0]]
+        _warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
+        if passed:
+            warnings.warn(sentence_on(passed, len(kept), n_wanted), UserWarning, stacklevel=4)
+        return sorted(kept, key=lambda one: one.place), passed
+
+    def _with_annotations(self, named, texts):
+        """Return names with what they say of some texts, so that they can be compared, if that costs nothing."""
+        if not self._annotates_freely or not named:
+            return named
+        some = texts[:: -(-len(texts) // _MOST_COMPARED)]
+        annotations = self._annotate(some, [one.sentence for one in named])
+        return [one._replace(says=says) for one, says in zip(named, annotations.T, strict=True)]
 
     def _name_and_score(self, texts, activations, examples, neurons):
         """Return the best (sentence, Fidelity) of each neuron, or None, and why some have none.
@@ -389,33 +429,6 @@ def _first_rows(texts):
     for row, text in enumerate(texts):
         first.setdefault(text_identity(text), row)
     return np.fromiter(first.values(), dtype=np.intp)
-
-
-def _output_names(encoder, n_outputs):
-    try:
-        names = np.asarray(encoder.get_feature_names_out(), dtype=object)
-    except (AttributeError, TypeError, ValueError):  # a step without names, or that needs the names before it
-        names = np.array([], dtype=object)
-    return names if len(names) == n_outputs else np.array([f"x{i}" for i in range(n_outputs)], dtype=object)
-
-
-def _selection_of(encoder, n_outputs):
-    """Return the scores by which the encoder's last step selected its outputs, and the classes that they are of.
-
-    Empty if it is no selector; classes only if it scored several.
-    """
-    last = encoder
-    while hasattr(last, "steps") or type(last).__name__ == "FrozenEstimator":
-        last = last.steps[-1][1] if hasattr(last, "steps") else last.estimator
-    if not (hasattr(last, "scores_") and hasattr(last, "get_support")):
-        return {}
-    scores, support = np.asarray(last.scores_, dtype=np.float64), last.get_support()
-    if scores.shape != support.shape or support.sum() != n_outputs:
-        return {}
-    selection = {"selection_score": scores[support]}
-    if hasattr(last, "class_scores_"):
-        selection["selection_class"] = last.classes_[np.abs(last.class_scores_[:, support]).argmax(axis=0)]
-    return selection
 
 
 def _hypothesis_table(*, interpretation, **columns):

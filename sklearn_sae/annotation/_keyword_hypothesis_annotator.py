@@ -129,6 +129,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
     }
 
+    _annotates_freely = True
+
     def __init__(
         self,
         encoder=None,

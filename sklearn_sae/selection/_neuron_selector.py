@@ -47,6 +47,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         numbers a regression. A binary target is its second class against its first, a multiclass target is each
         class against the rest. "ordinal" is a regression on the places 1, 2, ... of classes that have an order.
 
+    n_spare : int, default=0
+        Further neurons to keep, the next best, if there are so many. An annotator names them only in place of others
+        whose names say the same or do not fit.
+
     n_top : int, default=100
         Rows of highest activation that ``method="separation"`` looks at.
 
@@ -196,6 +200,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         "n_neurons": [Interval(Integral, 1, None, closed="left")],
         "method": [StrOptions({"lasso", "stepwise", "correlation", "separation"}), callable],
         "task": [StrOptions(set(TASKS))],
+        "n_spare": [Interval(Integral, 0, None, closed="left")],
         "n_top": [Interval(Integral, 1, None, closed="left")],
         "max_fdr": [None, Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
@@ -208,6 +213,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         *,
         method="lasso",
         task="auto",
+        n_spare=0,
         n_top=100,
         max_fdr=None,
         n_resamples=0,
@@ -216,6 +222,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         self.n_neurons = n_neurons
         self.method = method
         self.task = task
+        self.n_spare = n_spare
         self.n_top = n_top
         self.max_fdr = max_fdr
         self.n_resamples = n_resamples
@@ -354,7 +361,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-        support = ranking.top(self.n_neurons)
+        support = ranking.top(self.n_neurons + self.n_spare)
         if self.max_fdr is not None:
             support &= passes_fdr(ranking.pvalues, self.max_fdr)
             if not support.any():

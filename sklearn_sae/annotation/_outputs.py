@@ -1,0 +1,36 @@
+"""What the outputs of an encoder are called, and what they were selected by."""
+
+import numpy as np
+
+
+def last_step(encoder):
+    """Return the last step of an encoder that may be pipelines within each other."""
+    while hasattr(encoder, "steps") or type(encoder).__name__ == "FrozenEstimator":
+        encoder = encoder.steps[-1][1] if hasattr(encoder, "steps") else encoder.estimator
+    return encoder
+
+
+def output_names(encoder, n_outputs):
+    """Return the names of an encoder's outputs, "x0" and so on if it has none."""
+    try:
+        names = np.asarray(encoder.get_feature_names_out(), dtype=object)
+    except (AttributeError, TypeError, ValueError):  # a step without names, or that needs the names before it
+        names = np.array([], dtype=object)
+    return names if len(names) == n_outputs else np.array([f"x{i}" for i in range(n_outputs)], dtype=object)
+
+
+def selection_of(encoder, n_outputs):
+    """Return the scores by which the encoder's last step selected its outputs, and the classes that they are of.
+
+    Empty if it is no selector; classes only if it scored several.
+    """
+    last = last_step(encoder)
+    if not (hasattr(last, "scores_") and hasattr(last, "get_support")):
+        return {}
+    scores, support = np.asarray(last.scores_, dtype=np.float64), last.get_support()
+    if scores.shape != support.shape or support.sum() != n_outputs:
+        return {}
+    selection = {"selection_score": scores[support]}
+    if hasattr(last, "class_scores_"):
+        selection["selection_class"] = last.classes_[np.abs(last.class_scores_[:, support]).argmax(axis=0)]
+    return selection

@@ -1,0 +1,97 @@
+"""Which neurons are named first, which take the place of one that is passed over, and which names are offered."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.annotation._fidelity import Fidelity
+from sklearn_sae.annotation._outputs import last_step
+from sklearn_sae.annotation._sampling import Examples
+from sklearn_sae.utils._validation import text_identity
+
+_LEAST_F1 = 0.4  # docs/annotation.md says what it keeps out
+_LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
+_NEARLY_SAME = 0.9  # absolute correlation of annotations
+_SAME, _NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
+
+
+class Named(NamedTuple):
+    """A neuron with its name."""
+
+    place: int  # among the neurons that may be named
+    sentence: str
+    score: Fidelity
+    examples: Examples
+    says: np.ndarray | None = None  # (n_compared,) annotations of some texts, where these cost nothing
+
+
+class Succession(NamedTuple):
+    """The order in which neurons are named, and how many names are wanted."""
+
+    order: list  # of places
+    rank: np.ndarray  # (n_places,) the lower, the more the neuron predicts
+    n_wanted: int
+    is_strict: bool  # whether others are there to take the place of one that is passed over
+
+    @classmethod
+    def of(cls, encoder, neurons, n_outputs):
+        """Return the succession of some of an encoder's outputs.
+
+        If its last step is a selector with spare neurons, those that it wants come first and then the spare ones.
+        """
+        last = last_step(encoder)
+        places = np.arange(len(neurons))
+        if not getattr(last, "n_spare", 0) or last.get_support().sum() != n_outputs:
+            return cls(places.tolist(), places, len(places), False)
+        rank = last.ranking_[last.get_support()][neurons]
+        is_spare = rank > last.n_neurons
+        return cls(np.lexsort([np.where(is_spare, rank, 0), is_spare]).tolist(), rank, last.n_neurons, True)
+
+
+def offer(kept, new, rank):
+    """Return the names that are offered, and those passed over with why: (list of Named, list of (Named, str)).
+
+    A name is passed over if it does not fit its neuron, or says the same as that of a neuron which predicts more.
+
+    Parameters
+    ----------
+    kept : list of Named
+        Those offered already.
+    new : list of Named
+    rank : ndarray
+        As in a `Succession`.
+    """
+    kept, passed = list(kept), []
+    for one in sorted(new, key=lambda one: rank[one.place]):
+        why = _why_not(one, kept)
+        if why is None:
+            kept.append(one)
+        else:
+            passed.append((one, why))
+    return kept, passed
+
+
+def sentence_on(passed, n_kept, n_wanted):
+    """Return one sentence on the neurons that were passed over, "" if there are none."""
+    reasons = [why for _, why in passed]
+    counts = [f"{reasons.count(why)} {why}" for why in (_SAME, _NEARLY, _MISFIT) if why in reasons]
+    if not counts:
+        return ""
+    fewer = f"; {n_kept} of {n_wanted} hypotheses are left" if n_kept < n_wanted else " for the next best"
+    return f"Neurons were passed over{fewer}: {', '.join(counts)}{f' (F1 below {_LEAST_F1})' * (_MISFIT in reasons)}."
+
+
+def _why_not(one, kept):
+    if len(one.examples.scoring) >= _LEAST_SCORED and one.score.f1 < _LEAST_F1:
+        return _MISFIT
+    if any(text_identity(one.sentence) == text_identity(other.sentence) for other in kept):
+        return _SAME
+    if any(_are_nearly_same(one.says, other.says) for other in kept):
+        return _NEARLY
+    return None
+
+
+def _are_nearly_same(a, b):
+    if a is None or b is None or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return False
+    return abs(np.corrcoef(a, b)[0, 1]) > _NEARLY_SAME
