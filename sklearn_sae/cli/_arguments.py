@@ -1,11 +1,16 @@
 """The arguments of the command line."""
 
 import argparse
+import codecs
+import difflib
 import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from sklearn_sae import __version__
+
+_KINDS = ".csv, .tsv, .json, .jsonl (these also as .gz), .xlsx or .parquet file; - reads standard input"
 
 
 def make_parser():
@@ -15,48 +20,87 @@ def make_parser():
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        usage="sklearn-sae demo [options]",
+        help="discover hypotheses planted in made-up reviews (no network, no key)",
+        description="Make up reviews, print what was planted in them, and discover it. Needs no network and no key.",
+    )
+    _add_demo(demo)
+    discover = commands.add_parser(
+        "discover",
+        usage="sklearn-sae discover FILE --text COLUMN --target COLUMN [options]",
+        help="discover what in the texts of a file predicts a column",
+        description="Discover what in the texts of a file predicts one of its columns, and test it on texts held out.",
+    )
+    _add_discover(discover)
+    apply = commands.add_parser(
+        "apply",
+        usage="sklearn-sae apply MODEL FILE --text COLUMN [options]",
+        help="annotate new texts, and predict, with a model that discover saved",
+        description=(
+            "Annotate new texts with the hypotheses of a model that `discover --save` wrote, and predict. Writes the "
+            "rows of FILE with one more column for each hypothesis, and one for the prediction."
+        ),
+    )
+    _add_apply(apply)
+    return parser
 
-    demo = commands.add_parser("demo", help="discover hypotheses planted in made-up reviews (no network, no key)")
-    demo.add_argument("--n-texts", type=_positive, default=4000, metavar="N", help="how many reviews (default 4000)")
 
-    discover = commands.add_parser("discover", help="discover what in the texts of a file predicts a column")
-    discover.add_argument("file", type=Path, metavar="FILE", help="a .csv, .tsv, .jsonl or .parquet file")
-    discover.add_argument("--text", required=True, metavar="COLUMN", help="the column of texts")
-    discover.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    discover.add_argument("--classes", action="store_true", help="read a target of numbers as classes")
+def _add_demo(parser):
+    parser.add_argument(
+        "--n-texts", type=_positive, default=4000, metavar="N", help="how many reviews (default %(default)s)"
+    )
+    _add_hypotheses(parser.add_argument_group("hypotheses"), n_hypotheses=10)
+    _add_test(parser.add_argument_group("test"))
+    _add_output(parser.add_argument_group("output"))
 
-    for command, n_hypotheses in ((demo, 10), (discover, 20)):
-        command.add_argument("-M", "--n-components", type=_size, default="auto", metavar="M", help="neurons")
-        command.add_argument("-K", "--k", type=_size, default="auto", metavar="K", help="neurons active per text")
-        command.add_argument(
-            "--n-hypotheses",
-            type=_positive,
-            default=n_hypotheses,
-            metavar="N",
-            help="how many (default %(default)s)",
-        )
-        command.add_argument(
-            "--target-weight",
-            type=_weight,
-            default=0.2,
-            metavar="W",
-            help="how much training heeds the target; 0 ignores it (default %(default)s)",
-        )
-        command.add_argument(
-            "--held-out", type=_share, default=0.2, metavar="SHARE", help="share of texts kept to test on (default 0.2)"
-        )
-        command.add_argument("--output", type=_output, metavar="FILE", help="write the table to a .csv or .json file")
-        command.add_argument("--seed", type=int, default=0, metavar="N", help="(default 0)")
-        command.add_argument("--verbose", action="store_true", help="show progress")
-    discover.add_argument(
+
+def _add_discover(parser):
+    _add_file(parser)
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+
+    target = parser.add_argument_group(
+        "how the target is read", "by default, what all spells numbers is numbers, and all else is classes"
+    )
+    kind = target.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--classes",
+        dest="task",
+        action="store_const",
+        const="multiclass",
+        default="auto",
+        help="numbers are names of classes",
+    )
+    kind.add_argument(
+        "--ordinal",
+        dest="task",
+        action="store_const",
+        const="ordinal",
+        help="classes are places on a scale, from never to always say, and count as 1, 2, ...",
+    )
+    kind.add_argument(
+        "--transform", choices=["log1p", "rank"], help="predict log(1 + number), or its rank from 0 to 1, instead"
+    )
+
+    hypotheses = parser.add_argument_group("hypotheses")
+    _add_hypotheses(hypotheses, n_hypotheses=20)
+    hypotheses.add_argument(
         "--embedder",
         default="tfidf",
         metavar="MODEL",
         help="tfidf (default, offline), a sentence-transformers id or path, or an OpenAI embedding model",
     )
-    discover.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
-    discover.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default keywords)")
-    llm = discover.add_argument_group("with --naming llm", "the key is read from OPENAI_API_KEY")
+    hypotheses.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
+    hypotheses.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default %(default)s)")
+    hypotheses.add_argument(
+        "--language",
+        type=_language,
+        metavar="LANG",
+        help="of the texts, whose function words are no keywords (default english)",
+    )
+
+    llm = parser.add_argument_group("with --naming llm", "the key is read from OPENAI_API_KEY")
     llm.add_argument("--interpreter", metavar="MODEL", help="names the neurons")
     llm.add_argument("--annotator", metavar="MODEL", help="says which texts a name fits")
     llm.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
@@ -71,7 +115,89 @@ def make_parser():
         help="through the provider's batch endpoint: half the price, up to a day a step",
     )
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
-    return parser
+
+    test = parser.add_argument_group("test")
+    _add_test(test)
+    test.add_argument(
+        "--groups",
+        metavar="COLUMN",
+        help="what rows have in common (author, thread, product): never on both sides of the split, and heeded by "
+        "the tests",
+    )
+    _add_output(parser.add_argument_group("output"))
+
+
+def _add_apply(parser):
+    parser.add_argument("model", metavar="MODEL", help="a file that `discover --save` wrote")
+    _add_file(parser)
+    parser.add_argument(
+        "--output",
+        type=_table_file,
+        metavar="FILE",
+        help="a .csv, .json or .xlsx file; without it, csv to standard output",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
+    llm = parser.add_argument_group("if a language model annotates", "the key is read from OPENAI_API_KEY")
+    llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
+    llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+
+
+def _add_file(parser):
+    parser.add_argument("file", metavar="FILE", help=f"a {_KINDS}")
+    parser.add_argument("--text", required=True, metavar="COLUMN", help="the column of texts")
+    parser.add_argument(
+        "--encoding", type=_encoding, metavar="E", help="of the characters in FILE, such as cp1252; told or guessed"
+    )
+
+
+def _add_hypotheses(group, *, n_hypotheses):
+    group.add_argument(
+        "--n-hypotheses", type=_positive, default=n_hypotheses, metavar="N", help="how many (default %(default)s)"
+    )
+    group.add_argument(
+        "-M",
+        "--n-components",
+        type=_size,
+        default="auto",
+        metavar="M",
+        help="neurons of the autoencoder (by default, by the number of texts)",
+    )
+    group.add_argument("-K", "--k", type=_size, default="auto", metavar="K", help="neurons active per text")
+    group.add_argument(
+        "--target-weight",
+        type=_weight,
+        default=0.2,
+        metavar="W",
+        help="how much training heeds the target; 0 ignores it (default %(default)s)",
+    )
+
+
+def _add_test(group):
+    group.add_argument(
+        "--held-out",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="share of texts kept to test on (default %(default)s)",
+    )
+    group.add_argument(
+        "--alpha", type=_share, default=0.05, metavar="A", help="level of significance (default %(default)s)"
+    )
+    group.add_argument(
+        "--correction",
+        choices=["bonferroni", "holm", "fdr_bh"],
+        default="bonferroni",
+        help="for testing many hypotheses (default %(default)s)",
+    )
+
+
+def _add_output(group):
+    group.add_argument(
+        "--output", type=_table_file, metavar="FILE", help="write the table to a .csv, .json or .xlsx file"
+    )
+    group.add_argument("--save", type=_file, metavar="MODEL", help="keep the model in a file, for `sklearn-sae apply`")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default %(default)s)")
+    group.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
 
 
 def _positive(value):
@@ -105,11 +231,38 @@ def _number(value):
         raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
 
 
-def _output(value):
+def _encoding(value):
+    try:
+        "".encode(value)  # `codecs.lookup` also knows what is no encoding of text, such as zip
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"there is no encoding {value!r}") from None
+    return codecs.lookup(value).name
+
+
+def _language(value):
+    from sklearn_sae.utils._languages import LANGUAGES  # loads the words of all languages
+
+    if value.lower() not in LANGUAGES:
+        near = difflib.get_close_matches(value.lower(), LANGUAGES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(LANGUAGES)}"
+        raise argparse.ArgumentTypeError(f"no function words of {value!r} are known; {hint}")
+    return value.lower()
+
+
+def _table_file(value):
+    kind = Path(value).suffix.lower()
+    if kind not in (".csv", ".json", ".xlsx"):
+        raise argparse.ArgumentTypeError(f"{value} ends neither in .csv nor in .json nor in .xlsx")
+    if kind == ".xlsx" and find_spec("openpyxl") is None:
+        raise argparse.ArgumentTypeError(
+            f"{value} needs the package 'openpyxl': pip install 'sklearn-sae[excel]'; or write a .csv file"
+        )
+    return _file(value)
+
+
+def _file(value):
     # A file that cannot be written is refused before the work and not after it.
     path = Path(value)
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise argparse.ArgumentTypeError(f"{value} ends neither in .csv nor in .json")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):

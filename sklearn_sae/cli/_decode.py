@@ -4,9 +4,11 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
+import zlib
+from collections import Counter
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -21,7 +23,9 @@ _MARKS = {  # what a file may begin with, the longest first
 }
 # The encodings that are guessed among, since a guess among all is worse.
 _ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1256", "gb18030", "big5", "shift_jis", "euc_kr"]
+_TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 _GUESSED_FROM = 200_000  # bytes
+_ZEROS = 0.2  # of the bytes in even or in odd places: in UTF-16 without a mark, Latin letters have one each
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # rows, to tell the separator
 
@@ -32,7 +36,7 @@ def read_table(path, *, encoding=None):
     Parameters
     ----------
     path : str
-        A .csv, .tsv, .json, .jsonl, .ndjson, .xlsx or .parquet file, the first five also as .gz; "-" is standard
+        A .csv, .tsv, .txt, .json, .jsonl, .ndjson, .xlsx or .parquet file, the first six also as .gz; "-" is standard
         input: JSON, or fields with separators.
     encoding : str or None, default=None
         None: told by the mark at the beginning of the file, else UTF-8, else guessed.
@@ -41,7 +45,8 @@ def read_table(path, *, encoding=None):
     -------
     table : DataFrame
         Indexed by the numbers of the rows in the file: of a table from 2, as a spreadsheet shows them; of lines from
-        1. The values of text files are str; None where there is none.
+        1. The values of text files are str; None where there is none. A column without a name is called by its number,
+        "column 3"; a name that comes again ends in " (2)".
     notes : list of str
 
     Raises
@@ -52,43 +57,54 @@ def read_table(path, *, encoding=None):
     if "://" in path:
         raise ValueError(f"{path} is an address; download the file first.")
     if path == "-":
-        return _read_text(sys.stdin.buffer.read(), "standard input", None, encoding)
-    file = Path(path)
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    is_zipped = suffixes[-1:] == [".gz"]
-    kind = "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:])
-    binary = {} if is_zipped else {".xlsx": _read_excel, ".parquet": _read_parquet}
-    known = [".csv", ".tsv", ".json", ".jsonl", ".ndjson"]
-    if kind not in [*known, *binary]:
-        raise ValueError(
-            f"{path} is not one of {', '.join(known)} (or these with .gz), .xlsx, .parquet; convert it, or rename it "
-            "to what it is."
-        )
-    if not file.is_file():
-        raise FileNotFoundError(f"{path} " + ("is a folder, not a file." if file.is_dir() else "does not exist."))
+        name, kind, is_zipped = "standard input", None, False
+        if not hasattr(sys.stdin, "buffer"):  # in a notebook
+            raise ValueError("There is no standard input here; name a file.")
+    else:
+        name, (kind, is_zipped) = path, _kind(path)
     try:
-        if kind in binary:
-            return binary[kind](file)
-        data = gzip.decompress(file.read_bytes()) if is_zipped else file.read_bytes()
-        return _read_text(data, path, kind, encoding)
+        if kind == ".xlsx":
+            return _read_excel(path)
+        if kind == ".parquet":
+            return _read_parquet(path)
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return _read_text(gzip.decompress(data) if is_zipped else data, name, kind, encoding)
     except PermissionError:
         raise PermissionError(f"{path} cannot be read: permission denied.") from None
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read as {kind[1:]}: {str(error).strip()}") from None
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        why = str(error).strip()
+        raise ValueError(f"{name} cannot be read{f' as {kind[1:]}' if kind else ''}: {why}") from None
+
+
+def _kind(path):
+    """Return the kind of a file by the end of its name, and whether it is compressed."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    is_zipped = suffixes[-1:] == [".gz"]
+    kind = "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:])
+    if kind not in (_TEXT_KINDS if is_zipped else (*_TEXT_KINDS, ".xlsx", ".parquet")):
+        raise ValueError(
+            f"{path} is not one of {', '.join(_TEXT_KINDS)} (or these with .gz), .xlsx, .parquet; convert it, or "
+            "rename it to what it is."
+        )
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} " + ("is a folder, not a file." if Path(path).is_dir() else "does not exist."))
+    return kind, is_zipped
 
 
 def _read_text(data, name, kind, encoding):
     text, notes = _decoded(data, name, encoding)
     if kind is None:
         kind = ".json" if text.lstrip()[:1] in ("{", "[") else ".csv"
-    if kind in (".csv", ".tsv"):
-        return _read_csv(text, "\t" if kind == ".tsv" else ","), notes
+    if kind in (".csv", ".tsv", ".txt"):
+        return _read_csv(text, "," if kind == ".csv" else "\t"), notes
     return (_read_json(text) if kind == ".json" else _read_lines(text)), notes
 
 
 def _decoded(data, name, encoding):
     """Return the text of a file, and a note if its encoding is a guess."""
     marked = next((code for mark, code in _MARKS.items() if data.startswith(mark)), None)
+    if marked is None and encoding is None and b"\0" in data:
+        marked = _utf_16(data[:_GUESSED_FROM])
     if encoding is None or marked is not None:
         try:
             return data.decode(marked or "utf-8"), []
@@ -115,6 +131,14 @@ def _decoded(data, name, encoding):
     raise ValueError("its encoding is unknown; name it with --encoding.")
 
 
+def _utf_16(data):
+    """Return the UTF-16 that bytes without a mark are in, or None."""
+    for first, code in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if data[first::2].count(0) > _ZEROS * len(data):
+            return code
+    return None
+
+
 def _read_csv(text, usual):
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     first, _, rest = text.partition("\n")
@@ -126,7 +150,6 @@ def _read_csv(text, usual):
     if not rows:
         raise ValueError("it is empty.")
     (_, header), *rows = rows
-    header = [name.strip() for name in header]
     for number, row in rows:
         if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
             raise ValueError(
@@ -138,13 +161,22 @@ def _read_csv(text, usual):
 
 
 def _rows(text, separator):
-    """Yield the number of each row that is not blank, as a spreadsheet counts them, and its fields."""
-    try:
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            raise ValueError("a quotation mark is opened and never closed.") from None
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # text after a closing mark
+    """Return the number of each row that is not blank, as a spreadsheet counts them, and its fields."""
+    ways = [{"strict": True}]
+    if '\\"' in text:  # as databases write a quotation mark
+        ways.append({"strict": True, "escapechar": "\\"})
+    ways.append({})  # text after a closing mark
+    for way in ways:
+        found = []
+        try:
+            found.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, **way))
+        except csv.Error as error:
+            if "unexpected end" in str(error) and len(ways) == 2:
+                raise ValueError(
+                    f"a quotation mark is opened and never closed; see row {len(found) + 1}, or before."
+                ) from None
+            continue
+        break
     return [(number, row) for number, row in enumerate(found, 1) if any(cell.strip() for cell in row)]
 
 
@@ -165,10 +197,7 @@ def _read_lines(text):
     rows, numbers = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number} is not JSON ({getattr(error, 'msg', error)}).") from None
+            row = _parsed(line, number)
             if not isinstance(row, dict):
                 raise ValueError(f'line {number} is not an object such as {{"text": "...", "target": 1}}.')
             rows.append(row)
@@ -176,11 +205,24 @@ def _read_lines(text):
     return _records(rows, numbers)
 
 
+def _parsed(text, line=None):
+    """Return what JSON holds; `line` is its number in the file if it is one line."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its lists and objects are nested too deeply.") from None
+    except ValueError as error:
+        line = getattr(error, "lineno", 1) if line is None else line
+        raise ValueError(f"line {line} is not JSON ({getattr(error, 'msg', error)}).") from None
+
+
 def _read_json(text):
     try:
-        data = json.loads(text)
+        data = _parsed(text)
     except ValueError:
-        return _read_lines(text)
+        if re.match(r"\s*\{.*\}\s*\n\s*\{", text):  # an object on each of the first two lines
+            return _read_lines(text)
+        raise
     if isinstance(data, dict) and data and all(isinstance(column, list) for column in data.values()):
         if len(data) == 1 and all(isinstance(row, dict) for row in next(iter(data.values()))):
             data = next(iter(data.values()))  # {"data": [{...}, ...]}
@@ -200,28 +242,68 @@ def _records(rows, numbers):
 
 
 def _table(cells, names, numbers):
+    """Return rows of values as a DataFrame; columns without a name and without a value are left out."""
     index = pd.Index(list(numbers), dtype="int64", name="row")
-    table = pd.DataFrame(index=index)
-    columns = {}
+    columns, seen = {}, Counter()
     for place, name in enumerate(names):
-        columns.setdefault(name, pd.Series([row[place] for row in cells], index=index, dtype=object))
-    return pd.concat(columns, axis=1) if columns else table
+        values = [row[place] for row in cells]
+        plain = "" if name is None else str(name).strip()
+        if not plain and all(value is None for value in values):
+            continue
+        plain = plain or f"column {place + 1}"
+        seen[plain] += 1
+        unique = plain if seen[plain] == 1 else f"{plain} ({seen[plain]})"
+        columns[unique] = pd.Series(values, index=index, dtype=object)
+    return pd.concat(columns, axis=1) if columns else pd.DataFrame(index=index)
 
 
 def _read_excel(path):
     require("openpyxl", extra="excel", purpose="Reading an .xlsx file")
-    with pd.ExcelFile(path, engine="openpyxl") as book:
-        sheets = book.sheet_names
-        table = pd.read_excel(book, sheets[0], dtype=object, keep_default_na=False, na_values=[""])
-    table.columns = [str(name).strip() for name in table.columns]
-    table.index = pd.RangeIndex(2, len(table) + 2, name="row")
-    some = [f"{path} has {len(sheets)} sheets; the first, {sheets[0]!r}, was read."] if len(sheets) > 1 else []
-    return table, some
+    import openpyxl
+
+    try:
+        name, others, rows = _sheet(openpyxl, path, data_only=True)
+    except Exception as error:  # what a broken file raises is of many kinds
+        raise ValueError(f"it is no sound workbook ({type(error).__name__}).") from error
+    notes = [f"{path} has {len(others) + 1} sheets; the first, {name!r}, was read."] if others else []
+    numbers = [number for number, row in enumerate(rows, 1) if any(value is not None for value in row)]
+    if not numbers:
+        raise ValueError(f"its {'first ' if others else ''}sheet is empty.")
+    if any(None in rows[number - 1] for number in numbers):
+        formulas = _sheet(openpyxl, path, data_only=False)[2]
+        n_open = sum(
+            value is None and isinstance(formula, str) and formula.startswith("=")
+            for row, those in zip(rows, formulas, strict=True)
+            for value, formula in zip(row, those, strict=True)
+        )
+        if n_open:
+            notes.append(f"{path} has {n_open:,} formulas without their results; open and save it in a spreadsheet.")
+    width = max(map(len, rows))
+    header, *cells = ([*rows[number - 1], *[None] * (width - len(rows[number - 1]))] for number in numbers)
+    return _table(cells, header, numbers[1:]), notes
+
+
+def _sheet(openpyxl, path, *, data_only):
+    """Return the name of the first sheet, those of the others, and its rows; blank text counts as none."""
+    with open(path, "rb") as file:  # a workbook that is read in parts keeps its file open
+        book = openpyxl.load_workbook(file, read_only=True, data_only=data_only)
+        first, *others = book.worksheets
+        first.reset_dimensions()  # which some programs write wrongly
+        rows = [
+            [None if isinstance(value, str) and not value.strip() else value for value in row]
+            for row in first.iter_rows(values_only=True)
+        ]
+        return first.title, [sheet.title for sheet in others], rows
 
 
 def _read_parquet(path):
     require("pyarrow", extra="parquet", purpose="Reading a parquet file")
-    table = pd.read_parquet(path)
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # what a broken file raises is of many kinds
+        raise ValueError(str(error).strip().partition("\n")[0]) from error
+    named = [name for name in table.index.names if name is not None and name not in table.columns]
+    table = table.reset_index(level=named) if named else table
     table.columns = [str(name) for name in table.columns]
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     return table, []

@@ -2,8 +2,13 @@
 
 import difflib
 import warnings
+from numbers import Number
+
+import numpy as np
+import pandas as pd
 
 from sklearn_sae.cli._decode import read_table
+from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._validation import check_texts, is_missing
 
 
@@ -15,11 +20,11 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     path : str
         As `read_table` takes it.
     text : str
-        The column of texts.
+        The column of texts. Numbers among them count as texts.
     target : str or None, default=None
         The column to predict.
-    others : sequence of str, default=()
-        More columns; what they lack is left as it is.
+    others : sequence of str or None, default=()
+        More columns, all if None; what they lack is left as it is.
     encoding : str or None, default=None
 
     Returns
@@ -30,7 +35,8 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     Warns
     -----
     UserWarning
-        If rows are left out, says how many; if the encoding is a guess, says which.
+        If rows are left out, says how many; if the encoding is a guess, says which; if two columns have the name of
+        one that was asked for, says that the first was taken.
 
     Raises
     ------
@@ -38,35 +44,67 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
         If the file cannot be read, a column is not there, or holds what it should not.
     """
     table, notes = read_table(str(path), encoding=encoding)
+    name = "standard input" if str(path) == "-" else path
+    wanted = [text, *([] if target is None else [target]), *(others or ())]
+    columns = {column: _find(table, column, name) for column in dict.fromkeys(wanted)}
+    notes += [
+        f"{name} has several columns {column!r}; the first was taken, the second is {column + ' (2)'!r}."
+        for column in columns
+        if f"{column} (2)" in table.columns
+    ]
     for note in notes:
         warnings.warn(note, stacklevel=2)
-    wanted = [text, *([] if target is None else [target]), *others]
-    for column in wanted:
-        if column not in table.columns:
-            raise ValueError(f"{path} has no column {column!r}; {_did_you_mean(column, list(table.columns))}")
-    table = table[list(dict.fromkeys(wanted))]
-    no_text = table[text].map(_is_blank).astype(bool)
-    no_target = table[target].map(_is_blank).astype(bool) if target is not None else no_text & False
+    if others is not None:
+        table = table[list(dict.fromkeys(columns.values()))].set_axis(list(columns), axis=1)
+    table = _without_gaps(table, text, target, name)
+    table[text] = _texts(table[text], text)
+    return table.infer_objects()
+
+
+def _find(table, column, name):
+    """Return the name of a column; blanks around it do not count."""
+    if column.strip() in table.columns and column not in table.columns:
+        return column.strip()
+    if column not in table.columns:
+        raise ValueError(f"{name} has no column {column!r}; {_did_you_mean(column, list(table.columns))}")
+    return column
+
+
+def _without_gaps(table, text, target, name):
+    no_text = _are_blank(table[text])
+    no_target = no_text & False if target is None else _are_blank(table[target])
     lacking = no_text | no_target
     if lacking.any():
         warnings.warn(
             f"Left out {lacking.sum():,} of {len(table):,} rows: {no_text.sum():,} without a text"
             + (f", {(no_target & ~no_text).sum():,} without a target." if target is not None else "."),
-            stacklevel=2,
+            stacklevel=3,
         )
-    table = table[~lacking]
-    if table.empty:
-        raise ValueError(f"{path} has no row with {'a text' if target is None else 'both a text and a target'}.")
-    check_texts(table[text], name=f"the column {text!r}")
-    return table.infer_objects()
+    if lacking.all():
+        raise ValueError(f"{name} has no row with {'a text' if target is None else 'both a text and a target'}.")
+    return table[~lacking].copy()
 
 
-def _is_blank(value):
-    return value.strip() == "" if isinstance(value, str) else is_missing(value)
+def _are_blank(values):
+    return np.array([not v.strip() if isinstance(v, str) else is_missing(v) for v in values], dtype=bool)
+
+
+def _texts(values, column):
+    """Return texts as they are, and numbers among them as texts."""
+    texts = [str(value) if isinstance(value, Number) else value for value in values]
+    if all(isinstance(value, str) for value in texts):
+        try:
+            are_numbers = parse_numbers(texts) is not None
+        except ValueError:  # most are numbers, not all
+            are_numbers = False
+        if are_numbers:
+            raise ValueError(f"The column {column!r} holds only numbers; --text names the column that holds the texts.")
+    check_texts(pd.Series(texts, index=values.index, dtype=object), name=f"the column {column!r}")
+    return texts
 
 
 def _did_you_mean(column, columns):
     plain = {"".join(str(name).split()).casefold(): name for name in columns}
     near = difflib.get_close_matches("".join(column.split()).casefold(), plain, n=1)
-    listed = ", ".join(map(repr, columns[:20])) or "no columns"
-    return f"did you mean {plain[near[0]]!r}? It has {listed}." if near else f"it has {listed}."
+    listed = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
+    return f"did you mean {plain[near[0]]!r}? It has {listed}." if near else f"it has {listed or 'no columns'}."

@@ -1,23 +1,28 @@
-"""The file that a discovery is written to."""
+"""The files that results are written to."""
 
 import json
+import re
+import warnings
 
 import pandas as pd
 
-from sklearn_sae._discovery import labelled_scores
+_MOST_CHARACTERS = 32_767  # in a cell of a spreadsheet
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def write(discovery, path):
-    """Write the table to a .csv file, or the table and all scores to a .json file.
+def write_discovery(discovery, path):
+    """Write the table of hypotheses to a .csv or .xlsx file, or the table and all scores to a .json file.
 
     Parameters
     ----------
     discovery : Discovery
     path : Path
     """
-    if path.suffix.lower() == ".csv":
-        discovery.table.to_csv(path, index=False)
+    if path.suffix.lower() != ".json":
+        write_table(discovery.table, path)
         return
+    from sklearn_sae._discovery import labelled_scores
+
     metric, scores = labelled_scores(discovery)
     metrics, classes = discovery.evaluation.metrics, discovery.evaluation.class_metrics
     content = {
@@ -27,6 +32,53 @@ def write(discovery, path):
         **({} if classes is None else {"classes": _records(classes)}),
         "hypotheses": _records(discovery.table),
     }
+    _write_json(content, path)
+
+
+def write_table(table, path):
+    """Write rows to a .csv, .json or .xlsx file.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path
+    """
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        table.to_csv(path, index=False, encoding="utf-8-sig")  # by the mark Excel knows that it is UTF-8
+    elif kind == ".json":
+        _write_json(_records(table), path)
+    else:
+        _write_excel(table, path)
+
+
+def _write_excel(table, path):
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("hypotheses")
+    n_cut = 0
+
+    def cell(value):
+        nonlocal n_cut
+        if not isinstance(value, str):
+            return None if pd.isna(value) else value
+        n_cut += len(value) > _MOST_CHARACTERS
+        text = WriteOnlyCell(sheet, _NOT_IN_XML.sub("", value)[:_MOST_CHARACTERS])
+        text.data_type = "s"  # also if it begins as a formula does
+        return text
+
+    for row in [list(table.columns), *table.astype(object).to_numpy().tolist()]:
+        sheet.append([cell(value) for value in row])
+    book.save(path)
+    if n_cut:
+        warnings.warn(
+            f"{n_cut:,} texts were cut: a cell of {path} holds {_MOST_CHARACTERS:,} characters.", stacklevel=2
+        )
+
+
+def _write_json(content, path):
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -225,8 +225,8 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
         ("broken.jsonl", '{"review": "a", "stars": 1}\n{', "cannot be read as jsonl: line 2 is not JSON"),
         ("array.jsonl", "[1, 2]", "line 1 is not an object"),
         ("empty.jsonl", "", "has no column 'review'; it has no columns"),
-        ("nested.jsonl", '{"review": "a", "stars": [1]}', "holds a list or object in row 0"),
-        ("mixed.csv", "review,stars\na,1\nb,2\nc,n/a?\n", "holds 2 numbers and 1 other values, the first 'n/a?'"),
+        ("nested.jsonl", '{"review": "a", "stars": [1]}', "the target 'stars' holds several values in row 1 (a list)"),
+        ("mixed.csv", "review,stars\na,1\nb,2\nc,n/a?\n", "holds 2 numbers and 1 other values, the first 'n/a?' in row 4"),
         ("constant.csv", "review,stars\ngood,1\nbad,1\n", "the target 'stars' is constant"),
         ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different texts are too few"),
         ("dates.csv", "review,stars\n" + "".join(f"text {i},d{i}\n" for i in range(30)), "30 different values in 30"),
@@ -236,7 +236,7 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
             "review,stars\n" + "t 0,a\nT 0,c\n" + "".join(f"t {i},{'ab'[i % 2]}\n" for i in range(1, 30)),
             "'c'",
         ),
-        ("numbers.csv", "review,stars\n1,1\n2,2\n3,5\n", "type int in row 0 where a text"),
+        ("numbers.csv", "review,stars\n1,1\n2,2\n3,5\n", "The column 'review' holds only numbers; --text names"),
         ("headers.csv", "review,stars\n", "no row with both a text and a target"),
     ],
 )
@@ -259,7 +259,7 @@ def test_no_key_is_said_before_anything_is_done(reviews, small, tmp_path, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--output", "found.xlsx"], "ends neither in .csv nor in .json"),
+        (["--output", "found.xls"], "ends neither in .csv nor in .json nor in .xlsx"),
         (["--output", "/no/such/folder/found.csv"], "does not exist"),
         (["--held-out", "1"], "not between 0 and 1"),
         (["-M", "0"], "not a positive whole number"),

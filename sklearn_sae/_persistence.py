@@ -1,0 +1,220 @@
+"""Fitted pipelines as JSON, which holds no code: their hypotheses, how texts are annotated, and a linear model.
+
+A pipeline predicts from its hypotheses alone. So its encoder, which found them, is not in the file, and neither is any
+text; a pipeline that is loaded annotates and predicts, and cannot be fitted again.
+"""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_sae import __version__
+from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+
+_FORMAT, _FORMAT_VERSION = "sklearn-sae model", 1
+_ANNOTATORS = {kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator)}
+# Parameters of fitting, or of the machine that it ran on. All others are kept.
+_NOT_KEPT = ("encoder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
+_FITTED = {"hypotheses_"}  # what `transform` needs
+_FITTED_NOT_KEPT = {"encoder_", "examples_", "usage_"}
+
+
+def save_model(pipeline, path, facts):
+    """Save what a pipeline needs to annotate and predict.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        As `make_hypothesis_pipeline` builds it, fitted.
+    path : path-like
+    facts : dict
+        Of values that JSON has; `load_model` returns them.
+
+    Raises
+    ------
+    TypeError
+        If the pipeline holds a function, such as a tokenizer, or steps of other kinds.
+    OSError
+        If the file cannot be written.
+    """
+    check_is_fitted(pipeline)
+    content = {
+        "format": _FORMAT,
+        "format_version": _FORMAT_VERSION,
+        "sklearn_sae": __version__,
+        "facts": facts,
+        "annotator": _annotator_content(pipeline["hypotheses"]),
+        "model": _model_content(pipeline),
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def load_model(path):
+    """Load a pipeline that `save_model` saved; no code is run from the file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    pipeline : Pipeline
+        It annotates and predicts as the one that was saved.
+    facts : dict
+
+    Warns
+    -----
+    UserWarning
+        If another version of this package saved the file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such file, or it is not one that `save_model` wrote.
+    """
+    try:
+        content = json.loads(Path(path).read_text("utf-8"))
+        is_model = content["format"] == _FORMAT
+    except (ValueError, KeyError, TypeError, RecursionError):
+        is_model = False
+    if not is_model:
+        raise ValueError(f"{path} is not a model that sklearn-sae saved.")
+    if content.get("format_version") != _FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was saved in a form that sklearn-sae {__version__} does not know; install a newer one."
+        )
+    try:
+        annotator = _annotator_of(content["annotator"])
+        model = _model_of(content["model"], len(annotator.hypotheses_))
+        version, facts = str(content["sklearn_sae"]), dict(content["facts"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path} is damaged, or was changed by hand ({type(error).__name__}: {error}).") from None
+    if version != __version__:
+        warnings.warn(
+            f"{path} was saved by sklearn-sae {version[:20]} and is loaded by {__version__}: annotations may differ.",
+            stacklevel=2,
+        )
+    return Pipeline(
+        [("hypotheses", annotator), ("impute", _imputer(len(annotator.hypotheses_))), ("model", model)]
+    ), facts
+
+
+class _NotSaved(BaseEstimator):
+    """In the place of an encoder, which is not in the file of a model."""
+
+    def fit(self, X, y=None):
+        raise ValueError("This pipeline was loaded from a file, which has no encoder; it cannot be fitted again.")
+
+    transform = fit
+
+
+# The annotator
+
+
+def _annotator_content(annotator):
+    kind = type(annotator).__name__
+    if _ANNOTATORS.get(kind) is not type(annotator) or not annotator.__sklearn_tags__().input_tags.string:
+        raise TypeError(
+            f"A pipeline whose first step is this {kind} cannot be saved: its annotators are of another kind."
+        )
+    unknown = {name for name in vars(annotator) if name.endswith("_")} - _FITTED - _FITTED_NOT_KEPT
+    if unknown:
+        raise TypeError(f"A {kind} with {', '.join(sorted(unknown))} cannot be saved.")
+    parameters = annotator.get_params(deep=False)
+    return {
+        "kind": kind,
+        "parameters": {
+            name: _plain(value, f"{name} of the {kind}") for name, value in parameters.items() if name not in _NOT_KEPT
+        },
+        "hypotheses": {str(name): _plain(values, name) for name, values in annotator.hypotheses_.items()},
+    }
+
+
+def _annotator_of(content):
+    defaults = _ANNOTATORS[content["kind"]]().get_params(deep=False)
+    parameters = {
+        name: tuple(value) if isinstance(defaults[name], tuple) else value
+        for name, value in content["parameters"].items()
+        if name not in _NOT_KEPT
+    }
+    annotator = _ANNOTATORS[content["kind"]](encoder=_NotSaved(), **parameters)
+    table = pd.DataFrame(content["hypotheses"])
+    table = table.where(table.notna(), np.nan).infer_objects()
+    if not len(table) or not all(isinstance(name, str) and name.strip() for name in table["interpretation"]):
+        raise ValueError("a hypothesis is missing")
+    annotator.hypotheses_ = table
+    annotator._validate_params()
+    annotator._check_parameters()
+    return annotator
+
+
+# The model
+
+
+def _imputer(n_hypotheses):
+    imputer = SimpleImputer(strategy="constant", fill_value=0, keep_empty_features=True)
+    return imputer.fit(np.zeros((2, n_hypotheses)))
+
+
+def _model_content(pipeline):
+    impute, auto = pipeline["impute"], pipeline["model"]
+    if (impute.strategy, impute.fill_value) != ("constant", 0) or not isinstance(auto, AutoLinearModel):
+        raise TypeError('Only a pipeline as make_hypothesis_pipeline(model="auto") builds it can be saved.')
+    classes = getattr(auto, "classes_", None)
+    return {
+        "coef": np.atleast_2d(auto.model_.coef_).tolist(),
+        "intercept": np.atleast_1d(auto.model_.intercept_).tolist(),
+        "classes": None if classes is None else _plain(classes, "the classes"),
+        "dtype": None if classes is None else classes.dtype.str,
+    }
+
+
+def _model_of(content, n_hypotheses):
+    coef, intercept = (np.array(content[name], dtype=np.float64) for name in ("coef", "intercept"))
+    auto, classes = AutoLinearModel(), content["classes"]
+    n_rows = 1 if classes is None or len(classes) == 2 else len(classes)
+    if coef.shape != (n_rows, n_hypotheses) or intercept.shape != (n_rows,):
+        raise ValueError(f"{n_hypotheses} hypotheses with coefficients of shape {coef.shape}")
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError("a coefficient is not finite")
+    if classes is None:
+        auto.model_ = LinearRegression()
+        auto.model_.coef_, auto.model_.intercept_ = coef[0], float(intercept[0])
+    else:
+        auto.model_ = LogisticRegression()
+        auto.model_.coef_, auto.model_.intercept_ = coef, intercept
+        auto.model_.classes_ = np.arange(len(classes))
+        dtype = np.dtype(content["dtype"])
+        if dtype.kind not in "OUbiuf" or any(not isinstance(label, (str, bool, int, float)) for label in classes):
+            raise ValueError("a class of another kind")
+        auto.classes_ = np.array(classes, dtype=dtype)
+    auto.model_.n_features_in_ = n_hypotheses
+    return auto
+
+
+def _plain(value, what):
+    """Return a value as JSON has it; NaN is None."""
+    if isinstance(value, (np.ndarray, np.generic, pd.Series)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_plain(one, what) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, dict):
+        return {name: _plain(one, what) for name, one in value.items()}
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return None if np.isnan(value) else value
+    why = "a function, and a file without code cannot hold one" if callable(value) else f"a {type(value).__name__}"
+    raise TypeError(f"The model cannot be saved: {what} is {why}.")

@@ -1,0 +1,76 @@
+"""The command `apply`."""
+
+import sys
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+
+from sklearn_sae.cli._progress import say
+from sklearn_sae.cli._read import read_columns
+from sklearn_sae.cli._write import write_table
+from sklearn_sae.utils._validation import unique_names
+
+
+def run(arguments):
+    """Annotate the texts of a file, predict, and write its rows with what was found."""
+    say(arguments, f"Reading {arguments.model} …")
+    from sklearn_sae._persistence import load_model
+    from sklearn_sae.cli._transform import Transform
+
+    pipeline, facts = load_model(arguments.model)
+    transform = facts.get("transform") and Transform(**facts["transform"])
+    annotator = pipeline["hypotheses"].set_params(verbose=arguments.verbose)
+    _check_server(annotator, arguments)
+    say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
+    table = read_columns(arguments.file, arguments.text, others=None, encoding=arguments.encoding)
+    say(arguments, f"Annotating {len(table):,} texts by {len(annotator.hypotheses_):,} hypotheses …")
+    result = _annotate(pipeline, table[arguments.text].tolist(), transform)
+    result.index = table.index
+    names = unique_names(["row", *map(str, table.columns), *result.columns])
+    written = pd.concat([table.index.to_series(), table, result], axis=1).set_axis(names, axis=1)
+    if arguments.output is None:
+        written.to_csv(sys.stdout, index=False)
+    else:
+        write_table(written, arguments.output)
+        say(arguments, f"Written to {arguments.output}.")
+
+
+def _annotate(pipeline, texts, transform):
+    """Return a column for each hypothesis, the prediction and the probability of each class."""
+    annotator = pipeline["hypotheses"]
+    annotations = annotator.transform(texts)
+    result = pd.DataFrame(annotations, columns=annotator.get_feature_names_out())
+    if np.isin(annotations[~np.isnan(annotations)], (0, 1)).all():
+        result = result.astype("Int64")  # 1, and not 1.0
+    predictions = pipeline[1:].predict(annotations)
+    result["prediction"] = predictions if transform is None else transform.undo(predictions)
+    model = pipeline["model"]
+    if hasattr(model, "predict_proba"):
+        for label, column in zip(model.classes_, pipeline[1:].predict_proba(annotations).T, strict=True):
+            result[f"probability of {label}"] = column
+    return result
+
+
+def _check_server(annotator, arguments):
+    """Refuse to send texts, and the key, to a server that only the file of the model names."""
+    if not hasattr(annotator, "base_url"):
+        for option in ("base_url", "max_requests"):
+            if getattr(arguments, option) is not None:
+                raise ValueError(f"--{option.replace('_', '-')} is for a model whose annotator is a language model.")
+        return
+    from sklearn_sae.utils.server import api_key, resolve_base_url
+
+    annotator.set_params(max_requests=arguments.max_requests)
+    named = annotator.base_url
+    if arguments.base_url is not None:
+        annotator.set_params(base_url=arguments.base_url)
+    elif named is not None and named.rstrip("/") != resolve_base_url(None) and not _is_here(named):
+        raise ValueError(
+            f"{arguments.model} was made with the server {named}; to send the texts there, say so: --base-url {named}"
+        )
+    api_key(resolve_base_url(annotator.base_url))
+
+
+def _is_here(base_url):
+    return urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")

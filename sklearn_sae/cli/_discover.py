@@ -1,0 +1,134 @@
+"""The command `discover`."""
+
+import shutil
+import warnings
+
+import pandas as pd
+
+from sklearn_sae.cli._progress import say
+from sklearn_sae.cli._read import read_columns
+
+_LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
+
+
+def run(arguments):
+    """Read the file, discover, and print and write what came out."""
+    _check_together(arguments)
+    say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
+    columns = [] if arguments.groups is None else [arguments.groups]
+    table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
+    y, transform = table[arguments.target], None
+    if arguments.transform is not None:
+        from sklearn_sae.cli._transform import transform_target
+
+        y, transform, notes = transform_target(y, arguments.transform)
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+    groups = None if arguments.groups is None else _groups(table[arguments.groups])
+    say(arguments, f"Loading what is needed for {len(table):,} texts …")
+    discover(
+        table[arguments.text],
+        y,
+        arguments,
+        embedder=_embedder(arguments),
+        naming=_naming(arguments),
+        groups=groups,
+        **({} if arguments.task == "auto" else {"task": arguments.task}),
+        transform=transform,
+    )
+
+
+def discover(texts, y, arguments, *, transform=None, **options):
+    """Say what will be done, do it, and print and write what came out."""
+    from sklearn_sae import LLMHypothesisAnnotator
+    from sklearn_sae._discover import carry_out, plan_discovery
+    from sklearn_sae._discovery import findings
+    from sklearn_sae._persistence import save_model
+    from sklearn_sae.cli._write import write_discovery
+
+    if arguments.correction != "bonferroni":
+        options["correction"] = arguments.correction
+    plan = plan_discovery(
+        texts,
+        y,
+        n_components=arguments.n_components,
+        k=arguments.k,
+        n_hypotheses=arguments.n_hypotheses,
+        target_weight=arguments.target_weight,
+        test_size=arguments.held_out,
+        alpha=arguments.alpha,
+        random_state=arguments.seed,
+        **options,
+    )
+    print(plan.description, flush=True)
+    annotator = plan.pipeline["hypotheses"]
+    asks = isinstance(annotator, LLMHypothesisAnnotator)
+    if asks:
+        print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
+    plan.pipeline.set_params(hypotheses__encoder__sae__verbose=arguments.verbose)
+    say(arguments, "Embedding, training, naming and testing …")
+    discovery = carry_out(plan)
+    if arguments.output is not None:
+        write_discovery(discovery, arguments.output)
+    if arguments.save is not None:
+        target = {"name": arguments.target if hasattr(arguments, "target") else y.name}
+        save_model(discovery.pipeline, arguments.save, {**target, "transform": transform and transform._asdict()})
+    print(f"\n{findings(discovery, min(shutil.get_terminal_size().columns, 120))}")
+    if asks:
+        print(f"Used: {_counts(annotator.usage_)}")
+    for file in filter(None, (arguments.output, arguments.save)):
+        print(f"Written to {file}.")
+
+
+def keywords(arguments, **options):
+    """Return the annotator that names by keywords."""
+    from sklearn_sae import KeywordHypothesisAnnotator
+
+    return KeywordHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose, **options)
+
+
+def _check_together(arguments):
+    if arguments.naming != "llm":
+        for name in _LLM_OPTIONS:
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is for --naming llm.")
+    elif arguments.language is not None:
+        raise ValueError("--language is for --naming keywords; a language model needs none.")
+    if arguments.embedder_url is not None and arguments.embedder == "tfidf":
+        raise ValueError("--embedder-url is for an --embedder that a server has.")
+    if arguments.save is not None and arguments.save == arguments.output:
+        raise ValueError("--save and --output name the same file.")
+
+
+def _groups(values):
+    """Return the group of each row; rows without one are groups of their own."""
+    codes = pd.factorize(values)[0]
+    missing = codes < 0
+    if missing.any():
+        warnings.warn(
+            f"{missing.sum():,} of {len(codes):,} rows have no {values.name!r}; each counts as a group of its own.",
+            stacklevel=2,
+        )
+        codes[missing] = codes.max() + 1 + range(missing.sum())
+    return codes
+
+
+def _embedder(arguments):
+    if arguments.embedder == "tfidf":
+        return None
+    from sklearn_sae import EmbeddingTransformer
+
+    return EmbeddingTransformer(arguments.embedder, base_url=arguments.embedder_url, verbose=arguments.verbose)
+
+
+def _naming(arguments):
+    if arguments.naming == "keywords":
+        return keywords(arguments, **({} if arguments.language is None else {"stop_words": arguments.language}))
+    from sklearn_sae import LLMHypothesisAnnotator
+
+    given = {name: getattr(arguments, name) for name in _LLM_OPTIONS if getattr(arguments, name) is not None}
+    return LLMHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose, **given)
+
+
+def _counts(counts):
+    return ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what != "price")
