@@ -1,4 +1,4 @@
-"""From the bytes of a file to its rows: encodings, separators, and the kinds of files that people have."""
+"""From a file to its rows: separators, and the kinds of files that people have."""
 
 import csv
 import gzip
@@ -12,20 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from sklearn_sae.cli._encodings import decode
 from sklearn_sae.utils._optional import require
 
-_MARKS = {  # what a file may begin with, the longest first
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-# The encodings that are guessed among, since a guess among all is worse.
-_ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1256", "gb18030", "big5", "shift_jis", "euc_kr"]
 _TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
-_GUESSED_FROM = 200_000  # bytes
-_ZEROS = 0.2  # of the bytes in even or in odd places: in UTF-16 without a mark, Latin letters have one each
 _SEPARATORS = ",;\t|"
 _LOOKED_AT = 50  # rows, to tell the separator
 
@@ -68,12 +58,19 @@ def read_table(path, *, encoding=None):
         if kind == ".parquet":
             return _read_parquet(path)
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        return _read_text(gzip.decompress(data) if is_zipped else data, name, kind, encoding)
+        return _read_text(_unzipped(data) if is_zipped else data, name, kind, encoding)
     except PermissionError:
         raise PermissionError(f"{path} cannot be read: permission denied.") from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except (ValueError, OSError) as error:
         why = str(error).strip()
         raise ValueError(f"{name} cannot be read{f' as {kind[1:]}' if kind else ''}: {why}") from None
+
+
+def _unzipped(data):
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error):
+        raise ValueError("its end is missing, or it is not compressed by gzip.") from None
 
 
 def _kind(path):
@@ -92,51 +89,12 @@ def _kind(path):
 
 
 def _read_text(data, name, kind, encoding):
-    text, notes = _decoded(data, name, encoding)
+    text, notes = decode(data, name, encoding)
     if kind is None:
         kind = ".json" if text.lstrip()[:1] in ("{", "[") else ".csv"
     if kind in (".csv", ".tsv", ".txt"):
         return _read_csv(text, "," if kind == ".csv" else "\t"), notes
     return (_read_json(text) if kind == ".json" else _read_lines(text)), notes
-
-
-def _decoded(data, name, encoding):
-    """Return the text of a file, and a note if its encoding is a guess."""
-    marked = next((code for mark, code in _MARKS.items() if data.startswith(mark)), None)
-    if marked is None and encoding is None and b"\0" in data:
-        marked = _utf_16(data[:_GUESSED_FROM])
-    if encoding is None or marked is not None:
-        try:
-            return data.decode(marked or "utf-8"), []
-        except UnicodeDecodeError:
-            if marked is not None:
-                raise ValueError(f"it begins as {marked.upper()} and goes on as something else.") from None
-    else:
-        try:
-            return data.decode(encoding), []
-        except LookupError:
-            raise ValueError(f"there is no encoding {encoding!r}.") from None
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
-            raise ValueError(f"line {line} is not in {encoding}; name another with --encoding.") from None
-    from charset_normalizer import from_bytes
-
-    guess = from_bytes(data[:_GUESSED_FROM], cp_isolation=_ENCODINGS).best()
-    for code in ([] if guess is None else [guess.encoding]) + ["cp1252", "latin-1"]:
-        try:
-            text = data.decode(code)
-        except UnicodeDecodeError:
-            continue
-        return text, [f"{name} is not in UTF-8 and was read as {code}, which is a guess; --encoding names another."]
-    raise ValueError("its encoding is unknown; name it with --encoding.")
-
-
-def _utf_16(data):
-    """Return the UTF-16 that bytes without a mark are in, or None."""
-    for first, code in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if data[first::2].count(0) > _ZEROS * len(data):
-            return code
-    return None
 
 
 def _read_csv(text, usual):
@@ -151,10 +109,10 @@ def _read_csv(text, usual):
         raise ValueError("it is empty.")
     (_, header), *rows = rows
     for number, row in rows:
-        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+        if any(cell.strip() for cell in row[len(header) :]):
             raise ValueError(
-                f"row {number} has {len(row)} fields where the header has {len(header)}: rows have more fields than "
-                "the header; put texts that hold the separator in quotes."
+                f"row {number} has {len(row)} fields where the header has {len(header)}; put texts that hold the "
+                "separator in quotes."
             )
     cells = [[cell or None for cell in row[: len(header)]] + [None] * (len(header) - len(row)) for _, row in rows]
     return _table(cells, header, [number for number, _ in rows])
@@ -223,17 +181,27 @@ def _read_json(text):
         if re.match(r"\s*\{.*\}\s*\n\s*\{", text):  # an object on each of the first two lines
             return _read_lines(text)
         raise
-    if isinstance(data, dict) and data and all(isinstance(column, list) for column in data.values()):
-        if len(data) == 1 and all(isinstance(row, dict) for row in next(iter(data.values()))):
-            data = next(iter(data.values()))  # {"data": [{...}, ...]}
-        elif len({len(column) for column in data.values()}) == 1:
-            names = list(data)
-            data = [dict(zip(names, row, strict=True)) for row in zip(*data.values(), strict=True)]
-    if isinstance(data, dict):
-        data = [data]
-    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+    rows = _objects(data) if isinstance(data, dict) else data
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError('it is neither lines nor a list of objects such as {"text": "...", "target": 1}.')
-    return _records(data, range(1, len(data) + 1))
+    return _records(rows, range(1, len(rows) + 1))
+
+
+def _objects(data):
+    """Return the list of rows that an object of JSON stands for, as programs write tables."""
+    lists = [value for value in data.values() if value and isinstance(value, list)]
+    tables = [some for some in lists if all(isinstance(row, dict) for row in some)]
+    if len(tables) == 1:  # {"data": [{...}, ...], ...}
+        return tables[0]
+    columns, rows = data.get("columns"), data.get("data")
+    if isinstance(columns, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        return [dict(zip(map(str, columns), row, strict=False)) for row in rows]
+    if len(lists) == len(data) and len({len(column) for column in lists}) == 1:  # {"text": [...], "target": [...]}
+        return [dict(zip(data, row, strict=True)) for row in zip(*lists, strict=True)]
+    if data and all(isinstance(column, dict) for column in data.values()):  # {"text": {"0": ...}, "target": {"0": ...}}
+        keys = dict.fromkeys(key for column in data.values() for key in column)
+        return [{name: column.get(key) for name, column in data.items()} for key in keys]
+    return [data]
 
 
 def _records(rows, numbers):
@@ -247,7 +215,7 @@ def _table(cells, names, numbers):
     columns, seen = {}, Counter()
     for place, name in enumerate(names):
         values = [row[place] for row in cells]
-        plain = "" if name is None else str(name).strip()
+        plain = "" if name is None else str(name).strip().lstrip("\ufeff")  # a mark that was written twice
         if not plain and all(value is None for value in values):
             continue
         plain = plain or f"column {place + 1}"
@@ -264,23 +232,28 @@ def _read_excel(path):
     try:
         name, others, rows = _sheet(openpyxl, path, data_only=True)
     except Exception as error:  # what a broken file raises is of many kinds
-        raise ValueError(f"it is no sound workbook ({type(error).__name__}).") from error
+        raise ValueError(f"it is no workbook, or one with a password ({type(error).__name__}).") from error
     notes = [f"{path} has {len(others) + 1} sheets; the first, {name!r}, was read."] if others else []
     numbers = [number for number, row in enumerate(rows, 1) if any(value is not None for value in row)]
     if not numbers:
         raise ValueError(f"its {'first ' if others else ''}sheet is empty.")
     if any(None in rows[number - 1] for number in numbers):
-        formulas = _sheet(openpyxl, path, data_only=False)[2]
-        n_open = sum(
-            value is None and isinstance(formula, str) and formula.startswith("=")
-            for row, those in zip(rows, formulas, strict=True)
-            for value, formula in zip(row, those, strict=True)
-        )
-        if n_open:
-            notes.append(f"{path} has {n_open:,} formulas without their results; open and save it in a spreadsheet.")
+        notes += _note_on_formulas(path, rows, _sheet(openpyxl, path, data_only=False)[2])
     width = max(map(len, rows))
     header, *cells = ([*rows[number - 1], *[None] * (width - len(rows[number - 1]))] for number in numbers)
     return _table(cells, header, numbers[1:]), notes
+
+
+def _note_on_formulas(path, rows, formulas):
+    """Say how many formulas have no result, because the program that wrote the file does not calculate."""
+    n_open = sum(
+        value is None and isinstance(formula, str) and formula.startswith("=")
+        for row, those in zip(rows, formulas, strict=True)
+        for value, formula in zip(row, those, strict=True)
+    )
+    if not n_open:
+        return []
+    return [f"{path} has {n_open:,} formulas whose results are not in it; open it in a spreadsheet and save it."]
 
 
 def _sheet(openpyxl, path, *, data_only):

@@ -25,7 +25,7 @@ def run(arguments):
         for note in notes:
             warnings.warn(note, stacklevel=2)
     groups = None if arguments.groups is None else _groups(table[arguments.groups])
-    say(arguments, f"Loading what is needed for {len(table):,} texts …")
+    say(arguments, f"Read {len(table):,} rows. Loading the libraries …")
     discover(
         table[arguments.text],
         y,
@@ -66,7 +66,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     if asks:
         print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
     plan.pipeline.set_params(hypotheses__encoder__sae__verbose=arguments.verbose)
-    say(arguments, "Embedding, training, naming and testing …")
+    say(arguments, f"Embedding {len(plan.train):,} texts, then training, naming and testing …")
     discovery = carry_out(plan)
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)
