@@ -26,7 +26,7 @@ _TAG = regex.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", regex.DOTALL)
 _INLINE_TAG = regex.compile(
     r"</?(?:a|abbr|b|code|em|font|i|mark|small|span|strong|sub|sup|u)\b[^<>]*>", regex.IGNORECASE
 )
-_ADDRESS = regex.compile(r"(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", regex.IGNORECASE)
+_ADDRESS = regex.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", regex.IGNORECASE)
 
 _EMOJI = (
     r"\p{RI}\p{RI}|[#*0-9]\ufe0f?\u20e3|"

@@ -100,3 +100,8 @@ def test_a_short_text_is_not_cut():
     assert cut_text("one  two ", 2) == "one  two "
     assert cut_text("one two three", None) == "one two three"
     assert cut_text("店員の態度", 3) == "店員の […]"
+
+
+def test_a_very_long_run_of_letters_is_read_in_one_go():
+    """Encoded pictures, say; tried from each letter on as the beginning of an address, this would take an hour."""
+    assert words("a" * 300_000 + " me@x.org good") == ["a" * 300_000, "good"]
