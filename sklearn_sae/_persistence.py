@@ -1,7 +1,7 @@
 """Fitted pipelines as JSON, which holds no code: their hypotheses, how texts are annotated, and a linear model.
 
-A pipeline predicts from its hypotheses alone. So its encoder, which found them, is not in the file, and neither is any
-text; a pipeline that is loaded annotates and predicts, and cannot be fitted again.
+A pipeline predicts from its hypotheses alone. So its encoder, which found them, is not in the file; a pipeline that is
+loaded annotates and predicts, and cannot be fitted again. Texts are quoted only where nearly all share their words.
 """
 
 import json
@@ -19,13 +19,15 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sae import __version__
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+from sklearn_sae.utils._boilerplate import Boilerplate
 
 _FORMAT, _FORMAT_VERSION = "sklearn-sae model", 1
 _ANNOTATORS = {kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator)}
 # Parameters of fitting, or of the machine that it ran on. All others are kept.
 _NOT_KEPT = ("encoder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
-_FITTED = {"hypotheses_"}  # what `transform` needs
-_FITTED_NOT_KEPT = {"encoder_", "examples_", "usage_"}
+# What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
+_FITTED = {"hypotheses_", "_boilerplate"}
+_FITTED_NOT_KEPT = {"encoder_", "examples_", "usage_", "_rate_limiter", "_sklearn_output_config", "_metadata_request"}
 
 
 def save_model(pipeline, path, facts):
@@ -82,6 +84,8 @@ def load_model(path):
     OSError, ValueError
         If there is no such file, or it is not one that `save_model` wrote.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist, or is no file.")
     try:
         content = json.loads(Path(path).read_text("utf-8"))
         is_model = content["format"] == _FORMAT
@@ -104,9 +108,8 @@ def load_model(path):
             f"{path} was saved by sklearn-sae {version[:20]} and is loaded by {__version__}: annotations may differ.",
             stacklevel=2,
         )
-    return Pipeline(
-        [("hypotheses", annotator), ("impute", _imputer(len(annotator.hypotheses_))), ("model", model)]
-    ), facts
+    steps = [("hypotheses", annotator), ("impute", _imputer(len(annotator.hypotheses_))), ("model", model)]
+    return Pipeline(steps), facts
 
 
 class _NotSaved(BaseEstimator):
@@ -127,16 +130,17 @@ def _annotator_content(annotator):
         raise TypeError(
             f"A pipeline whose first step is this {kind} cannot be saved: its annotators are of another kind."
         )
-    unknown = {name for name in vars(annotator) if name.endswith("_")} - _FITTED - _FITTED_NOT_KEPT
+    parameters = annotator.get_params(deep=False)
+    unknown = set(vars(annotator)) - set(parameters) - _FITTED - _FITTED_NOT_KEPT
     if unknown:
         raise TypeError(f"A {kind} with {', '.join(sorted(unknown))} cannot be saved.")
-    parameters = annotator.get_params(deep=False)
     return {
         "kind": kind,
         "parameters": {
             name: _plain(value, f"{name} of the {kind}") for name, value in parameters.items() if name not in _NOT_KEPT
         },
         "hypotheses": {str(name): _plain(values, name) for name, values in annotator.hypotheses_.items()},
+        "boilerplate": _plain(getattr(annotator, "_boilerplate", Boilerplate())._asdict(), "boilerplate"),
     }
 
 
@@ -153,6 +157,9 @@ def _annotator_of(content):
     if not len(table) or not all(isinstance(name, str) and name.strip() for name in table["interpretation"]):
         raise ValueError("a hypothesis is missing")
     annotator.hypotheses_ = table
+    annotator._boilerplate = Boilerplate(
+        *(tuple(map(str, content["boilerplate"][side])) for side in Boilerplate._fields)
+    )
     annotator._validate_params()
     annotator._check_parameters()
     return annotator
@@ -167,13 +174,13 @@ def _imputer(n_hypotheses):
 
 
 def _model_content(pipeline):
-    impute, auto = pipeline["impute"], pipeline["model"]
-    if (impute.strategy, impute.fill_value) != ("constant", 0) or not isinstance(auto, AutoLinearModel):
-        raise TypeError('Only a pipeline as make_hypothesis_pipeline(model="auto") builds it can be saved.')
-    classes = getattr(auto, "classes_", None)
+    linear = getattr(pipeline["model"], "model_", pipeline["model"])
+    if type(linear) not in (LinearRegression, LogisticRegression):
+        raise TypeError("Only a pipeline whose model is LinearRegression or LogisticRegression can be saved.")
+    classes = getattr(pipeline["model"], "classes_", None)
     return {
-        "coef": np.atleast_2d(auto.model_.coef_).tolist(),
-        "intercept": np.atleast_1d(auto.model_.intercept_).tolist(),
+        "coef": np.atleast_2d(linear.coef_).tolist(),
+        "intercept": np.atleast_1d(linear.intercept_).tolist(),
         "classes": None if classes is None else _plain(classes, "the classes"),
         "dtype": None if classes is None else classes.dtype.str,
     }

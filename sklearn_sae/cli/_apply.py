@@ -33,7 +33,7 @@ def run(arguments):
         written.to_csv(sys.stdout, index=False)
     else:
         write_table(written, arguments.output)
-        say(arguments, f"Written to {arguments.output}.")
+        print(f"{len(table):,} texts, annotated by {len(annotator.hypotheses_):,} hypotheses: {arguments.output}")
 
 
 def _annotate(pipeline, texts, transform):

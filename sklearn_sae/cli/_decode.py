@@ -215,7 +215,7 @@ def _table(cells, names, numbers):
     columns, seen = {}, Counter()
     for place, name in enumerate(names):
         values = [row[place] for row in cells]
-        plain = "" if name is None else str(name).strip().lstrip("\ufeff")  # a mark that was written twice
+        plain = "" if name is None else str(name).replace("\ufeff", "").strip()  # a mark that was written twice
         if not plain and all(value is None for value in values):
             continue
         plain = plain or f"column {place + 1}"

@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from sklearn_sae.cli._arguments import make_parser
+from sklearn_sae.cli._options import in_options
 
 
 def main(argv=None):
@@ -15,7 +16,7 @@ def main(argv=None):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     arguments.verbose |= sys.stderr.isatty()
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_: print(f"Note: {in_options(str(message))}", file=sys.stderr)
         try:
             # Loaded here, because what the commands import takes seconds, and a wrong argument none.
             importlib.import_module(f"sklearn_sae.cli._{arguments.command}").run(arguments)
@@ -23,7 +24,7 @@ def main(argv=None):
         except BrokenPipeError:  # A reader such as `head` has closed the pipe.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-            print(f"sklearn-sae: {error}", file=sys.stderr)
+            print(f"sklearn-sae: {in_options(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("sklearn-sae: interrupted; answers already paid for are in the cache", file=sys.stderr)

@@ -1,5 +1,6 @@
 """The command line, from a shell."""
 
+import io
 import json
 import re
 import subprocess
@@ -67,12 +68,23 @@ def test_the_table_as_json_and_as_csv(reviews, small, tmp_path, capsys):
     assert main(["discover", file, *small, "--output", str(tmp_path / "found.csv")]) == 0
     found = json.loads((tmp_path / "found.json").read_text("utf-8"))
     table = pd.read_csv(tmp_path / "found.csv")
+    assert (tmp_path / "found.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # by which Excel knows it is UTF-8
     assert [row["hypothesis"] for row in found["hypotheses"]] == table["hypothesis"].tolist()
     assert {"separation_score", "regression_pvalue", "fidelity_f1", "neuron"} <= set(table)
     assert found["joint_regression_in_sample"]["n_hypotheses"] == 3
     assert found["joint_regression_cross_fitted"].keys() == {"r2_cv"}
     assert not found["joint_regression_cross_fitted"].keys() & found["joint_regression_in_sample"].keys()
     assert f"{found['held_out_r2']['these 3 hypotheses']:.3f}" in capsys.readouterr().out
+
+
+def test_the_table_as_a_workbook(reviews, small, tmp_path, capsys):
+    pytest.importorskip("openpyxl")
+    file = write(reviews, tmp_path / "reviews.csv")
+    for name in ("found.xlsx", "found.csv"):
+        assert main(["discover", file, *small, "--output", str(tmp_path / name)]) == 0
+    pd.testing.assert_frame_equal(
+        pd.read_excel(tmp_path / "found.xlsx"), pd.read_csv(tmp_path / "found.csv"), check_dtype=False
+    )
 
 
 def test_files_of_spreadsheets(reviews, small, tmp_path, capsys):
@@ -102,6 +114,71 @@ def test_classes(reviews, small, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "is 3 classes, each against the rest" in printed
     assert "Held-out AUC" in printed
+
+
+def test_a_target_on_another_scale(reviews, small, tmp_path, capsys):
+    likes = reviews.assign(stars=(5 ** reviews["stars"]).round().map("{:,.1f}".format))
+    file = write(likes, tmp_path / "likes.csv")
+    assert main(["discover", file, *small, "--transform", "log1p"]) == 0
+    captured = capsys.readouterr()
+    assert "the target 'log1p(stars)' is numbers from 1.099 to 5.781" in captured.out
+    assert "commas between thousands" in captured.err
+    assert main(["discover", file, *small, "--transform", "rank"]) == 0
+    assert "the target 'rank(stars)' is numbers from 0.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stars", "message"),
+    [
+        (["good", "bad", "so so"], "is not numeric"),
+        ([1, -2, 3], "--transform log1p needs numbers above -1; the target 'stars' has -2 in row 3."),
+        ([1, 2, "many"], "holds 200 numbers and 100 other values, the first 'many' in row 4"),
+    ],
+)
+def test_a_target_that_has_no_logarithm(stars, message, reviews, small, tmp_path, capsys):
+    file = write(reviews.assign(stars=stars * 100), tmp_path / "reviews.csv")
+    assert main(["discover", file, *small, "--transform", "log1p"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_groups_are_never_on_both_sides(reviews, small, tmp_path, capsys, seen):
+    """Rows without a group are groups of their own."""
+    authors = [f"author {row // 10}" if row % 10 else None for row in range(300)]
+    file = write(reviews.assign(author=authors), tmp_path / "reviews.csv")
+    assert main(["discover", file, *small, "--groups", "author"]) == 0
+    assert "30 of 300 rows have no 'author'; each counts as a group of its own" in capsys.readouterr().err
+    of_text = dict(zip(reviews["review"], authors, strict=True))
+    found, tested = ({of_text[text] for text in seen[step]} for step in ("fit", "transform"))
+    assert not (found & tested) - {None}
+
+
+def test_the_language_of_the_stop_words(small, tmp_path, capsys):
+    rows = [
+        {"review": f"und {'wir' if i % 2 else 'ihr'} {'kalt' if i % 3 else 'warm'} {i}", "stars": i % 2}
+        for i in range(90)
+    ]
+    file = write(pd.DataFrame(rows), tmp_path / "german.csv")
+    for language, names_it in ((["--language", "German"], False), ([], True)):
+        assert main(["discover", file, *small, *language]) == 0
+        captured = capsys.readouterr()
+        assert ('"ihr"' in captured.out) == names_it
+        assert ("seem to be German; --language german keeps its function words out" in captured.err) == names_it
+
+
+def test_standard_input(reviews, small, tmp_path, capsys, monkeypatch):
+    data = reviews.to_csv(index=False).encode("utf-16")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert main(["discover", "-", *small]) == 0
+    assert capsys.readouterr().out.startswith("300 texts")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # as in a notebook
+    assert main(["discover", "-", *small]) == 1
+    assert "There is no standard input here" in capsys.readouterr().err
+
+
+def test_an_encoding_by_name(reviews, small, tmp_path, capsys):
+    (tmp_path / "old.csv").write_bytes(reviews.assign(review=reviews["review"] + " Ђ").to_csv().encode("cp1251"))
+    assert main(["discover", str(tmp_path / "old.csv"), *small, "--encoding", "cp1251"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_rows_that_lack_something_are_left_out_and_counted(reviews, small, tmp_path, capsys):
@@ -203,6 +280,9 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
         (["-K", "9"], "k=9 is larger than n_components=8"),
         (["--embedder", "no/such-model"], "no/such-model"),
         (["--base-url", "http://127.0.0.1:9/v1"], "--base-url is for --naming llm"),
+        (["--embedder-url", "http://127.0.0.1:9/v1"], "--embedder-url is for an --embedder that a server has"),
+        (["--naming", "llm", "--language", "german"], "--language is for --naming keywords"),
+        (["--groups", "author"], "has no column 'author'"),
         (["--held-out", "0.999"], "too few to hold out a share of 0.999"),
     ],
 )
@@ -274,6 +354,13 @@ def test_no_key_is_said_before_anything_is_done(reviews, small, tmp_path, capsys
         (["-K", "x"], "'x' is not a positive whole number"),
         (["--target-weight", "-1"], "is not a number from 0 on"),
         (["--output", "/"], "ends neither"),
+        (["--save", "/no/such/folder/model"], "does not exist"),
+        (["--encoding", "utf-9"], "there is no encoding 'utf-9'"),
+        (["--language", "germn"], "no function words of 'germn' are known; did you mean german?"),
+        (["--language", "klingon"], "choose from arabic, "),
+        (["--alpha", "5"], "not between 0 and 1"),
+        (["--classes", "--transform", "rank"], "not allowed with argument"),
+        (["--ordinal", "--classes"], "not allowed with argument"),
     ],
 )
 def test_a_wrong_option_is_refused_before_the_work(arguments, message, small, capsys):

@@ -1,0 +1,27 @@
+"""Sentences that name parameters of Python, with the options of the command line instead."""
+
+import re
+
+_OPTIONS = {
+    r'task="multiclass"': "--classes",
+    r'task="ordinal"': "--ordinal",
+    r"stop_words='(\w+)'": r"--language \1",
+    r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
+}
+
+
+def in_options(sentence):
+    """Return a sentence with options in the place of parameters.
+
+    Parameters
+    ----------
+    sentence : str
+
+    Examples
+    --------
+    >>> in_options('y has 3 values (0, 1, 2) and counts as a number; for classes pass task="multiclass".')
+    'y has 3 values (0, 1, 2) and counts as a number; for classes pass --classes.'
+    """
+    for parameter, option in _OPTIONS.items():
+        sentence = re.sub(parameter, option, sentence)
+    return sentence
