@@ -30,7 +30,7 @@ def run(arguments):
     names = unique_names(["row", *map(str, table.columns), *result.columns])
     written = pd.concat([table.index.to_series(), table, result], axis=1).set_axis(names, axis=1)
     if arguments.output is None:
-        written.to_csv(sys.stdout, index=False)
+        written.to_csv(sys.stdout, index=False, lineterminator="\n")  # the output ends lines as the system does
     else:
         write_table(written, arguments.output)
         print(f"{len(table):,} texts, annotated by {len(annotator.hypotheses_):,} hypotheses: {arguments.output}")

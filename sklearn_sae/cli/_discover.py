@@ -88,6 +88,8 @@ def keywords(arguments, **options):
 
 
 def _check_together(arguments):
+    if arguments.text == arguments.target:
+        raise ValueError(f"--text and --target name the same column, {arguments.text!r}.")
     if arguments.naming != "llm":
         for name in _LLM_OPTIONS:
             if getattr(arguments, name) is not None:

@@ -61,5 +61,6 @@ def transform_target(y, how):
         numbers, first = np.unique(values, return_index=True)
         some = np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), _MOST_KNOTS)).astype(int))
         ranks, numbers = changed[first][some].tolist(), numbers[some].tolist()
-    notes = [note for note in target.notes if "long tail" not in note]  # which is why it is transformed
+    # The long tail is why it is transformed.
+    notes = [note[0].upper() + note[1:] for note in target.notes if "long tail" not in note]
     return pd.Series(changed, index=y.index, name=f"{how}({y.name})"), Transform(how, ranks, numbers), notes

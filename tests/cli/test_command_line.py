@@ -121,8 +121,8 @@ def test_a_target_on_another_scale(reviews, small, tmp_path, capsys):
     file = write(likes, tmp_path / "likes.csv")
     assert main(["discover", file, *small, "--transform", "log1p"]) == 0
     captured = capsys.readouterr()
-    assert "the target 'log1p(stars)' is numbers from 1.099 to 5.781" in captured.out
-    assert "commas between thousands" in captured.err
+    assert "the target 'log1p(stars)' is numbers from 1.099 to 8.466" in captured.out
+    assert captured.err == "Note: The target 'stars' has commas between thousands ('1,332.0' is 1332).\n"
     assert main(["discover", file, *small, "--transform", "rank"]) == 0
     assert "the target 'rank(stars)' is numbers from 0.00" in capsys.readouterr().out
 
@@ -275,6 +275,7 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
     ("change", "message"),
     [
         (["--text", "body"], "has no column 'body'; it has 'review', 'stars'."),
+        (["--target", "review"], "--text and --target name the same column, 'review'"),
         (["--target", "rating"], "has no column 'rating'"),
         (["--n-hypotheses", "9"], "n_neurons=9 is more than the 8 neurons"),
         (["-K", "9"], "k=9 is larger than n_components=8"),
