@@ -84,7 +84,7 @@ def _add_discover(parser):
     )
 
     hypotheses = parser.add_argument_group("hypotheses")
-    _add_hypotheses(hypotheses, n_hypotheses=20)
+    _add_hypotheses(hypotheses, n_hypotheses="auto")
     hypotheses.add_argument(
         "--embedder",
         default="tfidf",
@@ -152,7 +152,13 @@ def _add_file(parser):
 
 def _add_hypotheses(group, *, n_hypotheses):
     group.add_argument(
-        "--n-hypotheses", type=_positive, default=n_hypotheses, metavar="N", help="how many (default %(default)s)"
+        "--n-hypotheses",
+        type=_size,
+        default=n_hypotheses,
+        metavar="N",
+        help="how many (default %(default)s: 20, or fewer where few texts test them)"
+        if n_hypotheses == "auto"
+        else "how many (default %(default)s)",
     )
     group.add_argument(
         "-M",

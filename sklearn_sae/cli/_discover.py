@@ -2,9 +2,11 @@
 
 import shutil
 import warnings
+from dataclasses import replace
 
 import pandas as pd
 
+from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
 
@@ -33,7 +35,7 @@ def run(arguments):
         embedder=_embedder(arguments),
         naming=_naming(arguments),
         groups=groups,
-        **({} if arguments.task == "auto" else {"task": arguments.task}),
+        task=arguments.task,
         transform=transform,
     )
 
@@ -46,8 +48,6 @@ def discover(texts, y, arguments, *, transform=None, **options):
     from sklearn_sae._persistence import save_model
     from sklearn_sae.cli._write import write_discovery
 
-    if arguments.correction != "bonferroni":
-        options["correction"] = arguments.correction
     plan = plan_discovery(
         texts,
         y,
@@ -57,6 +57,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
         target_weight=arguments.target_weight,
         test_size=arguments.held_out,
         alpha=arguments.alpha,
+        correction=arguments.correction,
         random_state=arguments.seed,
         **options,
     )
@@ -68,6 +69,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     plan.pipeline.set_params(hypotheses__encoder__sae__verbose=arguments.verbose)
     say(arguments, f"Embedding {len(plan.train):,} texts, then training, naming and testing …")
     discovery = carry_out(plan)
+    discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)
     if arguments.save is not None:

@@ -6,6 +6,8 @@ _OPTIONS = {
     r'task="multiclass"': "--classes",
     r'task="ordinal"': "--ordinal",
     r"stop_words='(\w+)'": r"--language \1",
+    r", \(y - y\.min\(\)\)\.dt\.days,|, y\.dt\.year|, in days say: y / pandas\.Timedelta\(days=1\)": "",
+    r" \(In cross-validation .*\)": "",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
 }
 

@@ -49,7 +49,11 @@ def transform_target(y, how):
     name = f"the target {y.name!r}"
     target = check_target(y, name=name)
     if target.task != "regression":
-        target = check_target(y, task="regression", name=name)  # two distinct numbers, or a sentence why not
+        try:
+            target = check_target(y, task="regression", name=name)  # two distinct numbers are one, too
+        except ValueError:
+            n_classes = len(target.classes)
+            raise ValueError(f"--transform is for a target of numbers; {name} holds {n_classes:,} classes.") from None
     values, ranks, numbers = target.values, [], []
     if how == "log1p":
         if values.min() <= -1:

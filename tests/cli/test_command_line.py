@@ -116,6 +116,37 @@ def test_classes(reviews, small, tmp_path, capsys):
     assert "Held-out AUC" in printed
 
 
+def test_an_ordered_target(reviews, small, tmp_path, capsys):
+    answers = pd.cut(reviews["stars"], [-9, 2, 3, 4, 9], labels=["never", "rarely", "sometimes", "always"])
+    file = write(reviews.assign(stars=answers), tmp_path / "often.csv")
+    assert main(["discover", file, *small, "--ordinal"]) == 0
+    printed = capsys.readouterr().out
+    assert "is places 1 to 4 on the scale never to always" in printed
+    assert "Held-out R2" in printed
+    assert main(["discover", file, *small]) == 0
+    assert "4 classes, each against the rest" in capsys.readouterr().out
+    file = write(reviews.assign(stars=reviews["review"].str.len() % 3), tmp_path / "few.csv")
+    assert main(["discover", file, *small]) == 0
+    assert "has 3 values (0, 1, 2) and counts as a number; for classes pass --classes." in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_the_level_and_the_correction(reviews, small, tmp_path, capsys):
+    file = write(reviews, tmp_path / "reviews.csv")
+    assert main(["discover", file, *small, "--alpha", "0.2", "--correction", "fdr_bh"]) == 0
+    assert "alpha 0.2, fdr_bh" in " ".join(capsys.readouterr().out.split())
+    assert main(["discover", file, *small]) == 0
+    assert "alpha 0.05, bonferroni" in " ".join(capsys.readouterr().out.split())
+
+
+def test_few_texts_get_few_hypotheses(reviews, tmp_path, capsys):
+    file = write(reviews[:100], tmp_path / "few.csv")
+    output = tmp_path / "found.csv"
+    assert main(["discover", file, "--text", "review", "--target", "stars", "--output", str(output)]) == 0
+    assert len(pd.read_csv(output)) <= 2
+
+
 def test_a_target_on_another_scale(reviews, small, tmp_path, capsys):
     likes = reviews.assign(stars=(5 ** reviews["stars"]).round().map("{:,.1f}".format))
     file = write(likes, tmp_path / "likes.csv")
@@ -130,7 +161,7 @@ def test_a_target_on_another_scale(reviews, small, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("stars", "message"),
     [
-        (["good", "bad", "so so"], "is not numeric"),
+        (["good", "bad", "so so"], "--transform is for a target of numbers; the target 'stars' holds 3 classes."),
         ([1, -2, 3], "--transform log1p needs numbers above -1; the target 'stars' has -2 in row 3."),
         ([1, 2, "many"], "holds 200 numbers and 100 other values, the first 'many' in row 4"),
     ],
