@@ -27,7 +27,7 @@ _ANNOTATORS = {kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMH
 _NOT_KEPT = ("encoder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
 _FITTED = {"hypotheses_", "_boilerplate"}
-_FITTED_NOT_KEPT = {"encoder_", "examples_", "usage_", "_rate_limiter", "_sklearn_output_config", "_metadata_request"}
+_FITTED_NOT_KEPT = {"encoder_", "examples_", "passed_over_", "usage_", "_rate_limiter", "_sklearn_output_config"}
 
 
 def save_model(pipeline, path, facts):

