@@ -52,6 +52,8 @@ def read_table(path, *, encoding=None):
             raise ValueError("There is no standard input here; name a file.")
     else:
         name, (kind, is_zipped) = path, _kind(path)
+    if encoding is not None and kind in (".xlsx", ".parquet"):
+        raise ValueError(f"{path} is no text file; leave --encoding out.")
     try:
         if kind == ".xlsx":
             return _read_excel(path)
@@ -75,6 +77,8 @@ def _unzipped(data):
 
 def _kind(path):
     """Return the kind of a file by the end of its name, and whether it is compressed."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a file.")
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     is_zipped = suffixes[-1:] == [".gz"]
     kind = "".join(suffixes[-2:-1] if is_zipped else suffixes[-1:])
@@ -84,7 +88,7 @@ def _kind(path):
             "rename it to what it is."
         )
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} " + ("is a folder, not a file." if Path(path).is_dir() else "does not exist."))
+        raise FileNotFoundError(f"{path} does not exist.")
     return kind, is_zipped
 
 

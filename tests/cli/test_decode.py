@@ -139,6 +139,19 @@ def test_half_a_surrogate_names_its_line(tmp_path):
         read_columns(path, "text", "y")
 
 
+def test_a_folder_and_a_path_of_another_system(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder, not a file"):
+        read_table(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"C:\\Users\\me\\reviews\.csv does not exist"):
+        read_table(r"C:\Users\me\reviews.csv")
+
+
+def test_a_workbook_has_no_encoding(tmp_path):
+    (tmp_path / "a.xlsx").write_text("")
+    with pytest.raises(ValueError, match=r"a\.xlsx is no text file; leave --encoding out"):
+        read_table(str(tmp_path / "a.xlsx"), encoding="utf-8")
+
+
 def test_an_address_keeps_its_slashes():
     with pytest.raises(ValueError, match="is an address; download the file"):
         read_table("https://example.org/a.csv")
