@@ -94,13 +94,18 @@ def _guessed(data, name):
     code = "cp1252" if guess is None else guess.encoding
     if code in _ALPHABETS:
         code = _latin(data[:_GUESSED_FROM])
-    for one in (code, "cp1252", "latin-1"):
-        try:
-            text = data.decode(one)
-        except UnicodeDecodeError:
-            continue
-        return text, [f"{name} is not in UTF-8 and was read as {one}, which is a guess; --encoding names another."]
-    raise AssertionError("latin-1 decodes all bytes")
+    code = next(one for one in (code, "cp1252", "latin-1") if _fits(data, one))  # the last one fits all bytes
+    return data.decode(code), [
+        f"{name} is not in UTF-8 and was read as {code}, which is a guess; --encoding names another."
+    ]
+
+
+def _fits(data, code):
+    try:
+        data.decode(code)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _latin(data):
