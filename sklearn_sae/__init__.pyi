@@ -12,6 +12,7 @@ from . import selection as selection
 from ._discover import discover as discover
 from ._discovery import Discovery as Discovery
 from ._pipeline import make_hypothesis_pipeline as make_hypothesis_pipeline
+from ._show_versions import show_versions as show_versions
 from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
 from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator
 from .compose import ChunkTransformer as ChunkTransformer
@@ -24,6 +25,5 @@ from .evaluation import match_hypotheses as match_hypotheses
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector
-from .utils._show_versions import show_versions as show_versions
 
 __version__: str

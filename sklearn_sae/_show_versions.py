@@ -3,7 +3,6 @@
 import platform
 import re
 import sys
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 
 _ABSENT = "not installed"
@@ -15,8 +14,7 @@ def show_versions():
     """Print the system, the versions of what this package builds on, and what its autoencoders compute with.
 
     Versions are those of what is installed, read without importing it. Only torch is imported, to look for a GPU and to
-    ask for its threads, and the room of the autoencoders, which says whether their C code is compiled and used. That is
-    looked up by its name when this function is called, because shared parts import no stage.
+    ask for its threads, and the room of the autoencoders, which says whether their C code is compiled and used.
 
     See Also
     --------
@@ -64,8 +62,10 @@ def _version(name):
 def _computation():
     import torch
 
+    from sklearn_sae.sae import native
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    c_code = import_module("sklearn_sae.sae.native").state()
+    c_code = native.state()
     return {"GPU": gpu, "torch threads": torch.get_num_threads(), "C code": c_code}
 
 

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 import sklearn_sae
+from sklearn_sae import _show_versions
 from sklearn_sae.sae.native import _calls
-from sklearn_sae.utils import _show_versions
 
 
 def printed(capsys):
