@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils.validation import assert_all_finite
 
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._scales import scale_of
@@ -148,11 +147,23 @@ def _named_type(value):
 
 def _refuse_missing(values, name, rows):
     if values.dtype.kind == "f":
-        assert_all_finite(values, input_name=name)
+        _refuse_not_finite(values, name, rows)
     elif values.dtype == object or values.dtype.kind == "U":
         for row, value in zip(rows, values.tolist(), strict=True):
             if is_missing(value):
-                raise ValueError(f"Input {name} contains NaN: row {row} has no target; drop the row.")
+                raise ValueError(f"{_as_input(name)} contains NaN: row {row} has no target; drop the row.")
+
+
+def _refuse_not_finite(numbers, name, rows):
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        row = rows[int(bad.argmax())]
+        what = "NaN" if np.isnan(numbers).any() else "infinity or a value too large for float64"
+        raise ValueError(f"{_as_input(name)} contains {what}: see row {row}; mend or drop it.")
+
+
+def _as_input(name):
+    return f"Input {name}" if name == "y" else name  # as scikit-learn says it
 
 
 def _refuse_dates(values, name, *, as_classes):
@@ -209,7 +220,7 @@ def _numbers(values, task, name, rows=None):
         raise ValueError(
             f'{name} {error}; mend or empty those, or pass task="multiclass" if all are classes.'
         ) from None
-    assert_all_finite(numbers, input_name=name)
+    _refuse_not_finite(numbers, name, range(len(numbers)) if rows is None else rows)
     return numbers, note
 
 
