@@ -6,25 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
 
-from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
 from sklearn_sae._discovery import Discovery
+from sklearn_sae._fit_once import fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
-from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
-from sklearn_sae.utils._words import TermAnalyzer
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _FEW_TEXTS = 200
@@ -162,8 +159,9 @@ def discover(
     Notes
     -----
     The held-out score is that of the pipeline's model: R² for a regression, AUC for classes (its mean over the
-    classes where there are more than two, each against the rest). Beside it stands what as many single words reach,
-    chosen by lasso on the same texts and scored on the same others. See docs/discover.md.
+    classes where there are more than two, each against the rest). Beside it stands what others reach on the same texts:
+    as many single words, chosen by lasso; as many words as the names have in all; and the embedding, both by ridge
+    regression. See docs/discover.md.
 
     The command ``sklearn-sae discover`` calls this function.
 
@@ -249,7 +247,7 @@ def plan_discovery(
     train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
     n_units = len(np.unique(units[test]))
     notes = [*_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
-    notes += [*_notes_on_copies(of_copies), *(note[0].upper() + note[1:] for note in target.notes)]
+    notes += [*_notes_on_copies(of_copies), *(note.replace("the target", "The target", 1) for note in target.notes)]
     if n_hypotheses == "auto":
         n_hypotheses = _n_hypotheses(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
@@ -287,10 +285,9 @@ def plan_discovery(
 def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
-    held_out = target._replace(values=target.values[test])
-    y_train = _as_given(target, train)
-    words_score = _score(_fit_words(texts[train], y_train, plan.n_hypotheses), texts[test], held_out)
-    annotator = pipeline.fit(texts[train], y_train)["hypotheses"]
+    of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
+    embedded, said = fit_once(pipeline, texts[train], _as_given(of_train))
+    annotator = pipeline["hypotheses"]
     annotations = annotator.transform(texts[test])
     names = annotator.get_feature_names_out()
     evaluation = evaluate(
@@ -302,13 +299,21 @@ def carry_out(plan):
         groups=plan.clusters,
     )
     metric = "r2" if target.task == "regression" else "auc"
+    presence = WordPresence(texts[train], getattr(annotator, "tokenizer", None))
+    linear = LinearRegression() if target.classes is None else LogisticRegression()
+    scores = {
+        "": score(held_out, predictions(pipeline[1:], annotations, target)),
+        "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
+        "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
+        "_embedding": ridge_score(embedded, annotator.encoder_["embed"].transform(texts[test]), of_train, held_out),
+    }
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
     return Discovery(
         table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
-        scores={metric: _score(pipeline[1:], annotations, held_out), f"{metric}_words": words_score},
+        scores={f"{metric}{of}": value for of, value in scores.items()},
         pipeline=pipeline,
-        notes=[*plan.notes, *evaluation.notes],
+        notes=[*plan.notes, *said, *evaluation.notes],
         evaluation=evaluation,
         train=train,
         test=test,
@@ -318,14 +323,14 @@ def carry_out(plan):
     )
 
 
-def _as_given(target, rows):
-    """Return the target of some rows in a form that every stage takes for the same: numbers, or ordered categories."""
+def _as_given(target):
+    """Return the target in a form that every stage takes for the same: numbers, or ordered categories."""
     if target.task == "regression":
-        return target.values[rows]
+        return target.values
     categories = (
         pd.Index(target.classes.tolist(), dtype=object) if target.classes.dtype.kind in "OU" else target.classes
     )
-    return pd.Series(pd.Categorical.from_codes(target.values[rows], categories=categories, ordered=True))
+    return pd.Series(pd.Categorical.from_codes(target.values, categories=categories, ordered=True))
 
 
 def _n_hypotheses(n_units):
@@ -380,7 +385,7 @@ def _check_pipeline(pipeline, n_texts):
     """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work."""
     annotator = pipeline["hypotheses"]
     for step in (annotator, *(step for _, step in annotator.encoder.steps)):
-        if hasattr(step, "_validate_params"):
+        if hasattr(step, "_parameter_constraints"):
             step._validate_params()
     sae, select = annotator.encoder["sae"], annotator.encoder["select"]
     n_components, _ = resolve_settings(sae, n_texts, fitted=False)
@@ -410,26 +415,3 @@ def _describe(target, name, n_train, n_test):
         f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}.{few}"
     )
-
-
-def _fit_words(texts, y, n_words):
-    """Fit the baseline, a few single words chosen by lasso."""
-    words = CountVectorizer(binary=True, analyzer=TermAnalyzer())
-    n_words = min(n_words, words.fit_transform(texts).shape[1])
-    return make_pipeline(words, NeuronSelector(n_words), AutoLinearModel()).fit(texts, y)
-
-
-def _score(model, X, target):
-    """Return R², or the AUC averaged over the classes (of the positive one, if there are two)."""
-    if target.task == "regression":
-        return float(r2_score(target.values, model.predict(X)))
-    probabilities = model.predict_proba(X)
-    if target.task == "binary":
-        return float(roc_auc_score(target.values, probabilities[:, 1]))
-    truths = [target.classes[target.values] == label for label in model.classes_]
-    scores = [
-        roc_auc_score(truth, column)
-        for truth, column in zip(truths, probabilities.T, strict=True)
-        if 0 < truth.mean() < 1
-    ]
-    return float(np.mean(scores))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from sklearn_sae._baselines import n_words_in
 from sklearn_sae.evaluation import HypothesisEvaluation
 from sklearn_sae.utils._tables import WIDTH, numbers, percent, pvalue, table_lines
 
@@ -26,8 +27,8 @@ class Discovery:
         of `HypothesisEvaluation.table`, on the texts held out, and those of the annotator's `hypotheses_`.
 
     scores : dict
-        How well the pipeline predicts the texts held out, `r2` or `auc`, and how well as many single words do,
-        `r2_words` or `auc_words`.
+        How well the pipeline predicts the texts held out, `r2` or `auc`, and how well others do: as many single words
+        (`r2_words`), as many words as the names have (`r2_as_many_words`) and the embedding (`r2_embedding`).
 
     pipeline : Pipeline
         As `make_hypothesis_pipeline` builds it, fitted on the texts in `train`. It predicts the target of any text;
@@ -89,10 +90,13 @@ class Discovery:
 def labelled_scores(discovery):
     """Return the name of the score, and the scores by what they are of."""
     metric = "r2" if discovery.evaluation.task == "regression" else "auc"
+    names = discovery.evaluation.table["hypothesis"]
     n_words = discovery.pipeline["hypotheses"].encoder["select"].n_neurons
     return metric, {
         f"these {discovery.evaluation.metrics['n_hypotheses']} hypotheses": discovery.scores[metric],
         f"{n_words} words chosen by lasso": discovery.scores[f"{metric}_words"],
+        f"{n_words_in(names):,} words, as many as the names have": discovery.scores[f"{metric}_as_many_words"],
+        "the embedding (ridge regression)": discovery.scores[f"{metric}_embedding"],
     }
 
 

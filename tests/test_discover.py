@@ -3,11 +3,17 @@
 import inspect
 import json
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_sae import (
     Discovery,
@@ -23,6 +29,7 @@ from sklearn_sae._discovery import findings
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._validation import text_identity
+from sklearn_sae.utils._words import words
 
 SMALL = {"n_components": 8, "k": 2, "n_hypotheses": 3, "random_state": 0}
 
@@ -93,7 +100,7 @@ def test_the_command_line_finds_prints_and_writes_the_same(reviews, found, tmp_p
     assert capsys.readouterr().out == f"{found}\nWritten to {tmp_path / 'found.json'}.\n"
     written = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert written["hypotheses"] == json.loads(found.table.to_json(orient="records"))
-    assert list(written["held_out_r2"].values()) == [found.scores["r2"], found.scores["r2_words"]]
+    assert list(written["held_out_r2"].values()) == list(found.scores.values())
 
 
 def test_classes(reviews):
@@ -165,8 +172,8 @@ def test_few_texts_are_noted_and_get_few_hypotheses(reviews):
 
 
 def test_each_note_is_one_warning_and_few_lines_are_printed(reviews):
-    words = ["never", "rarely", "sometimes", "often", "always"]
-    y = pd.Series(words).iloc[np.arange(30) % 5].set_axis(reviews.index[:30]).rename("how often")
+    answers = ["never", "rarely", "sometimes", "often", "always"]
+    y = pd.Series(answers).iloc[np.arange(30) % 5].set_axis(reviews.index[:30]).rename("how often")
     with pytest.warns(UserWarning, match="texts are few") as caught:
         found = discover(reviews["review"][:30], y, n_hypotheses=20, n_components=20, test_size=0.5, random_state=0)
     said = [str(warning.message) for warning in caught]
@@ -178,13 +185,13 @@ def test_each_note_is_one_warning_and_few_lines_are_printed(reviews):
 
 
 def test_an_ordinal_target_is_the_places_on_its_scale(reviews):
-    words = np.array(["awful", "poor", "fair", "good", "excellent"])
-    y = pd.Series(words[pd.qcut(reviews["stars"], 5, labels=False)], index=reviews.index, name="verdict")
+    answers = np.array(["awful", "poor", "fair", "good", "excellent"])
+    y = pd.Series(answers[pd.qcut(reviews["stars"], 5, labels=False)], index=reviews.index, name="verdict")
     ordinal = discover(reviews["review"], y, task="ordinal", **SMALL)
     places = pd.qcut(reviews["stars"], 5, labels=False) + 1
     as_numbers = discover(reviews["review"], places.rename("verdict"), **SMALL)
     pd.testing.assert_frame_equal(ordinal.table, as_numbers.table)
-    assert ordinal.scale == tuple(words)
+    assert ordinal.scale == tuple(answers)
     assert "the target 'verdict' is places 1 to 5 on the scale awful to excellent" in str(ordinal)
     assert "mean place, from awful (1) to excellent (5)" in " ".join(str(ordinal).split())
     classes = discover(reviews["review"], y, **SMALL)
@@ -303,6 +310,64 @@ def test_what_is_wrong_is_said_before_the_work(change, message, reviews, monkeyp
     arguments = {"texts": reviews["review"], "y": reviews["stars"].to_numpy(), **SMALL, **change}
     with pytest.raises((TypeError, ValueError), match=message):
         discover(**arguments)
+
+
+# --- baselines and names ------------------------------------------------------------------------------------------
+
+
+class CountingEmbedder(TransformerMixin, BaseEstimator):
+    """Hashed words, and a list of all texts that were embedded."""
+
+    embedded = []
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        self.embedded.extend(X)
+        return HashingVectorizer(n_features=32).transform(X).toarray()
+
+
+def test_the_baselines_are_like_for_like_and_the_embedding_is_made_once(reviews):
+    CountingEmbedder.embedded.clear()
+    found = discover(reviews["review"], reviews["stars"], embedder=CountingEmbedder(), **SMALL)
+    assert sorted(CountingEmbedder.embedded) == sorted(reviews["review"])
+    assert list(found.scores) == ["r2", "r2_words", "r2_as_many_words", "r2_embedding"]
+    texts, y = reviews["review"].to_numpy(), reviews["stars"].to_numpy()
+    vectors = HashingVectorizer(n_features=32).transform(texts).toarray()
+    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
+    expected = ridge.fit(vectors[found.train], y[found.train]).score(vectors[found.test], y[found.test])
+    assert found.scores["r2_embedding"] == pytest.approx(expected)
+    n_words = len({word for name in found.table["hypothesis"] for word in words(name)})
+    assert f"  {found.scores['r2_as_many_words']:6.3f}  {n_words} words, as many as the names have" in str(found)
+    assert f"  {expected:6.3f}  the embedding (ridge regression)" in str(found)
+    assert pickle.loads(pickle.dumps(found)).pipeline["hypotheses"].encoder_.memory is None
+
+
+def test_baselines_of_classes_are_aucs(reviews):
+    stars = reviews["stars"].clip(2, 4).round().astype(int)
+    for y in (stars.astype("category"), reviews["stars"] > 3):
+        found = discover(reviews["review"], y, **SMALL)
+        assert list(found.scores) == ["auc", "auc_words", "auc_as_many_words", "auc_embedding"]
+        assert all(0.3 < value <= 1 for value in found.scores.values())
+
+
+def test_hypotheses_differ_and_what_was_passed_over_is_said():
+    rng = np.random.default_rng(0)
+    has = rng.random((300, 6)) < 0.3
+    texts = [
+        f"Visit {row}, " + " and ".join(w for w, there in zip(["kind", "rude", "cold"], some, strict=False) if there)
+        for row, some in enumerate(has)
+    ]
+    y = 1.0 * has[:, 0] - has[:, 1] + 0.5 * has[:, 2] + 0.3 * rng.random(300)
+    found = discover(texts, y, n_components=16, k=3, n_hypotheses=10, random_state=0)
+    names = found.table["hypothesis"]
+    assert not names.str.contains(r"\(2\)").any()
+    annotations = found.pipeline["hypotheses"].transform(np.array(texts, dtype=object)[found.train])
+    between = np.corrcoef(annotations[:, np.ptp(annotations, axis=0) > 0].T) - np.eye(annotations.shape[1])
+    assert np.abs(between).max() <= 0.9
+    (note,) = [note for note in found.notes if "passed over" in note]
+    assert re.search(r"\d+ whose name.*; \d of 10 hypotheses are left", note)
 
 
 @pytest.mark.slow

@@ -88,6 +88,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the parts of texts that naming and annotating see."""
         return texts
 
+    def _warn_of_language(self, texts):
+        """Say what of the texts' language should be told to this annotator."""
+
     def _check_parameters(self):
         """Check parameters against each other, before anything else in `fit` and `transform`."""
 
@@ -144,6 +147,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         _warn_left_out(neurons, alive, "activate on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
+        self._warn_of_language(texts)
         named, passed = self._name_in_turn(texts, activations, neurons, len(features))
         self.passed_over_ = [
             {"neuron": int(neurons[one.place]), "interpretation": one.sentence, "reason": why} for one, why in passed

@@ -1,6 +1,7 @@
 """Hypotheses made of words and phrases: no language model, no network, no key."""
 
 import warnings
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -183,20 +184,20 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 f"The texts are in {script}, which has no spaces between words and is not divided into words here; "
                 "pass a tokenizer.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         if self.stop_words == "english" and (language := guess_language(texts)) not in ("english", None):
             warnings.warn(
                 f"The texts seem to be {language.capitalize()}; stop_words={language!r} keeps its function words out "
                 "of names.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _name(self, texts, activations, examples, neurons):
         self._warn_of_texts(texts)
-        presence, terms = find_terms(
-            texts,
+        presence, terms = _find_terms(
+            tuple(texts),
             tokenizer=self.tokenizer,
             ngram_range=self.ngram_range,
             stop_words=_check_stop_words(self.stop_words),
@@ -215,6 +216,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)
         return holds if mask is None else np.where(mask, holds, np.nan)
+
+
+@lru_cache(maxsize=1)  # spare neurons are named from the same texts
+def _find_terms(texts, **options):
+    return find_terms(texts, **options)
 
 
 def _check_stop_words(stop_words):

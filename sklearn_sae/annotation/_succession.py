@@ -77,8 +77,10 @@ def sentence_on(passed, n_kept, n_wanted):
     counts = [f"{reasons.count(why)} {why}" for why in (_SAME, _NEARLY, _MISFIT) if why in reasons]
     if not counts:
         return ""
-    fewer = f"; {n_kept} of {n_wanted} hypotheses are left" if n_kept < n_wanted else " for the next best"
-    return f"Neurons were passed over{fewer}: {', '.join(counts)}{f' (F1 below {_LEAST_F1})' * (_MISFIT in reasons)}."
+    limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)
+    instead = "" if n_kept < n_wanted else " for the next best"
+    fewer = f"; {n_kept} of {n_wanted} hypotheses are left" if n_kept < n_wanted else ""
+    return f"Neurons were passed over{instead}: {', '.join(counts)}{limit}{fewer}."
 
 
 def _why_not(one, kept):

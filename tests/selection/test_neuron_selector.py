@@ -559,3 +559,14 @@ def test_an_ordinal_target_is_its_places():
     np.testing.assert_allclose(weighted.scores_, expected.scores_)
     with pytest.raises(ValueError, match="classes of no known order"):
         NeuronSelector(2, task="ordinal").fit(X, np.array(["soup", "bread", "fish", "salt"])[places])
+
+
+def test_spare_neurons_are_the_next_in_the_ranking_and_change_nothing_else():
+    rng = np.random.default_rng(0)
+    X = rng.random((200, 12))
+    y = X[:, 3] - X[:, 8] + 0.3 * X[:, 5] + 0.1 * rng.random(200)
+    plain, spare = NeuronSelector(2).fit(X, y), NeuronSelector(2, n_spare=3).fit(X, y)
+    np.testing.assert_array_equal(spare.ranking_, plain.ranking_)
+    np.testing.assert_array_equal(spare.scores_, plain.scores_)
+    assert set(np.flatnonzero(spare.get_support())) == set(np.flatnonzero(plain.ranking_ <= 5))
+    assert NeuronSelector(2, n_spare=99).fit(X, y).get_support().all()

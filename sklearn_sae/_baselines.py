@@ -1,0 +1,96 @@
+"""How well the texts held out can be predicted without hypotheses, as baselines like for like."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_sae.selection import NeuronSelector
+from sklearn_sae.utils._words import TermAnalyzer, words
+
+_PENALTIES = np.logspace(0, 5, 11)  # of standardized columns
+
+
+def score(target, predicted):
+    """Return R², or the AUC averaged over the classes (of the positive one, if there are two).
+
+    Parameters
+    ----------
+    target : Target
+    predicted : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Numbers, or of each class how likely it is.
+    """
+    if target.task == "regression":
+        return float(r2_score(target.values, predicted))
+    if len(target.classes) == 2:
+        return float(roc_auc_score(target.values, predicted[:, 1]))
+    truths = [(target.values == code, predicted[:, code]) for code in range(len(target.classes))]
+    return float(np.mean([roc_auc_score(truth, column) for truth, column in truths if 0 < truth.mean() < 1]))
+
+
+def predictions(model, X, target):
+    """Return the numbers that a fitted model predicts, or the probabilities of all classes of `target`, in order."""
+    if target.classes is None:
+        return model.predict(X)
+    code = {label: i for i, label in enumerate(target.classes.tolist())}
+    out = np.zeros((X.shape[0], len(code)))  # a class that the model has not seen is never predicted
+    out[:, [code.get(label, label) for label in model.classes_.tolist()]] = model.predict_proba(X)
+    return out
+
+
+def n_words_in(names):
+    """Return how many different words some names have."""
+    return len({word for name in names for word in words(name)})
+
+
+class WordPresence:
+    """Which words stand in which texts, learned from some of them.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    tokenizer : callable or None
+    """
+
+    def __init__(self, texts, tokenizer=None):
+        self._vectorizer = CountVectorizer(binary=True, dtype=np.float64, analyzer=TermAnalyzer(tokenizer=tokenizer))
+        self._presence = self._vectorizer.fit_transform(texts)
+
+    def score(self, n_words, target, texts, held_out, *, model):
+        """Return the score of so many single words, or of all if there are fewer.
+
+        Parameters
+        ----------
+        n_words : int
+        target, held_out : Target
+            Of the texts learned from, and of those to predict.
+        texts : sequence of str
+            Those to predict.
+        model : estimator or None
+            What predicts the target from words chosen by lasso; None: ridge regression on words chosen by correlation,
+            because least squares on hundreds of words predicts nothing.
+        """
+        n_words = min(n_words, self._presence.shape[1])
+        select = NeuronSelector(n_words, method="lasso" if model is not None else "correlation", task=target.task)
+        values = target.values if target.classes is None else target.classes[target.values]
+        chosen = select.fit_transform(self._presence, values)
+        others = select.transform(self._vectorizer.transform(texts))
+        if model is None:
+            return ridge_score(chosen, others, target, held_out)
+        return score(held_out, predictions(model.fit(chosen, values), others, target))
+
+
+def ridge_score(X, X_held_out, target, held_out):
+    """Return the score of ridge regression, its penalty chosen by leave-one-out; classes are regressed as indicators.
+
+    Parameters
+    ----------
+    X, X_held_out : arrays or sparse matrices of shape (n_samples, n_columns)
+    target, held_out : Target
+    """
+    Y = target.values if target.task == "regression" else np.eye(len(target.classes))[target.values]
+    ridge = make_pipeline(StandardScaler(with_mean=not issparse(X)), RidgeCV(_PENALTIES)).fit(X, Y)
+    return score(held_out, ridge.predict(X_held_out))
