@@ -5,11 +5,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Normalizer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae._rare_class_terms import RareClassTerms
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.sae import TopKSAETransformer
@@ -108,7 +109,7 @@ def _embedder(embedder, naming, random_state):
         return make_pipeline(
             WithoutBoilerplate(),
             TfidfVectorizer(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS),
-            CappedSVD(256, random_state=random_state),
+            make_union(CappedSVD(256, random_state=random_state), RareClassTerms()),
             Normalizer(),
         )
     return EmbeddingTransformer(embedder) if isinstance(embedder, str) else embedder

@@ -370,6 +370,25 @@ def test_hypotheses_differ_and_what_was_passed_over_is_said():
     assert re.search(r"\d+ whose name.*; \d of 10 hypotheses are left", note)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_rare_class_that_a_few_words_tell_is_found(seed):
+    """Two texts in a hundred have one of four words; as one direction among hundreds they were lost (AUC 0.58)."""
+    rng = np.random.default_rng(seed)
+    texts, rare = list(make_concept_texts(2000, n_concepts=6, random_state=seed).data), np.zeros(2000, dtype=bool)
+    rare[rng.permutation(2000)[:40]] = True
+    for row in np.flatnonzero(rare):
+        said = texts[row].split(" ")
+        said.insert(rng.integers(len(said) + 1), rng.choice(["refund", "lawyer", "poisoned", "hospital"]))
+        texts[row] = " ".join(said)
+    found = discover(texts, np.where(rare, "sued", "fine"), random_state=seed)
+    assert found.scores["auc"] > 0.98
+    best = found.table.sort_values("pvalue").iloc[0]
+    assert sum(word in best["hypothesis"] for word in ("refund", "lawyer", "poisoned", "hospital")) >= 3
+    assert best["significant"]
+    n_rare = rare[found.test].sum()
+    assert any(f"texts to test on have only {n_rare} of sued: tests and AUC" in note for note in found.notes)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rows", "groups"])
 def test_of_null_data_at_most_a_share_of_alpha_has_a_significant_hypothesis(kind):

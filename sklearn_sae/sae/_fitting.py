@@ -48,7 +48,8 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     if X_val is not None or held_out is not None:
         validation = Rows(X if X_val is None else X_val, scaling, device, index=held_out).check_range()
     if run is None:
-        weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm)
+        of_classes = None if encoding is None or encoding.classes is None else values[index]
+        weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
         run = Run(State.start(weights, device), seed)
 
     schedule = _schedule(sae, rows, settings)
@@ -126,9 +127,9 @@ def _schedule(sae, rows, settings):
     return resolve_schedule(len(rows), **{name: getattr(sae, name) for name in names}, pursuit=settings.pursuit)
 
 
-def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted):
-    """Return new weights to train from, or those of the fitted attributes."""
+def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted, of_classes=None):
+    """Return new weights to train from, or those of the fitted attributes; `of_classes` are the classes of the rows."""
     if not fitted:
-        return new_weights(rows, n_components, settings.k, rng, pursuit=settings.pursuit)
+        return new_weights(rows, n_components, settings.k, rng, pursuit=settings.pursuit, of_classes=of_classes)
     weights = scaling.scaled(Weights.of(sae))
     return continued_weights(weights, rows, settings.k, pursuit=settings.pursuit, pursued=sae._settings.pursuit)

@@ -9,10 +9,20 @@ from sklearn_sae.sae._kernels import Active, decode, topk_linear
 from sklearn_sae.sae._rows import EVALUATION_ROWS
 from sklearn_sae.sae._weights import Weights
 
+_RARE = 0.1  # share of the rows
 
-def new_weights(rows, n_components, k, rng, *, pursuit):
-    """Return new weights. Their decoder is rows of the data, and their encoder a multiple of the decoder."""
+
+def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
+    """Return new weights. Their decoder is rows of the data, and their encoder a multiple of the decoder.
+
+    `of_classes` are the classes of the rows, if there are some, as codes from 0. Hardly a row of a rare class would be
+    among those drawn, and no neuron would come to stand for it, so that each has the mean of its rows.
+    """
     directions = initial_directions(rows, n_components, rng)
+    if of_classes is not None:
+        means = _means_of_rare_classes(rows, of_classes.astype(int))[: n_components // 2]
+        for place, mean in enumerate(means):
+            directions[place] = mean
     weights = initial_weights(directions, 1.0 if pursuit else initial_gain(rows, directions, k))
     return weights.without_encoder() if pursuit else weights
 
@@ -25,6 +35,14 @@ def continued_weights(weights, rows, k, *, pursuit, pursued):
         gain = np.float32(initial_gain(rows, weights.components, k))
         return weights._replace(encoder_weight=weights.components * gain)
     return weights
+
+
+def _means_of_rare_classes(rows, codes):
+    """Return the unit vectors to the means of the rows of each rare class, (n_rare, d)."""
+    counts = np.bincount(codes)
+    rare = np.flatnonzero((counts > 0) & (counts < _RARE * len(codes)))
+    means = [rows.batch(np.flatnonzero(codes == code)).cpu().numpy().mean(axis=0) for code in rare]
+    return [mean / max(np.linalg.norm(mean), 1e-12) for mean in means]
 
 
 def initial_weights(directions, gain=1.0):
