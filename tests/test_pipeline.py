@@ -140,6 +140,25 @@ def test_a_frozen_encoder_is_used_as_it_is(reviews):
     np.testing.assert_array_equal(annotator.encoder_["sae"].components_, encoder["sae"].components_)
 
 
+@pytest.mark.parametrize(
+    ("params", "change", "message"),
+    [
+        ({}, lambda y: None, "requires y to be passed, but the target y is None"),
+        ({}, lambda y: np.r_[np.nan, y[1:]], "contains NaN"),
+        ({}, lambda y: np.ones_like(y), "y is constant"),
+        ({}, lambda y: y[1:], "inconsistent numbers of samples"),
+        ({"k": 17}, lambda y: y, "k=17 is larger than n_components=16"),
+        ({"n_hypotheses": 17}, lambda y: y, "n_neurons=17 is more than the 16 neurons"),
+    ],
+)
+def test_what_cannot_end_is_refused_before_texts_are_embedded(params, change, message, reviews, tmp_path):
+    embedder = EmbeddingTransformer(CountingEmbedder(tmp_path / "calls"), cache_dir=None)
+    pipeline = make_hypothesis_pipeline(embedder, **{"n_components": 16, "k": 4, "n_hypotheses": 4} | params)
+    with pytest.raises(ValueError, match=message):
+        pipeline.fit(reviews.data, change(reviews.target))
+    assert not (tmp_path / "calls").exists()
+
+
 def test_two_autoencoders_side_by_side(reviews):
     both = FeatureUnion([("small", TopKSAETransformer(4, 1)), ("large", TopKSAETransformer(8, 2))])
     encoder = make_pipeline(embed(), both, NeuronSelector(6))

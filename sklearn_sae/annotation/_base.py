@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_sae.annotation._before_encoding import check_before_encoding
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
 from sklearn_sae.annotation._outputs import output_names, selection_of
 from sklearn_sae.annotation._succession import Named, Succession, offer, sentence_on
@@ -264,6 +265,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             texts = self._check_texts(X, texts)
             check_consistent_length(texts, y)
             _check_several(texts)
+            check_before_encoding(self.encoder, y, len(texts))
             return texts, *self._fit_encoder(texts, y)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))

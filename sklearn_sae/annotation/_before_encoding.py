@@ -1,0 +1,54 @@
+"""What of an encoder and a target can be known to be wrong before texts are embedded, which may be slow or paid for."""
+
+import math
+from numbers import Integral
+
+from sklearn.utils import get_tags
+
+from sklearn_sae.utils._targets import check_target, check_target_varies
+
+
+def check_before_encoding(encoder, y, n_samples):
+    """Raise now what the steps of an encoder would raise after the first of them has run.
+
+    Parameters
+    ----------
+    encoder : estimator
+        Not fitted. Frozen steps are left out.
+    y : array-like of shape (n_samples,) or None
+    n_samples : int
+
+    Raises
+    ------
+    ValueError
+        If a step needs the target and there is none, it is constant or cannot be read; if an autoencoder shall have
+        more active neurons than neurons, or a selector shall keep more neurons than it has.
+    """
+    before = None
+    for step in _steps(encoder):
+        if _size(step, "k") > _size(step, "n_components"):
+            raise ValueError(f"k={step.k} is larger than n_components={step.n_components}.")
+        if _size(step, "n_neurons") > _size(before, "n_components"):
+            raise ValueError(
+                f"n_neurons={step.n_neurons} is more than the {before.n_components} neurons of the step before; lower "
+                "n_neurons, or train with more components."
+            )
+        before = step
+        if hasattr(step, "__sklearn_tags__") and get_tags(step).target_tags.required:
+            if y is None:
+                raise ValueError(f"{type(step).__name__} requires y to be passed, but the target y is None.")
+            check_target_varies(check_target(y, task=getattr(step, "task", "auto"), n_samples=n_samples))
+
+
+def _size(step, name):
+    """Return a parameter that is a number, or NaN, with which every comparison is false."""
+    value = getattr(step, name, None)
+    return value if isinstance(value, Integral) else math.nan
+
+
+def _steps(encoder):
+    if type(encoder).__name__ == "FrozenEstimator":
+        return []
+    if not hasattr(encoder, "steps"):
+        return [encoder]
+    return [part for _, step in encoder.steps if step not in (None, "passthrough") for part in _steps(step)]
