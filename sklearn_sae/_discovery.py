@@ -162,7 +162,7 @@ def _table(discovery, width):
         ("effect", numbers(rows["separation_score"])),
         ("p", _marked(rows["pvalue"], rows["significant"], "*")),
         ("adds", numbers(rows["regression_coef"])),
-        ("p", _marked(rows["regression_pvalue"], rows["significant_jointly"], "+")),
+        ("p", _marked(rows["joint_pvalue"], rows["significant_jointly"], "+")),
         ("texts", [percent(share, 0) for share in rows["prevalence"]]),
         ("fidelity", ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in rows["fidelity_f1"]]),
     ]

@@ -9,7 +9,7 @@ from sklearn_sae.annotation._outputs import last_step
 from sklearn_sae.annotation._sampling import Examples
 from sklearn_sae.utils._validation import text_identity
 
-_LEAST_F1 = 0.4  # docs/annotation.md says what it keeps out
+_LEAST_F1 = 0.4  # docs/discover.md says what it keeps out
 _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
 _NEARLY_SAME = 0.9  # absolute correlation of annotations
 _SAME, _NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"

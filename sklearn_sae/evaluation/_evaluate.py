@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._cross_fit import cross_fit_auc, cross_fit_r2
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
+from sklearn_sae.evaluation._permutation import partial_permutation_pvalues
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.utils._targets import check_target_varies
@@ -55,6 +56,10 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
             statistics[1:, n_varied < 2] = np.nan
         of_class = {} if label is None else {"class": [label] * len(hypotheses)}
         estimates = _estimates(separations, statistics, unit)
+        permuted = np.full(len(hypotheses), np.nan)
+        if tested.any():
+            permuted[tested] = partial_permutation_pvalues(filled[:, tested], values, groups)
+        estimates["joint_pvalue"] = np.where(np.isnan(statistics[2]), np.nan, np.fmax(statistics[2], permuted))
         blocks.append(pd.DataFrame({**of_class, "hypothesis": hypotheses, **estimates, **same_for_all}))
         fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups)})
         reliable = np.array([each.reliable for each in separations])
@@ -67,7 +72,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
             )
     table = pd.concat(blocks, ignore_index=True)
     thresholds = {}
-    for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "regression_pvalue")):
+    for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
         table[column], thresholds[column] = _significance(table[pvalues].to_numpy(), correction, alpha)
     class_metrics = None
     if target.task == "multiclass":

@@ -127,8 +127,9 @@ def evaluate_hypotheses(
     separation.
 
     *The joint regression* is ordinary least squares, or logistic regression for classes, of the target on all
-    hypotheses, so each coefficient is what a hypothesis adds to the others. `significant_jointly` rests on it, and
-    `significant` on the separation alone: hypotheses that say nearly the same may all hold, and none of them add to the
+    hypotheses, so each coefficient is what a hypothesis adds to the others. `significant_jointly` goes by
+    `joint_pvalue`, the larger p-value of its test and of a permutation test of the parts that the others leave, and
+    `significant` by the separation alone: hypotheses that say nearly the same may all hold, and none of them add to the
     others. By default it
     has the classical standard errors, which for least squares assume that the target scatters alike in all rows. Where
     it scatters more for the rarer value of an annotation, p-values are then too small, and where less, too large;

@@ -42,11 +42,11 @@ class HypothesisEvaluation:
         - `regression_se`: standard error of that coefficient.
         - `regression_pvalue`: the p-value of that coefficient, before correction.
         - `regression_ci_low`, `regression_ci_high`: its confidence interval.
+        - `joint_pvalue`: the larger p-value of that and of a permutation test of what the hypothesis adds.
         - `prevalence`: share of the answered rows where it holds.
         - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
         - `significant`: bool; whether it holds on its own: `pvalue`, corrected, is below `alpha`.
-        - `significant_jointly`: bool; whether it adds to all the others: `regression_pvalue`, corrected, is below
-          `alpha`.
+        - `significant_jointly`: bool; whether it adds to all the others: `joint_pvalue`, corrected, is below `alpha`.
 
     metrics : dict
         - `r2` for a regression, else `auc` and `auprc`: how well the joint regression fits the same rows, in-sample.
@@ -195,7 +195,7 @@ def _figures(table):
         "separation": numbers(table["separation_score"]),
         "p (sep.)": [pvalue(value) for value in table["pvalue"]],
         "coef": numbers(table["regression_coef"]),
-        "p (coef)": [pvalue(value) for value in table["regression_pvalue"]],
+        "p (coef)": [pvalue(value) for value in table["joint_pvalue"]],
         "prevalence": [percent(value) for value in table["prevalence"]],
         "significant": [
             "both" if alone and jointly else "alone" if alone else "jointly" if jointly else ""

@@ -36,11 +36,50 @@ def permutation_pvalue(first, second, y, groups=None):
     y, weights = y[rows], np.where(first, 1 / max(first.sum(), 1), -1 / max(second.sum(), 1))[rows]
     if not first.any() or not second.any() or np.ptp(y) == 0:
         return np.nan
-    y = (y - y.mean()) / y.std()
+    return _pvalue_of_product(weights, y, None if groups is None else groups[rows])
+
+
+def partial_permutation_pvalues(A, y, groups=None):
+    """Return for each column of `A` the p-value of what it adds to a linear model of all the others.
+
+    The parts of `y` that the others leave are permuted against the parts of the column that they leave [1]_.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n_samples, n_columns)
+        Linearly independent of each other and of a constant.
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of int of shape (n_samples,) or None
+
+    Returns
+    -------
+    pvalues : ndarray of shape (n_columns,)
+
+    References
+    ----------
+    .. [1] D. Freedman and D. Lane (1983). A nonstochastic interpretation of reported significance levels. Journal of
+       Business & Economic Statistics 1(4), 292-298.
+    """
+    centered = (A - A.mean(axis=0)) / A.std(axis=0)
+    inverse = np.linalg.pinv(centered.T @ centered)
+    left_of_columns = centered @ inverse / np.diag(inverse)
+    coef = inverse @ centered.T @ y
+    left = y - y.mean() - centered @ coef
+    return np.array(
+        [_pvalue_of_product(part, left + b * part, groups) for part, b in zip(left_of_columns.T, coef, strict=True)]
+    )
+
+
+def _pvalue_of_product(weights, y, groups):
+    """Return the two-sided p-value of the sum of products over all orders of `y`. The sum of `weights` is 0."""
+    spread = y.std()
+    if spread == 0:
+        return np.nan
+    y = (y - y.mean()) / spread
     if groups is None:
         observed, variance, third = weights @ y, *_moments(weights, y)
     else:
-        group = np.unique(groups[rows], return_inverse=True)[1]
+        group = np.unique(groups, return_inverse=True)[1]
         sizes = np.bincount(group)
         means, shares = np.bincount(group, y) / sizes, np.bincount(group, weights)
         observed, (variance, third) = weights @ y, _moments(shares, means - means.mean())
