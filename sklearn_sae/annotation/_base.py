@@ -54,10 +54,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the `Examples` for one neuron, given its activation on each text."""
 
     @abstractmethod
-    def _name(self, texts, activations, examples, neurons):
+    def _name(self, texts, activations, examples, neurons, prepared):
         """Return the candidate sentences of each column of `activations` (csc_array), and why some have none.
 
-        `neurons` are their columns in the encoder's output.
+        `neurons` are their columns in the encoder's output, and `prepared` is what `_prepare` returned.
         """
 
     @abstractmethod
@@ -76,6 +76,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         annotations : ndarray of shape (n_texts, n_hypotheses), float64
             1, 0 (or a number between) or NaN; NaN outside the mask.
         """
+
+    def _prepare(self, texts):
+        """Return what `_name` needs of all texts, once for all neurons."""
 
     def _latent_labels(self, neurons):
         """Return the label that each neuron comes with, or None, and the fidelity from which on a label is kept."""
@@ -305,11 +308,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         order, n_wanted = succession.order, succession.n_wanted
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(neurons))
         random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
+        prepared = self._prepare(texts)
         kept, passed, unnamed, why_not = [], [], [], ""
         while order and len(kept) < n_wanted:
             batch, order = order[: n_wanted - len(kept)], order[n_wanted - len(kept) :]
             examples = [self._choose_examples(column(activations, i), random_states[i]) for i in batch]
-            best, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch])
+            best, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch], prepared)
             why_not = reason or why_not
             unnamed += [i for i, one in zip(batch, best, strict=True) if one is None]
             new = [Named(i, *one, some) for i, one, some in zip(batch, best, examples, strict=True) if one is not None]
@@ -336,7 +340,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         annotations = self._annotate(some, [one.sentence for one in named])
         return [one._replace(says=says) for one, says in zip(named, annotations.T, strict=True)]
 
-    def _name_and_score(self, texts, activations, examples, neurons):
+    def _name_and_score(self, texts, activations, examples, neurons, prepared):
         """Return the best (sentence, Fidelity) of each neuron, or None, and why some have none.
 
         A label that a neuron comes with is scored first; if it does well, the neuron is not named anew.
@@ -348,7 +352,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         if not left:
             return best, ""
         some = [examples[i] for i in left]
-        candidates, why_not = self._name(texts, activations[:, left], some, neurons[left])
+        candidates, why_not = self._name(texts, activations[:, left], some, neurons[left], prepared)
         for i, new in zip(left, self._best_candidates(texts, activations[:, left], some, candidates), strict=True):
             if best[i] is None or (new is not None and self._rank(new[1]) > self._rank(best[i][1])):
                 best[i] = new

@@ -1,7 +1,6 @@
 """Hypotheses made of words and phrases: no language model, no network, no key."""
 
 import warnings
-from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -194,15 +193,18 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 stacklevel=4,
             )
 
-    def _name(self, texts, activations, examples, neurons):
+    def _prepare(self, texts):
         self._warn_of_texts(texts)
-        presence, terms = _find_terms(
-            tuple(texts),
+        return find_terms(
+            texts,
             tokenizer=self.tokenizer,
             ngram_range=self.ngram_range,
             stop_words=_check_stop_words(self.stop_words),
             min_df=self.min_df,
         )
+
+    def _name(self, texts, activations, examples, neurons, prepared):
+        presence, terms = prepared
         candidates = []
         for i, chosen in enumerate(progress(examples, desc="naming", verbose=self.verbose, unit="neuron")):
             use = np.ones(len(texts), dtype=bool)
@@ -216,11 +218,6 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)
         return holds if mask is None else np.where(mask, holds, np.nan)
-
-
-@lru_cache(maxsize=1)  # spare neurons are named from the same texts
-def _find_terms(texts, **options):
-    return find_terms(texts, **options)
 
 
 def _check_stop_words(stop_words):

@@ -368,7 +368,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         """Return the `Latents` that the encoder's outputs are, or None."""
         return None if self.encoder is None else latents_of(self.encoder_)
 
-    def _name(self, texts, activations, examples, neurons):
+    def _name(self, texts, activations, examples, neurons, prepared):
         latents = self._latents()
         prompts = []
         for some, neuron in zip(examples, neurons, strict=True):

@@ -57,9 +57,6 @@ def guess_language(texts):
     n_words = counts.total()
     if n_words < _FEWEST_WORDS:
         return None
-    shares = {
-        language: sum(n for word, n in counts.items() if word in frozenset(get_stop_words(language))) / n_words
-        for language in LANGUAGES
-    }
+    shares = {language: sum(counts[word] for word in set(get_stop_words(language))) / n_words for language in LANGUAGES}
     best = max(shares, key=shares.get)
     return best if shares[best] >= _LEAST_SHARE else None

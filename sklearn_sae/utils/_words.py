@@ -130,7 +130,7 @@ def count_markup(texts):
     return sum(
         ("<" in text and _TAG.search(text) is not None)
         or ("&" in text and html.unescape(text) != text)
-        or _ADDRESS.search(text) is not None
+        or (("." in text or "/" in text) and _ADDRESS.search(text) is not None)
         for text in texts
     )
 
