@@ -86,4 +86,5 @@ def test_the_example_of_the_readme_runs_and_prints_what_is_shown(capsys):
     printed = capsys.readouterr().out.splitlines()
     assert float(printed[0].split()[-1]) == pytest.approx(float(shown[0].split()[-1]), abs=0.1)
     assert printed[3].split() == shown[3].split()
-    assert sum("mentions" in line for line in printed) == sum("mentions" in line for line in shown) == 10
+    for lines in (printed, shown):
+        assert sum("mentions" in line for line in lines if not line.startswith("Note: ")) == 10

@@ -191,7 +191,7 @@ def evaluate_hypotheses(
     1 of 2 hypotheses significant, 1 jointly (bonferroni, alpha=0.05: p < 0.025)
     R² 0.091 cross-fitted, 0.116 in-sample; 200 rows
     separation  p (sep.)    coef  p (coef)  prevalence  significant  hypothesis
-        +0.737     2e-06  +0.740     8e-07       54.5%         both  praises the food
+        +0.737     2e-06  +0.740     1e-06       54.5%         both  praises the food
         -0.001     0.995  -0.045     0.756       56.0%               mentions parking
     """
     A, hypotheses = check_annotations(annotations, hypotheses)

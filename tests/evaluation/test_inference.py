@@ -8,7 +8,7 @@ from scipy.stats import chi2, kstest, t, ttest_ind
 from statsmodels.stats.proportion import proportion_effectsize
 
 from sklearn_sae import evaluate_hypotheses
-from sklearn_sae.evaluation._permutation import permutation_pvalue
+from sklearn_sae.evaluation._permutation import partial_permutation_pvalues, permutation_pvalue
 from sklearn_sae.evaluation._regression import fit_firth, fit_least_squares, fit_logistic
 from sklearn_sae.evaluation._separation import separation
 
@@ -367,3 +367,28 @@ def test_false_hypotheses_hold_on_their_own_no_more_often_than_they_may(target, 
     for limit in (0.05, 0.01):
         assert np.mean(np.array(pvalues) < limit) < 1.8 * limit
     assert target == "rare class" or np.mean(np.array(of_t) < 0.01) > 0.02
+
+
+@pytest.mark.parametrize("n_rows", [1, 5])
+def test_false_hypotheses_add_to_others_no_more_often_than_they_may(n_rows):
+    """The target is skewed, and the second of two hypotheses holds in a few units and adds nothing."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), n_rows)
+    called = {"joint_pvalue": 0}
+    for _ in range(300):
+        A = np.column_stack([rng.random(100) < 0.4, rng.permutation(100) < 6]).astype(float)[groups]
+        y = A[:, 0] + rng.exponential(size=100)[groups]
+        table = evaluate_hypotheses(A, y, groups=groups if n_rows > 1 else None).table
+        for column in called:
+            called[column] += table[column][1] < 0.01
+    assert called["joint_pvalue"] <= 8
+
+
+def test_the_partial_permutation_test_finds_what_a_hypothesis_adds():
+    rng = np.random.default_rng(0)
+    A = (rng.random((200, 3)) < 0.4).astype(float)
+    A[:, 1] = np.where(rng.random(200) < 0.9, A[:, 0], A[:, 1])
+    y = A[:, 0] + rng.normal(size=200)
+    pvalues = partial_permutation_pvalues(A, y)
+    fit = fit_least_squares(A, y)
+    np.testing.assert_allclose(pvalues, fit.pvalues, atol=0.05)
