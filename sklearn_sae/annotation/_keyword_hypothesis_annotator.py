@@ -76,6 +76,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
         ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
         activation on the texts held back), ``density`` (share of texts that activate it).
+    passed_over_ : list of dict
+        The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
+        ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
     examples_ : list of dict
         For each hypothesis, row numbers of texts: ``activating`` (the ten strongest that it was named from),
         ``non_activating`` (ten others) and ``scoring`` (those held back).
