@@ -42,25 +42,30 @@ def copies(texts):
     >>> copies(["RT @a: So good! https://x.org/1", "Bad.", "so good", "So good! https://x.org/2"])
     array([0, 1, 0, 0])
     """
-    from datasketch import MinHash, MinHashLSH
+    from datasketch import MinHash
 
     shingles = _without_common([_shingles(text) for text in texts])
     distinct = {}  # the first row of each set of shingles
-    first = np.array([distinct.setdefault(some, row) for row, some in enumerate(shingles)])
-    index = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
-    left, right = list(range(len(texts))), first.tolist()
+    first = [distinct.setdefault(some, row) for row, some in enumerate(shingles)]
     rows = list(distinct.values())
     hashes = MinHash.bulk([shingles[row] for row in rows], num_perm=_BANDS * _ROWS, hashfunc=zlib.crc32)
-    for row, one in zip(rows, hashes, strict=True):
-        for other in index.query(one):
-            if _jaccard(shingles[row], shingles[other]) >= _SIMILAR:
-                left.append(row)
-                right.append(other)
-        index.insert(row, one)
-    pairs = coo_array((np.ones(len(left)), (left, right)), shape=(len(texts),) * 2)
-    labels = connected_components(pairs, directed=False)[1]
+    candidates = _candidates(np.array([one.hashvalues for one in hashes]))
+    pairs = [(rows[i], rows[j]) for i, j in candidates if _jaccard(shingles[rows[i]], shingles[rows[j]]) >= _SIMILAR]
+    left, right = zip(*enumerate(first), *pairs, strict=True)
+    graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(texts),) * 2)
+    labels = connected_components(graph, directed=False)[1]
     order = np.argsort(np.unique(labels, return_index=True)[1])
     return np.argsort(order)[labels]
+
+
+def _candidates(hashes):
+    """Return the pairs of rows whose hashes agree in a whole band; of several rows, each with the one before."""
+    pairs = set()
+    for band in hashes.reshape(len(hashes), _BANDS, _ROWS).transpose(1, 0, 2):
+        order = np.lexsort(band.T)
+        agrees = (band[order[1:]] == band[order[:-1]]).all(axis=1)
+        pairs.update(zip(order[:-1][agrees].tolist(), order[1:][agrees].tolist(), strict=True))
+    return pairs
 
 
 def _shingles(text):
