@@ -9,7 +9,7 @@ from sklearn_sae.sae._kernels import Active, decode, topk_linear
 from sklearn_sae.sae._rows import EVALUATION_ROWS
 from sklearn_sae.sae._weights import Weights
 
-_RARE = 0.1  # share of the rows
+_FEW_DRAWN = 2  # a class is rare if fewer of its rows than this are to be expected among those drawn
 
 
 def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
@@ -20,7 +20,7 @@ def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
     """
     directions = initial_directions(rows, n_components, rng)
     if of_classes is not None:
-        means = _means_of_rare_classes(rows, of_classes.astype(int))[: n_components // 2]
+        means = _means_of_rare_classes(rows, of_classes.astype(int), n_components)[: n_components // 2]
         for place, mean in enumerate(means):
             directions[place] = mean
     weights = initial_weights(directions, 1.0 if pursuit else initial_gain(rows, directions, k))
@@ -37,10 +37,10 @@ def continued_weights(weights, rows, k, *, pursuit, pursued):
     return weights
 
 
-def _means_of_rare_classes(rows, codes):
+def _means_of_rare_classes(rows, codes, n_components):
     """Return the unit vectors to the means of the rows of each rare class, (n_rare, d)."""
     counts = np.bincount(codes)
-    rare = np.flatnonzero((counts > 0) & (counts < _RARE * len(codes)))
+    rare = np.flatnonzero((counts > 0) & (counts * n_components < _FEW_DRAWN * len(codes)))
     means = [rows.batch(np.flatnonzero(codes == code)).cpu().numpy().mean(axis=0) for code in rare]
     return [mean / max(np.linalg.norm(mean), 1e-12) for mean in means]
 

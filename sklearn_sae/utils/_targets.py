@@ -163,7 +163,7 @@ def _refuse_not_finite(numbers, name, rows):
 
 
 def _as_input(name):
-    return f"Input {name}" if name == "y" else name  # as scikit-learn says it
+    return f"Input {name}" if name.isidentifier() else name  # as scikit-learn says it
 
 
 def _refuse_dates(values, name, *, as_classes):
