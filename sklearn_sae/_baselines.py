@@ -5,13 +5,13 @@ from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_sae.selection import NeuronSelector
+from sklearn_sae.utils._targets import as_given
 from sklearn_sae.utils._words import TermAnalyzer, words
 
-_PENALTIES = np.logspace(0, 5, 11)  # of standardized columns
+_PENALTIES = np.logspace(0, 5, 11)  # of columns of unit variance
 
 
 def score(target, predicted):
@@ -37,7 +37,7 @@ def predictions(model, X, target):
         return model.predict(X)
     code = {label: i for i, label in enumerate(target.classes.tolist())}
     out = np.zeros((X.shape[0], len(code)))  # a class that the model has not seen is never predicted
-    out[:, [code.get(label, label) for label in model.classes_.tolist()]] = model.predict_proba(X)
+    out[:, [code[label] for label in model.classes_.tolist()]] = model.predict_proba(X)
     return out
 
 
@@ -75,12 +75,16 @@ class WordPresence:
         """
         n_words = min(n_words, self._presence.shape[1])
         select = NeuronSelector(n_words, method="lasso" if model is not None else "correlation", task=target.task)
-        values = target.values if target.classes is None else target.classes[target.values]
-        chosen = select.fit_transform(self._presence, values)
+        chosen = select.fit_transform(self._presence, as_given(target))
         others = select.transform(self._vectorizer.transform(texts))
         if model is None:
             return ridge_score(chosen, others, target, held_out)
-        return score(held_out, predictions(model.fit(chosen, values), others, target))
+        model.fit(chosen, target.values)
+        if target.classes is None:
+            return score(held_out, model.predict(others))
+        probabilities = np.zeros((others.shape[0], len(target.classes)))
+        probabilities[:, model.classes_] = model.predict_proba(others)
+        return score(held_out, probabilities)
 
 
 def ridge_score(X, X_held_out, target, held_out):
@@ -92,5 +96,10 @@ def ridge_score(X, X_held_out, target, held_out):
     target, held_out : Target
     """
     Y = target.values if target.task == "regression" else np.eye(len(target.classes))[target.values]
-    ridge = make_pipeline(StandardScaler(with_mean=not issparse(X)), RidgeCV(_PENALTIES)).fit(X, Y)
-    return score(held_out, ridge.predict(X_held_out))
+    # Words are scaled one by one. The columns of an embedding share one scale, because those that hardly vary among the
+    # texts learned from, as where these are few or copies, may vary much more among others.
+    scaler = StandardScaler(with_mean=False).fit(X)
+    if not issparse(X):
+        scaler.scale_ = np.full(X.shape[1], max(np.sqrt(scaler.var_.mean()), 1e-12))
+    ridge = RidgeCV(_PENALTIES).fit(scaler.transform(X), Y)
+    return score(held_out, ridge.predict(scaler.transform(X_held_out)))

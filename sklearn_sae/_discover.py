@@ -5,7 +5,6 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
@@ -20,8 +19,9 @@ from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
-from sklearn_sae.utils._targets import TASKS, Target, check_target, check_target_varies
+from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
+from sklearn_sae.utils._words import forget
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _FEW_TEXTS = 200
@@ -236,6 +236,7 @@ def plan_discovery(
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
     check_alignment(texts, y, name="texts")
+    check_alignment(texts, groups, name="texts", other_name="groups")
     texts = np.array(check_texts(texts, name="texts"), dtype=object)
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     name = "y" if target_name is None else f"the target {target_name!r}"
@@ -246,8 +247,9 @@ def plan_discovery(
     what = "different texts" if groups is None else "groups of texts"
     train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
     n_units = len(np.unique(units[test]))
-    notes = [*_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
-    notes += [*_notes_on_copies(of_copies), *(note.replace("the target", "The target", 1) for note in target.notes)]
+    notes = [note.replace("the target", "The target", 1) for note in target.notes]
+    notes += [*_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
+    notes += _notes_on_copies(of_copies)
     if n_hypotheses == "auto":
         n_hypotheses = _n_hypotheses(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
@@ -286,7 +288,7 @@ def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
     of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
-    embedded, said = fit_once(pipeline, texts[train], _as_given(of_train))
+    embedded, said = fit_once(pipeline, texts[train], as_given(of_train))
     annotator = pipeline["hypotheses"]
     annotations = annotator.transform(texts[test])
     names = annotator.get_feature_names_out()
@@ -307,13 +309,14 @@ def carry_out(plan):
         "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
         "_embedding": ridge_score(embedded, annotator.encoder_["embed"].transform(texts[test]), of_train, held_out),
     }
+    forget()  # the texts are the user's
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
     return Discovery(
         table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
         scores={f"{metric}{of}": value for of, value in scores.items()},
         pipeline=pipeline,
-        notes=[*plan.notes, *said, *evaluation.notes],
+        notes=_in_order(plan.notes, said, evaluation.notes, n_first=len(target.notes)),
         evaluation=evaluation,
         train=train,
         test=test,
@@ -323,14 +326,11 @@ def carry_out(plan):
     )
 
 
-def _as_given(target):
-    """Return the target in a form that every stage takes for the same: numbers, or ordered categories."""
-    if target.task == "regression":
-        return target.values
-    categories = (
-        pd.Index(target.classes.tolist(), dtype=object) if target.classes.dtype.kind in "OU" else target.classes
-    )
-    return pd.Series(pd.Categorical.from_codes(target.values, categories=categories, ordered=True))
+def _in_order(planned, said, of_tests, *, n_first):
+    """Return all notes, those first that one can act on, because the last are only counted where they are printed."""
+    on_names = [note for note in said if note.startswith("Neurons were passed over")]
+    on_texts = [note for note in said if note not in on_names]
+    return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_names, *of_tests]))
 
 
 def _n_hypotheses(n_units):
@@ -410,8 +410,7 @@ def _describe(target, name, n_train, n_test):
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:
         what = f"{len(target.classes)} classes, each against the rest"
-    few = f"\nThese are few: {_WHERE_FEW}." if n_train + n_test < _FEW_TEXTS else ""
     return (
         f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
-        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}.{few}"
+        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}."
     )

@@ -132,13 +132,18 @@ def findings(discovery, width=WIDTH):
 
 
 def note_lines(notes, width):
-    """Return notes as a few lines: long ones are cut where there are many, and the last ones counted."""
-    shown = notes[:_MOST_NOTE_LINES]
+    """Return notes as a few lines: the first ones whole, one that is long by itself cut, the last ones counted."""
     lines = []
-    for place, note in enumerate(shown):
-        more = f" (and {len(notes) - len(shown)} more)" if place == len(shown) - 1 and len(notes) > len(shown) else ""
-        room = _MOST_NOTE_LINES - len(lines) - (len(shown) - place - 1)
-        lines += wrap(f"Note: {note}{more}", width, max_lines=room, placeholder=f" …{more}")
+    for place, note in enumerate(notes):
+        n_left = len(notes) - place
+        wrapped = wrap(f"Note: {note}", width)
+        room = _MOST_NOTE_LINES - len(lines) - (n_left > 1)  # one for the count of those that are left
+        if len(wrapped) > room:
+            if not lines:
+                lines = wrap(f"Note: {note}", width, max_lines=room, placeholder=" …")
+                n_left -= 1
+            return lines + ([f"Note: {n_left} more, in the result's notes."] if n_left else [])
+        lines += wrapped
     return lines
 
 

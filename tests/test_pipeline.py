@@ -160,9 +160,11 @@ def test_what_cannot_end_is_refused_before_texts_are_embedded(params, change, me
 
 
 def test_two_autoencoders_side_by_side(reviews):
-    both = FeatureUnion([("small", TopKSAETransformer(4, 1)), ("large", TopKSAETransformer(8, 2))])
+    both = FeatureUnion(
+        [("small", TopKSAETransformer(4, 1, random_state=0)), ("large", TopKSAETransformer(8, 2, random_state=0))]
+    )
     encoder = make_pipeline(embed(), both, NeuronSelector(6))
-    annotator = KeywordHypothesisAnnotator(encoder).fit(reviews.data, reviews.target)
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0).fit(reviews.data, reviews.target)
     features = set(annotator.hypotheses_["feature"])
     assert features < {f"small__topksaetransformer{i}" for i in range(4)} | {
         f"large__topksaetransformer{i}" for i in range(8)

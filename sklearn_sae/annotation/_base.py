@@ -88,12 +88,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the hypotheses that a person wrote, or None."""
         return None
 
-    def _shorten(self, texts):
+    def _shorten(self, texts, *, fitting=False):
         """Return the parts of texts that naming and annotating see."""
         return texts
-
-    def _warn_of_language(self, texts):
-        """Say what of the texts' language should be told to this annotator."""
 
     def _check_parameters(self):
         """Check parameters against each other, before anything else in `fit` and `transform`."""
@@ -137,7 +134,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
         if self._boilerplate.note:
             warnings.warn(self._boilerplate.note, UserWarning, stacklevel=3)
-        texts = self._shorten([self._boilerplate.without(text) for text in texts])
+        texts = self._shorten([self._boilerplate.without(text) for text in texts], fitting=True)
         neurons = _check_neurons(self.neurons, activations)
         density = _density(activations)
 
@@ -151,7 +148,6 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         _warn_left_out(neurons, alive, "activate on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
-        self._warn_of_language(texts)
         named, passed = self._name_in_turn(texts, activations, neurons, len(features))
         self.passed_over_ = [
             {"neuron": int(neurons[one.place]), "interpretation": one.sentence, "reason": why} for one, why in passed

@@ -179,7 +179,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 f"{n_texts:,} of {len(texts):,} texts have HTML tags, entities or addresses, which do not count as "
                 "words.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         if self.tokenizer is None and (script := undivided_script(texts)):
             warnings.warn(

@@ -73,7 +73,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     truncate : {"head", "middle", "tail"}, default="head"
         Which part of a text of more than `max_words` words is kept: its head; its head and tail, without the middle; or
         its tail. "[…]" stands where it is cut, and a warning says how many texts are. A cut that makes one text in
-        twenty equal to another is refused.
+        twenty equal to another is refused by `fit`.
     concepts_per_call : int, default=1
         Hypotheses about one text that are put into one request.
     output : {"binary", "probability"}, default="binary"
@@ -349,8 +349,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             max_retries=self.max_retries,
         )
 
-    def _shorten(self, texts):
-        return cut_texts(texts, self.max_words, keep=self.truncate)
+    def _shorten(self, texts, *, fitting=False):
+        return cut_texts(texts, self.max_words, keep=self.truncate, refuse=fitting)
 
     def _choose_examples(self, activation, rng):
         return show_then_score(

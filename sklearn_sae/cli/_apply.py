@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
+from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
 from sklearn_sae.cli._write import write_table
@@ -14,6 +15,7 @@ from sklearn_sae.utils._validation import unique_names
 
 def run(arguments):
     """Annotate the texts of a file, predict, and write its rows with what was found."""
+    check_files([arguments.file, arguments.model], {"--output": arguments.output})
     say(arguments, f"Reading {arguments.model} …")
     from sklearn_sae._persistence import load_model
     from sklearn_sae.cli._transform import Transform

@@ -133,7 +133,7 @@ def _rows(text, separator):
         try:
             found.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, **way))
         except csv.Error as error:
-            if "unexpected end" in str(error) and len(ways) == 2:
+            if "unexpected end" in str(error) and way is ways[-2]:
                 raise ValueError(
                     f"a quotation mark is opened and never closed; see row {len(found) + 1}, or before."
                 ) from None

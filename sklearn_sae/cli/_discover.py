@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
@@ -70,14 +71,14 @@ def discover(texts, y, arguments, *, transform=None, **options):
     say(arguments, f"Embedding {len(plan.train):,} texts, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
+    print(f"\n{findings(discovery, min(shutil.get_terminal_size().columns, 120))}")
+    if asks:
+        print(f"Used: {_counts(annotator.usage_)}", flush=True)
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)
     if arguments.save is not None:
         target = {"name": arguments.target if hasattr(arguments, "target") else y.name}
         save_model(discovery.pipeline, arguments.save, {**target, "transform": transform and transform._asdict()})
-    print(f"\n{findings(discovery, min(shutil.get_terminal_size().columns, 120))}")
-    if asks:
-        print(f"Used: {_counts(annotator.usage_)}")
     for file in filter(None, (arguments.output, arguments.save)):
         print(f"Written to {file}.")
 
@@ -100,8 +101,7 @@ def _check_together(arguments):
         raise ValueError("--language is for --naming keywords; a language model needs none.")
     if arguments.embedder_url is not None and arguments.embedder == "tfidf":
         raise ValueError("--embedder-url is for an --embedder that a server has.")
-    if arguments.save is not None and arguments.save == arguments.output:
-        raise ValueError("--save and --output name the same file.")
+    check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})
 
 
 def _groups(values):

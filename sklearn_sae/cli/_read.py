@@ -56,6 +56,8 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
         warnings.warn(note, stacklevel=2)
     if others is not None:
         table = table[list(dict.fromkeys(columns.values()))].set_axis(list(columns), axis=1)
+    else:
+        table = table.rename(columns={given: column for column, given in columns.items()})
     table = _without_gaps(table, text, target, name)
     table[text] = _texts(table[text], text)
     return table.infer_objects()

@@ -13,6 +13,8 @@ from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts
 
+_OF_LOCAL_MODELS = ("max_seq_length", "model_kwargs", "revision", "trust_remote_code")
+
 
 class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin, BaseEstimator):
     """Turn texts into embeddings, each distinct text once.
@@ -243,13 +245,16 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
 
     def _embedder(self):
         options = {"prompt": self.prompt, "batch_size": self.batch_size}
+        local = {name: getattr(self, name) for name in _OF_LOCAL_MODELS}
         if callable(self.model):
             if self.backend != "auto" or self.base_url is not None:
                 raise ValueError("A callable model takes backend='auto' and no base_url.")
+            _refuse_given(local, "a callable")
             return callable_embedder(self.model, **options)
         model = os.fspath(self.model)
         by_name = "openai" if self.base_url is not None or model.startswith("text-embedding-") else None
         if (self.backend if self.backend != "auto" else by_name) == "openai":
+            _refuse_given(local, "a server")
             return openai_embedder(
                 model,
                 truncate_dim=self.truncate_dim,
@@ -259,9 +264,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
             )
         if self.base_url is not None:
             raise ValueError("base_url is for a server; pass backend='openai' or leave base_url out.")
-        local = ("max_seq_length", "model_kwargs", "revision", "trust_remote_code")
-        options.update((name, getattr(self, name)) for name in local)
-        return sentence_transformers_embedder(model, device=self.device, verbose=self.verbose, **options)
+        return sentence_transformers_embedder(model, device=self.device, verbose=self.verbose, **options, **local)
 
     @property
     def _n_features_out(self):
@@ -271,3 +274,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
+
+
+def _refuse_given(local, what):
+    """Say that a parameter of local models has no effect."""
+    for name, value in local.items():
+        if value not in (None, False, {}):
+            raise ValueError(f"{name} is for a sentence-transformers model and has no effect on {what}; leave it out.")

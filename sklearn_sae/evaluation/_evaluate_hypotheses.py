@@ -7,7 +7,7 @@ from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, check_target
-from sklearn_sae.utils._validation import check_alignment, check_groups
+from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_masked
 
 
 @validate_params(
@@ -196,6 +196,8 @@ def evaluate_hypotheses(
     """
     A, hypotheses = check_annotations(annotations, hypotheses)
     check_alignment(annotations, y, name="annotations")
+    check_alignment(annotations, groups, name="annotations", other_name="groups")
+    refuse_masked(annotations, "annotations")
     target = check_target(y, task=task, n_samples=len(A))
     evaluation = evaluate(
         A,

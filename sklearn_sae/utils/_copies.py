@@ -11,7 +11,8 @@ from sklearn_sae.utils._words import words
 
 _SHINGLE = 3  # words
 _SIMILAR = 0.7  # Jaccard similarity of the shingles of two copies
-_BANDS, _ROWS = 16, 4  # of the hashes: a pair that is just similar enough is found with probability 0.99
+_BANDS, _ROWS = 16, 4  # of the hashes: a pair that is just similar enough shares a band with probability 0.99
+_ORDERS = 4  # in which the rows that share a band are looked at
 _COMMON = 0.5  # a shingle of more than this share of the texts is a frame that they share, and tells no copies
 _FEWEST = 20  # texts that a frame is looked for in
 
@@ -61,10 +62,12 @@ def copies(texts):
 def _candidates(hashes):
     """Return the pairs of rows whose hashes agree in a whole band; of several rows, each with the one before."""
     pairs = set()
-    for band in hashes.reshape(len(hashes), _BANDS, _ROWS).transpose(1, 0, 2):
-        order = np.lexsort(band.T)
-        agrees = (band[order[1:]] == band[order[:-1]]).all(axis=1)
-        pairs.update(zip(order[:-1][agrees].tolist(), order[1:][agrees].tolist(), strict=True))
+    bands = hashes.reshape(len(hashes), _BANDS, _ROWS).transpose(1, 0, 2)
+    for b, band in enumerate(bands):
+        for step in range(1, _ORDERS + 1):  # ties stand in the order of another band, so that the most alike meet
+            order = np.lexsort([*bands[(b + step) % _BANDS].T, *band.T])
+            agrees = (band[order[1:]] == band[order[:-1]]).all(axis=1)
+            pairs.update(zip(order[:-1][agrees].tolist(), order[1:][agrees].tolist(), strict=True))
     return pairs
 
 

@@ -3,7 +3,7 @@
 import os
 import pickle
 import textwrap
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 _TIMEOUT = 10  # seconds that the hub has to say whether it has a model
 
@@ -98,9 +98,19 @@ def load_model(load, name, *, what, names=None, token=None):
     from huggingface_hub.errors import HfHubHTTPError
 
     if not os.path.isdir(name):
-        with suppress(OSError, ValueError):
+        unloadable = None  # why a model that is here does not load
+        try:
             return load(name, local_files_only=True)
-        _ask(names or [name], what, token)
+        except OSError:
+            pass
+        except ValueError as error:
+            unloadable = textwrap.shorten(str(error), 200)
+        try:
+            _ask(names or [name], what, token)
+        except ConnectionError:
+            if unloadable is not None:
+                raise OSError(f"{what} has files that cannot be loaded: {unloadable}") from None
+            raise
     try:
         return load(name)
     except (OSError, ValueError, pickle.UnpicklingError) as error:

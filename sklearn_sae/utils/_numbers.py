@@ -10,6 +10,7 @@ _MOSTLY = 0.5  # a column of which more than this share are numbers was meant to
 _GROUP = "[ '’\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}]"  # between thousands, beside "." and ","
 _GROUPED = re.compile(rf"(?<=\d){_GROUP}(?=\d{{3}}(?!\d))")
 _PLAIN = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_MAY_BE_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d{3}(?![\d.,])")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -121,6 +122,12 @@ def _value(text):
 def _note(written, values, sign, unit):
     """Say how the numbers were read, with an example, unless nobody could read them otherwise."""
     hows = []
+    pointed = [i for i, text in enumerate(written) if "." in text]
+    if sign == "," and pointed and all(_MAY_BE_THOUSANDS.search(written[i]) for i in pointed):
+        i = pointed[0]
+        hows.append(
+            f"decimal points ({written[i]!r} is {values[i]:.10g}), each before three digits as between thousands"
+        )
     thousands = [i for i, text in enumerate(written) if sign in text]
     decimals = [i for i, text in enumerate(written) if sign == "." and "," in text]
     what = {",": "commas", ".": "points"}[sign]

@@ -13,7 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._scales import scale_of
-from sklearn_sae.utils._validation import is_missing, row_labels, text_identity
+from sklearn_sae.utils._validation import is_missing, refuse_masked, row_labels, text_identity
 
 _FEW_VALUES = 5  # whole numbers of at most so many values may be codes of classes
 _LEAST_ROWS = 20  # of fewer rows no pattern is noted
@@ -33,15 +33,6 @@ class Target(NamedTuple):
     scale: tuple = ()  # the answers whose places 1, 2, ... are the values of task="ordinal"
 
 
-def infer_task(y):
-    """Return "binary", "multiclass" or "regression": the one rule for `task="auto"`.
-
-    Two distinct values, or bool, are binary. Values that all are numbers, or are written as numbers, are a
-    regression, star ratings among them. All others, and all of a categorical type, are multiclass.
-    """
-    return check_target(y).task
-
-
 def check_target(y, *, task="auto", n_samples=None, name="y"):
     """Return `y` as a `Target`.
 
@@ -51,7 +42,8 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
     ----------
     y : array-like of shape (n_samples,)
         Numbers, text that spells numbers ("4,5", "45%"), or classes. Classes that differ only in case, spaces or
-        Unicode form are one class.
+        Unicode form are one class. By "auto", two distinct values, or bool, are binary; values that all are numbers, or
+        spell numbers, are a regression, star ratings among them; all others, and a categorical type, are multiclass.
     task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
         "ordinal" takes the places 1, 2, ... of ordered classes as numbers.
     n_samples : int or None, default=None
@@ -93,6 +85,8 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
             task = "multiclass" if numbers is None else "regression"
             if task == "multiclass" and len(_joined_classes(values)[0]) == 2:  # "yes" and "Yes " are one
                 task = "binary"
+    if task == "binary" and numbers is not None and len(_distinct(values)) > 2:  # "1" and "1.0" are one
+        values = numbers.astype(np.int64) if (numbers == np.round(numbers)).all() else numbers
     if task == "regression":
         if numbers is None:
             numbers, note = _category_numbers(values, name)
@@ -110,11 +104,24 @@ def check_target_varies(target, *, name="y"):
         )
 
 
+def as_given(target):
+    """Return the target in a form that every stage takes for the same: numbers, or ordered categories."""
+    if target.task == "regression":
+        return target.values
+    import pandas as pd
+
+    categories = (
+        pd.Index(target.classes.tolist(), dtype=object) if target.classes.dtype.kind in "OU" else target.classes
+    )
+    return pd.Series(pd.Categorical.from_codes(target.values, categories=categories, ordered=True))
+
+
 # One column of values
 
 
 def _one_column(y, name, rows):
     """Return `y` as an array of shape (n_samples,)."""
+    refuse_masked(y, name)
     try:
         values = np.asarray(y)
     except ValueError:  # rows of different lengths
@@ -214,6 +221,8 @@ def _numbers(values, task, name, rows=None):
             numbers = np.array([float(value) for value in others])
     except TypeError:  # a complex number
         return None, ""
+    except OverflowError:
+        raise ValueError(f"{name} holds a number that is too large for float64.") from None
     except ValueError as error:
         if task in ("binary", "multiclass"):
             return None, ""

@@ -67,13 +67,20 @@ def _check_text(text, row, name):
         raise TypeError(f"{name} has a value of type {type(text).__name__} in row {row} where a text (str) is needed.")
 
 
+def refuse_masked(values, name):
+    """Refuse an array whose mask hides values, because NumPy's functions would bring them back."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        row = int(np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1).argmax())
+        raise ValueError(f"{name} contains NaN: row {row} is masked; drop the row, or fill it in.")
+
+
 def row_labels(X, n_rows):
     """Return what to call each row in a message: its label in the index of pandas, else its number from 0."""
     index = getattr(X, "index", None)
     return index.tolist() if hasattr(index, "tolist") and len(index) == n_rows else range(n_rows)
 
 
-def check_alignment(X, y, *, name="X"):
+def check_alignment(X, y, *, name="X", other_name="y"):
     """Refuse a target whose rows pandas names as those of `X`, but in another order; warn where the names differ.
 
     Rows belong together by their place, so an index says only whether they are likely to.
@@ -84,6 +91,8 @@ def check_alignment(X, y, *, name="X"):
         Nothing is checked unless both have an index of pandas and are of one length.
     name : str, default="X"
         What to call `X` in an error.
+    other_name : str, default="y"
+        What to call `y`.
 
     Raises
     ------
@@ -98,14 +107,22 @@ def check_alignment(X, y, *, name="X"):
     one, other = (getattr(data, "index", None) for data in (X, y))
     if not (hasattr(one, "equals") and hasattr(other, "equals")) or len(one) != len(other) or one.equals(other):
         return
-    row = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a is not b and a != b)
-    where = f"row {row} is {_shown(one[row])} in {name} and {_shown(other[row])} in y"
+    differ = (
+        i
+        for i, (a, b) in enumerate(zip(one, other, strict=True))
+        if a is not b and (is_missing(a) or is_missing(b) or a != b)
+    )
+    row = next(differ, None)
+    if row is None:  # times of two zones, say
+        return
+    where = f"row {row} is {_shown(one[row])} in {name} and {_shown(other[row])} in {other_name}"
     if Counter(one) == Counter(other):
         raise ValueError(
-            f"{name} and y have the same index in different orders: {where}; align them by y.loc[X.index]."
+            f"{name} and {other_name} have the same index in different orders: {where}; align them by "
+            f"{other_name}.loc[{name}.index]."
         )
     warnings.warn(
-        f"{name} and y have different indexes: {where}; rows are taken to belong together by their place.",
+        f"{name} and {other_name} have different indexes: {where}; rows are taken to belong together by their place.",
         UserWarning,
         stacklevel=3,
     )
@@ -172,6 +189,7 @@ def check_groups(groups, n_samples):
         return None
     import pandas as pd
 
+    refuse_masked(groups, "groups")
     labels = np.asarray(groups, dtype=object)
     if labels.ndim != 1 or len(labels) != n_samples:
         raise ValueError(f"groups must be one label a row: its shape is {labels.shape} for {n_samples} rows.")

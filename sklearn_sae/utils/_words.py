@@ -6,6 +6,7 @@ across the end of a sentence, a comma or the border of a field.
 
 import html
 import unicodedata
+from collections.abc import Hashable, Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -22,9 +23,18 @@ _UNDIVIDED = {
 }
 _MANY = 0.05  # share of texts in such a script from which on that is said
 
-_TAG = regex.compile(r"<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", regex.DOTALL)
+_ELEMENTS = (
+    "a|abbr|article|aside|b|blockquote|body|br|button|caption|center|cite|code|col|dd|del|div|dl|dt|em|fieldset|figcaption|"
+    "figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|kbd|label|legend|li|link|main|mark|meta|nav|"
+    "noscript|ol|option|p|pre|q|s|samp|section|select|small|span|strike|strong|sub|summary|sup|svg|table|tbody|td|textarea|"
+    "tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr"
+)
+_ATTRIBUTES = r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+))*\s*/?"""
+_TAG = regex.compile(
+    rf"</?(?:{_ELEMENTS}){_ATTRIBUTES}>|<!--.*?-->|<(script|style)\b[^<>]*>.*?</\1>", regex.DOTALL | regex.IGNORECASE
+)
 _INLINE_TAG = regex.compile(
-    r"</?(?:a|abbr|b|code|em|font|i|mark|small|span|strong|sub|sup|u)\b[^<>]*>", regex.IGNORECASE
+    rf"</?(?:a|b|code|em|font|i|mark|small|span|strong|su[bp]|u){_ATTRIBUTES}>", regex.IGNORECASE
 )
 _ADDRESS = regex.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", regex.IGNORECASE)
 
@@ -48,6 +58,7 @@ _SAME = str.maketrans({"’": "'", "\ufe0f": None, "\u200c": None, **dict.fromke
 # script without spaces.
 WORD_IN_TEXT = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]|[^\s{_HAN_KANA}{_SOUTH_EAST}]+")
 
+_LONGEST_KEPT, _MOST_KEPT = 1_500, 12_000  # characters of a text, and texts, that are kept divided into words
 CUT = "[…]"  # stands where words were left out
 
 
@@ -100,17 +111,23 @@ def stretches(text, tokenizer=None):
     >>> stretches("The soup was cold. 45% off #deal 😀")
     (('the', 'soup', 'was', 'cold'), ('45%', 'off', '#deal', '😀'))
     """
-    try:
-        return _stretches(text, tokenizer)
-    except TypeError:  # a tokenizer that cannot be hashed
+    if len(text) > _LONGEST_KEPT or not isinstance(tokenizer, Hashable):
         return _stretches.__wrapped__(text, tokenizer)
+    return _stretches(text, tokenizer)
 
 
-@lru_cache(maxsize=20_000)  # embedding, naming, scoring and annotation divide the same texts
+def forget():
+    """Forget the texts that were divided into words last."""
+    _stretches.cache_clear()
+    _divided.cache_clear()
+
+
+# Embedding, naming, scoring and annotation divide the same texts. The bounds keep this below some 200 MB.
+@lru_cache(maxsize=_MOST_KEPT)
 def _stretches(text, tokenizer):
     text = plain_text(text)
     if tokenizer is not None:
-        return (tuple(fold(word.replace('"', "")) for word in tokenizer(text) if word.strip('" ')),)
+        return (tuple(fold(word.replace('"', "")) for word in _tokens(tokenizer, text) if word.strip('" ')),)
     found, end = [], None
     for match in _TOKEN.finditer(text):
         start, word = match.start(), match.group()
@@ -133,6 +150,17 @@ def count_markup(texts):
         or (("." in text or "/" in text) and _ADDRESS.search(text) is not None)
         for text in texts
     )
+
+
+def _tokens(tokenizer, text):
+    tokens = tokenizer(text)
+    if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+        raise TypeError(f"tokenizer must return a list of words (str); it returned a {type(tokens).__name__}.")
+    tokens = list(tokens)
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"tokenizer must return a list of words (str); it returned one of {type(token).__name__}.")
+    return tokens
 
 
 def undivided_script(texts):

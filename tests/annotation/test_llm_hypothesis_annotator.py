@@ -487,9 +487,13 @@ def test_cut_texts_are_marked_counted_and_kept_apart(openai_server):
     words = " ".join(f"word{i}" for i in range(30))
     texts = [f"{words} xneedle", f"{words} nothing", "short"]
     settings = {"hypotheses": ["mentions a needle"], "base_url": openai_server.base_url, "max_words": 10}
+    naming = {**settings, "hypotheses": None}
     with pytest.raises(ValueError, match="2 of 3 texts are longer than max_words=10 words, and cutting them makes 1"):
-        LLMHypothesisAnnotator(**settings).transform(texts)
+        LLMHypothesisAnnotator(**naming).fit(np.eye(3), texts=texts)
     assert not openai_server.requests
+    with pytest.warns(UserWarning, match="are cut, which makes 1 equal to others; their beginnings are kept"):
+        LLMHypothesisAnnotator(**settings).transform(texts[:2])
+    openai_server.requests.clear()
     for truncate in ("tail", "middle"):
         annotator = LLMHypothesisAnnotator(**settings, truncate=truncate)
         with pytest.warns(UserWarning, match="2 of 3 texts are longer than max_words=10 words and are cut"):

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -102,7 +103,7 @@ def test_files_of_spreadsheets(reviews, small, tmp_path, capsys):
 def test_chinese(small, tmp_path, capsys):
     rows = [{"review": f"第{i}次来，服务{'很好' if i % 2 else '太慢'}。", "stars": i % 2 + i % 5} for i in range(80)]
     assert main(["discover", write(pd.DataFrame(rows), tmp_path / "zh.jsonl"), *small]) == 0
-    assert "These are few" in capsys.readouterr().out
+    assert "are few: expect chance findings" in capsys.readouterr().out
 
 
 def test_classes(reviews, small, tmp_path, capsys):
@@ -400,3 +401,15 @@ def test_a_wrong_option_is_refused_before_the_work(arguments, message, small, ca
     with pytest.raises(SystemExit):
         main(["discover", "reviews.csv", *small, *arguments])
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--output", "--save"])
+def test_the_file_that_is_read_is_never_written(option, reviews, small, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write(reviews, tmp_path / "reviews.csv")
+    before = Path(path).read_bytes()
+    assert main(["discover", path, *small, option, "./reviews.csv"]) == 1
+    assert "which is read too; name another file" in capsys.readouterr().err
+    assert main(["apply", "model.json", path, "--text", "review", "--output", path]) == 1
+    assert "which is read too; name another file" in capsys.readouterr().err
+    assert Path(path).read_bytes() == before

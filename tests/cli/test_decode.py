@@ -89,6 +89,7 @@ def test_only_empty_cells_are_missing(tmp_path):
     [
         ("a.csv", "text,stars\na,1\nb,c,2\n", "row 3 has 3 fields where the header has 2"),
         ("a.csv", 'text,stars\nx,1\n"a,1\nb,2\n', "opened and never closed; see row 3, or before"),
+        ("a.csv", 'text,y\n"a \\" b",1\n"never closed,2\nx,3\nz,4\n', "opened and never closed"),
         ("a.csv", "", "it is empty"),
         ("a.csv", "\n \n", "it is empty"),
         ("a.jsonl", '{"text": "a"}\n\n{"text": \n', "line 3 is not JSON"),

@@ -560,3 +560,11 @@ def test_options_of_the_model_are_part_of_what_vectors_are_kept_under(tiny_sente
     assert not np.array_equal(plain, half)
     np.testing.assert_allclose(plain, half, atol=0.1)
     assert np.array_equal(EmbeddingTransformer(tiny_sentence_transformer).fit_transform(text), plain)
+
+
+@pytest.mark.parametrize("given", [{"max_seq_length": 9}, {"revision": "main"}, {"trust_remote_code": True}])
+def test_what_has_no_effect_is_refused(given):
+    with pytest.raises(ValueError, match=f"{next(iter(given))} is for a sentence-transformers model"):
+        EmbeddingTransformer(lambda texts: np.ones((len(texts), 2)), **given).fit(TEXTS)
+    with pytest.raises(ValueError, match="has no effect on a server"):
+        EmbeddingTransformer("text-embedding-3-small", **given).fit(TEXTS)

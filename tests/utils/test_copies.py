@@ -59,3 +59,12 @@ def test_equal_texts_are_copies(texts):
         rows = [row for row, other in enumerate(texts) if other == text]
         assert len(np.unique(groups[rows])) == 1
     assert np.unique(groups, return_index=True)[1].tolist() == sorted(np.unique(groups, return_index=True)[1])
+
+
+def test_copies_are_found_among_texts_of_a_few_frames():
+    rng = np.random.default_rng(0)
+    frames = [" ".join(rng.choice(WORDS, 30)) for _ in range(3)]
+    texts = [f"{frames[i % 3]} {' '.join(f'w{n}' for n in rng.integers(0, 9000, 12))}" for i in range(900)]
+    groups = copies([*texts, *(f"{text} again" for text in texts[:60])])
+    assert np.mean(groups[900:] == groups[:60]) > 0.95
+    assert len(set(groups[:900].tolist())) > 850

@@ -115,3 +115,13 @@ def test_an_index_in_another_order_is_refused_and_another_index_noted():
         check_alignment(X, pd.Series([1, 2, 3], index=[7, 6, 5]), name="texts")
     with pytest.warns(UserWarning, match="different indexes: row 1 is 6 in X and 8 in y"):
         check_alignment(X, pd.DataFrame({"y": [1, 2, 3]}, index=[5, 8, 7]))
+
+
+def test_indexes_that_are_equal_in_another_form_align():
+    utc = pd.date_range("2024-01-01", periods=3, tz="UTC")
+    texts, y = pd.Series(TEXTS, index=utc), pd.Series([1, 2, 3], index=utc.tz_convert("Europe/Berlin"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_alignment(texts, y)
+    with pytest.warns(UserWarning, match="different indexes"):
+        check_alignment(pd.Series(TEXTS, index=pd.Index([1, pd.NA, 3], dtype=object)), pd.Series([1, 2, 3]))

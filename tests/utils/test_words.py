@@ -105,3 +105,16 @@ def test_a_short_text_is_not_cut():
 def test_a_very_long_run_of_letters_is_read_in_one_go():
     """Encoded pictures, say; tried from each letter on as the beginning of an address, this would take an hour."""
     assert words("a" * 300_000 + " me@x.org good") == ["a" * 300_000, "good"]
+
+
+def test_comparisons_are_no_tags_and_scripts_no_words():
+    assert words("if a<b and c>d: x<y") == ["if", "a", "b", "and", "c", "d", "x", "y"]
+    assert words("<script>var hidden = 1</script>hi <a href='x'>you</a><br />there") == ["hi", "you", "there"]
+
+
+@pytest.mark.parametrize(
+    "tokenizer", [lambda text: text, lambda text: None, lambda text: [1], lambda text: [("a", "NN")]]
+)
+def test_a_tokenizer_returns_a_list_of_words(tokenizer):
+    with pytest.raises(TypeError, match="tokenizer must return a list of words"):
+        words("some text", tokenizer)

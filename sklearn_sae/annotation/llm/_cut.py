@@ -9,8 +9,16 @@ _MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to
 _KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
 
 
-def cut_texts(texts, max_words, *, keep):
+def cut_texts(texts, max_words, *, keep, refuse):
     """Return the texts, those of more than `max_words` words cut as `cut_text` does.
+
+    Parameters
+    ----------
+    texts : list of str
+    max_words : int or None
+    keep : {"head", "middle", "tail"}
+    refuse : bool
+        Whether a cut that makes many texts equal is an error.
 
     Raises
     ------
@@ -28,10 +36,11 @@ def cut_texts(texts, max_words, *, keep):
         return texts
     of_all = f"{n_cut:,} of {len(texts):,} texts are longer than max_words={max_words} words"
     n_lost = len(set(texts)) - len(set(shown))
-    if n_lost > _MANY_THE_SAME * len(texts):
+    if refuse and n_lost > _MANY_THE_SAME * len(texts):
         raise ValueError(
             f"{of_all}, and cutting them makes {n_lost:,} different texts equal to others; raise max_words, or keep "
             f"another part: truncate is {keep!r} of head, middle and tail."
         )
-    warnings.warn(f"{of_all} and are cut; {_KEPT[keep]}.", UserWarning, stacklevel=4)
+    same = f", which makes {n_lost:,} equal to others" if n_lost else ""
+    warnings.warn(f"{of_all} and are cut{same}; {_KEPT[keep]}.", UserWarning, stacklevel=5)
     return shown

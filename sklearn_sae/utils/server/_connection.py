@@ -63,6 +63,7 @@ class Connection:
             self.max_concurrency,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
+            base_url=self.base_url,
         )
 
 

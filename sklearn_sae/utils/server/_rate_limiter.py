@@ -33,6 +33,8 @@ class RateLimiter:
     requests_per_minute, tokens_per_minute : float or None, default=None
         Limits to keep by spacing requests evenly, those that the client repeats included. A request's tokens
         are taken to be a quarter of its bytes; those of its response are added by `count_tokens`.
+    base_url : str or None, default=None
+        The server whose pace this is.
 
     Attributes
     ----------
@@ -49,10 +51,11 @@ class RateLimiter:
        avoidance in computer networks. Computer Networks and ISDN Systems 17(1).
     """
 
-    def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None):
+    def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None, base_url=None):
         self.max_concurrency = max_concurrency
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
+        self.base_url = base_url
         self.limit = float(max_concurrency)
         self.n_repeats = self.n_responses = 0
         self._seconds_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
@@ -61,12 +64,12 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def __reduce__(self):
-        limits = {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute}
-        return partial(RateLimiter, self.max_concurrency, **limits), ()
+        names = ("requests_per_minute", "tokens_per_minute", "base_url")
+        return partial(RateLimiter, self.max_concurrency, **{name: getattr(self, name) for name in names}), ()
 
     def is_for(self, connection):
-        """Return whether this limiter has the limits of `connection`."""
-        names = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
+        """Return whether this limiter has the server and the limits of `connection`."""
+        names = ("base_url", "max_concurrency", "requests_per_minute", "tokens_per_minute")
         return all(getattr(self, name) == getattr(connection, name) for name in names)
 
     def event_hooks(self):
