@@ -153,8 +153,8 @@ def _table(discovery, width):
     if evaluation.class_metrics is not None:
         blocks = list(_by_best_class(table, evaluation.class_metrics))
         effect = (
-            "share of the class where the hypothesis holds, minus where it does not, for the class of which that says "
-            "most (.table has all)"
+            "share of the class where the hypothesis holds, minus where it does not, for the class that it says most "
+            "of (.table has all)"
         )
     else:
         blocks, effect = [(None, table)], "mean target where the hypothesis holds, minus where it does not"
