@@ -79,6 +79,7 @@ class Engine:
             reader.tokenizer,
             prepend_bos=self.encoder.prepend_bos,
             max_length=max_length or reader.context,
+            is_causal=reader.is_causal,
             **options,
         )
 

@@ -1,50 +1,50 @@
 """The reader: a language model that is run up to one layer, for the states that an SAE encodes."""
 
 import inspect
+import json
 import os
 import sys
 import threading
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 
+from sklearn_sae.pretrained._sites import (
+    SITES,
+    find_layers,
+    find_site,
+    first_position,
+    has_layer_norm,
+    n_inputs,
+    text_model,
+)
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 
-# Names that transformers gives to the parts of a layer.
-_ATTENTION = ("self_attn", "attn", "attention", "self_attention")
-_MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe", "fc2")
-_PROJECTION = ("o_proj", "c_proj", "out_proj", "dense", "wo")
-_NORM_BEFORE_MLP = (
-    "pre_feedforward_layernorm",
-    "pre_mlp_layernorm",
-    "post_attention_layernorm",
-    "ln_2",
-    "ffn_norm",
-    "norm_2",
-    "final_layer_norm",
-)
-_NORM_AFTER_MLP = ("post_feedforward_layernorm", "post_mlp_layernorm")
 _CONTEXT = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 _HUB_ARGUMENTS = ("revision", "token", "trust_remote_code", "cache_dir", "subfolder")
-
-SITES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z")
+_PROBE_LENGTH = 8  # tokens at the beginning and at the end that tell whether a reader is causal
 
 _in_use = threading.Lock()  # because a hook is called in every run of the model, in whichever thread
 
 
 class Reader:
-    """A transformers model that is run up to one site in one layer.
+    """A transformers model, a decoder or an encoder, that is run up to one site in one layer, or in each of several.
 
     Parameters
     ----------
     model : str, path, or transformers.PreTrainedModel
         A hub id or folder, of which no layer after `layer` is loaded; or a loaded model, which is left as and where it
-        is, and of which no layer after `layer` is run.
-    layer : int
-        Counted from 0.
+        is, and of which no layer after `layer` is run. Of a folder that sentence-transformers saved, the reader is the
+        transformer in it.
+    layer : int or None, default=None
+        Counted from 0. None: `layers` is given.
+    layers : sequence of int or None, default=None
+        Several layers, in any order, of which one run gives the states.
     site : {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"}
         The residual stream before, within or after the layer (after the last layer: before the final norm); what
-        attention or MLP adds to it; or the outputs of the attention heads, side by side, before they are mixed.
+        attention or MLP adds to it; or the outputs of the attention heads, side by side, before they are mixed. Most
+        encoders have the first and third of these only.
     tokenizer : transformers.PreTrainedTokenizerFast or None, default=None
         None: the model's own.
     center : bool, default=False
@@ -64,43 +64,73 @@ class Reader:
     width : int
         The number of columns of the states.
     context : int
-        The most tokens that the model can read at once.
+        The most tokens that the model can read at once: its positions. The length to which sentence-transformers cuts
+        a text is no limit, because a model has been trained on whole texts before it is trained on sentences.
+    is_causal : bool
+        Whether a token's state depends on no later token.
 
     Raises
     ------
     ValueError
-        If the model has no such layer or site, has an encoder, or lacks weights.
+        If the model has no such layer or site, has an encoder beside its decoder, or lacks weights.
     NotOnHubError, PermissionError, ConnectionError, OSError
         If there is no such model, it is gated, the hub cannot be reached, or its files cannot be loaded.
     """
 
     def __init__(
-        self, model, *, layer, site, tokenizer=None, center=False, device="auto", dtype="auto", **model_kwargs
+        self,
+        model,
+        *,
+        layer=None,
+        layers=None,
+        site,
+        tokenizer=None,
+        center=False,
+        device="auto",
+        dtype="auto",
+        **model_kwargs,
     ):
         if site not in SITES:
             raise ValueError(f"The SAE reads {site!r}, which is none of the sites {', '.join(SITES)}.")
+        if (layer is None) == (layers is None) or (layers is not None and not len(layers)):
+            raise ValueError("The reader takes either one layer or several; pass one of layer and layers.")
+        self._is_single = layers is None
+        places = [_state_before(one, site) for one in ([layer] if self._is_single else layers)]
+        source, config, hub = _source(model, model_kwargs)
+        n_layers = _check_layers(config, layer, layers)
         if isinstance(model, (str, os.PathLike)):
-            model = os.path.expanduser(os.fspath(model))
-            hub = {key: model_kwargs[key] for key in _HUB_ARGUMENTS if key in model_kwargs}
-            source, config = model, _load_config(model, hub)
-            n_layers = _check_layer(config, layer)
-            layer, site = _state_before(layer, site)
-            _drop_layers(config.get_text_config(decoder=True), n_layers, layer + 1)
-            self.model = _load_model(model, config, device=device, dtype=dtype, model_kwargs=model_kwargs)
+            _drop_layers(config.get_text_config(decoder=True), n_layers, max(places)[0] + 1)
+            self.model = _load_model(source, config, device=device, dtype=dtype, model_kwargs=model_kwargs)
         else:
-            hub, source, config = {}, model.config._name_or_path, model.config
-            _check_layer(config, layer)
-            layer, site = _state_before(layer, site)
             self.model = model
         self.tokenizer = _load_tokenizer(source, hub) if tokenizer is None else tokenizer
         text_config = config.get_text_config(decoder=True)
-        self._decoder = self.model.get_decoder()
-        block = _layers(self._decoder, text_config.num_hidden_layers)[layer]
-        self._module, self._of_input = _find_site(block, site, text_config)
-        self._centers = center and site != "z" and _has_layer_norm(block)
-        self._takes_positions = "position_ids" in inspect.signature(self._decoder.forward).parameters
-        self.width = _n_inputs(self._module) if site == "z" else text_config.hidden_size
-        self.context = next((n for n in (getattr(text_config, key, None) for key in _CONTEXT) if n), sys.maxsize)
+        self._decoder = text_model(self.model)
+        stack, blocks = find_layers(self._decoder, text_config.num_hidden_layers)
+        self._sites = [find_site(stack, blocks, *place, text_config, self._decoder) for place in places]
+        self._centers = center and site != "z" and has_layer_norm(blocks[places[0][0]])
+        self._parameters = inspect.signature(self._decoder.forward).parameters
+        self.width = n_inputs(self._sites[0][0]) if site == "z" else text_config.hidden_size
+        self._first_position = first_position(self._decoder)
+        context = next((n for n in (getattr(text_config, key, None) for key in _CONTEXT) if n), sys.maxsize)
+        self.context = context - self._first_position
+
+    @cached_property
+    def is_causal(self):
+        # The model is asked itself, because no name or setting tells it of all models: other tokens at the end change
+        # most numbers at the beginning, by more than rounding, unless the reader is causal.
+        import torch
+
+        n_embedded = len(self._decoder.get_input_embeddings().weight)
+        ids = n_embedded // 2 + torch.arange(3 * _PROBE_LENGTH)
+        beginning, *ends = (ids % n_embedded).split(_PROBE_LENGTH)
+        runs = [torch.cat([beginning, end])[None] for end in ends]
+        tolerance = 4 * torch.finfo(self.model.dtype).eps
+        for a, b in zip(*(self._run(run, torch.ones_like(run)) for run in runs), strict=True):
+            a, b = (states.reshape(2 * _PROBE_LENGTH, -1)[:_PROBE_LENGTH] for states in (a, b))
+            if ((a - b).abs() > tolerance * a.abs()).float().mean() > 0.5:
+                return False
+        return True
 
     def states(self, ids, mask):
         """Return the states at the reader's site.
@@ -112,9 +142,17 @@ class Reader:
 
         Returns
         -------
-        states : Tensor of shape (B, T, width), float32
-            They lie on the device on which the model computed them. The states of padding have no meaning.
+        states : Tensor of shape (B, T, width), float32; or a list of them
+            A list, with one for each of `layers`, where they were given. They lie on the device on which the model
+            computed them. The states of padding have no meaning.
         """
+        states = [found.reshape(*ids.shape, -1) for found in self._run(ids, mask)]
+        if self._centers:
+            states = [some - some.mean(-1, keepdim=True) for some in states]
+        return states[0] if self._is_single else states
+
+    def _run(self, ids, mask):
+        """Return what is found at each site, float32."""
         import torch
 
         n_embedded = len(self._decoder.get_input_embeddings().weight)
@@ -124,14 +162,34 @@ class Reader:
                 "the tokenizer that the reader was trained with."
             )
         inputs = {"input_ids": ids, "attention_mask": mask}
-        if self._takes_positions and not mask[:, 0].all():  # because the model would count the padding on the left
-            inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
+        if "position_ids" in self._parameters and not mask[:, 0].all():
+            # They are given, because the model would count the padding on the left.
+            inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0) + self._first_position
         device = _input_device(self._decoder)
         inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-        with _in_use, torch.no_grad(), _evaluating(self._decoder), _stop_at(self._module, self._of_input) as found:
-            self._decoder(**inputs, use_cache=False)
-        states = found[0].reshape(*ids.shape, -1).float()
-        return states - states.mean(-1, keepdim=True) if self._centers else states
+        if "use_cache" in self._parameters or "kwargs" in self._parameters:
+            inputs["use_cache"] = False
+        with _in_use, torch.no_grad(), _evaluating(self._decoder), _stop_at(set(self._sites)) as found:
+            self._decoder(**inputs)
+        return [found[site] for site in self._sites]
+
+
+def count_layers(model, **model_kwargs):
+    """Return how many layers a reader has, of which no weights are loaded.
+
+    Parameters
+    ----------
+    model : str, path, or transformers.PreTrainedModel
+        As the `Reader` takes it.
+    **model_kwargs
+        As the `Reader` takes them.
+
+    Raises
+    ------
+    ValueError, NotOnHubError, PermissionError, ConnectionError, OSError
+        As the `Reader`.
+    """
+    return _check_layers(_source(model, model_kwargs)[1], None, ())
 
 
 class _Found(Exception):
@@ -139,28 +197,41 @@ class _Found(Exception):
 
 
 @contextmanager
-def _stop_at(module, of_input):
-    """Yield a list for the first input or output of `module`, and stop the model's run in the `with` block there."""
-    found = []
+def _stop_at(sites):
+    """Yield a dict for what is found at each of `sites`, and stop the model's run in the `with` block at the last.
 
-    def catch_input(module, args, kwargs):
-        found.append(args[0] if args else kwargs["hidden_states"])
-        raise _Found
+    A site is a module and whether its input is meant, not its output.
+    """
+    import torch
 
-    def catch_output(module, args, output):
-        found.append(output[0] if isinstance(output, (tuple, list)) else output)
-        raise _Found
+    found = {}
 
-    if of_input:
-        handle = module.register_forward_pre_hook(catch_input, with_kwargs=True)
-    else:
-        handle = module.register_forward_hook(catch_output)
+    def keep(site, states):
+        # A copy, because a later layer may write into what an earlier one has returned.
+        found[site] = states.to(torch.float32, copy=len(sites) > 1)
+        if len(found) == len(sites):
+            raise _Found
+
+    def catch_input(site, module, args, kwargs):
+        keep(site, args[0] if args else kwargs["hidden_states"])
+
+    def catch_output(site, module, args, output):
+        keep(site, output[0] if isinstance(output, (tuple, list)) else output)
+
+    handles = []
+    for site in sites:
+        module, of_input = site
+        if of_input:
+            handles.append(module.register_forward_pre_hook(partial(catch_input, site), with_kwargs=True))
+        else:
+            handles.append(module.register_forward_hook(partial(catch_output, site)))
     try:
         yield found
     except _Found:
         pass
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -181,14 +252,34 @@ def _state_before(layer, site):
     return (layer - 1, "resid_post") if site == "resid_pre" and layer > 0 else (layer, site)
 
 
-def _check_layer(config, layer):
-    """Return the number of the reader's layers. `layer` must be one of them."""
+def _source(model, model_kwargs):
+    """Return where a reader comes from, its config, and the arguments with which its other files are loaded."""
+    if not isinstance(model, (str, os.PathLike)):
+        return model.config._name_or_path, model.config, {}
+    source = _transformer_folder(os.path.expanduser(os.fspath(model)))
+    hub = {key: model_kwargs[key] for key in _HUB_ARGUMENTS if key in model_kwargs}
+    return source, _load_config(source, hub), hub
+
+
+def _check_layers(config, layer, layers):
+    """Return the number of the reader's layers. `layer`, or each of `layers`, must be one of them."""
     if config.is_encoder_decoder:
         raise ValueError(f"The reader is of type {config.model_type!r}, with an encoder; pass a causal language model.")
     n_layers = config.get_text_config(decoder=True).num_hidden_layers
-    if not 0 <= layer < n_layers:
-        raise ValueError(f"Layer {layer} is beyond the reader, which has {n_layers} layers, 0 to {n_layers - 1}.")
+    for one in [layer] if layers is None else layers:
+        if not 0 <= one < n_layers:
+            raise ValueError(f"Layer {one} is beyond the reader, which has {n_layers} layers, 0 to {n_layers - 1}.")
     return n_layers
+
+
+def _transformer_folder(name):
+    """Return the folder of the transformer where `name` is one that sentence-transformers saved, else `name`."""
+    modules = Path(name, "modules.json")
+    if modules.is_file():
+        for module in json.loads(modules.read_text(encoding="utf-8")):
+            if module["type"].endswith(".Transformer"):
+                return os.path.join(name, module["path"]).rstrip("/")
+    return name
 
 
 def _drop_layers(config, n_layers, n_kept):
@@ -199,72 +290,6 @@ def _drop_layers(config, n_layers, n_kept):
             setattr(config, key, value[:n_kept])
     if getattr(config, "num_kv_shared_layers", None):  # which are the last of all layers
         config.num_kv_shared_layers = max(0, config.num_kv_shared_layers - (n_layers - n_kept))
-
-
-def _layers(decoder, n_layers):
-    import torch
-
-    for module in decoder.children():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == n_layers:
-            return module
-    raise ValueError(f"No list of {n_layers} layers was found in the reader's {type(decoder).__name__}.")
-
-
-def _find_site(block, site, config):
-    """Return the module whose input or output is the state, and whether it is the input."""
-    if site in ("resid_pre", "resid_post"):
-        return block, site == "resid_pre"
-    norm_after_mlp = _child(block, _NORM_AFTER_MLP)
-    norm_after_attention = _child(block, ["post_self_attn_layernorm"])
-    names = list(_NORM_BEFORE_MLP)
-    if norm_after_attention is None and norm_after_mlp is not None:  # the name is then to be taken literally
-        norm_after_attention = _child(block, ["post_attention_layernorm"])
-        names.remove("post_attention_layernorm")
-    attention, mlp = _child(block, _ATTENTION), _child(block, _MLP)
-    if site == "attn_out":
-        module = attention if norm_after_attention is None else norm_after_attention
-    elif site == "mlp_out":
-        module = mlp if norm_after_mlp is None else norm_after_mlp
-    elif site == "z":
-        module = attention and _descendant(attention, _PROJECTION)
-    elif getattr(config, "use_parallel_residual", False) or getattr(config, "parallel_attn", False):
-        module = None  # attention and MLP have the same input, so there is no state between them
-    else:
-        norm = _child(block, names)
-        module = mlp if norm is None and norm_after_mlp is not None else norm
-    if site in ("attn_out", "mlp_out") and not _is_added_as_it_is(module, config):
-        module = None
-    if module is None:
-        raise ValueError(f"The reader's {type(block).__name__} has no site {site!r} that can be found.")
-    return module, site in ("resid_mid", "z")
-
-
-def _is_added_as_it_is(module, config):
-    """Return whether the output of `module` is added to the residual stream as it is.
-
-    Some modules return the sum, and some models scale the output before they add it.
-    """
-    returns_sum = module is not None and "residual" in inspect.signature(module.forward).parameters
-    return not returns_sum and getattr(config, "residual_multiplier", 1) == 1
-
-
-def _child(module, names):
-    return next((child for child in (getattr(module, name, None) for name in names) if child is not None), None)
-
-
-def _descendant(module, names):
-    return next((m for path, m in module.named_modules() if path.rpartition(".")[2] in names), None)
-
-
-def _n_inputs(linear):
-    # GPT-2's layers have no `in_features`, and their weights are transposed.
-    return linear.in_features if hasattr(linear, "in_features") else linear.weight.shape[0]
-
-
-def _has_layer_norm(block):
-    import torch
-
-    return any(isinstance(module, torch.nn.LayerNorm) for module in block.modules())
 
 
 def _input_device(decoder):
@@ -300,7 +325,8 @@ def _load_model(name, config, *, device, dtype, model_kwargs):
         model, info = _load(
             AutoModel, name, config=config, dtype=dtype, output_loading_info=True, **placed | model_kwargs
         )
-    missing = sorted(info["missing_keys"])
+    # A pooler is not run, and models that were not trained to pool come without one.
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     if missing:  # an error, because they would be random numbers
         raise ValueError(f"The reader {name!r} comes without {len(missing)} of its weights, such as {missing[0]}.")
     return model.eval()

@@ -1,7 +1,7 @@
 """Texts as tokens for the reader, and which of the tokens are the text's own."""
 
 import threading
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +16,11 @@ _in_use = threading.Lock()  # because tokenizers refuse to be used by two thread
 class Window(NamedTuple):
     """The tokens that the reader reads at once: those of a whole text, or of a part of one.
 
-    It ends with the last token of the text in it, because a causal reader's states depend on nothing later.
+    For a causal reader it ends with the last token of the text in it, because states then depend on nothing later. For
+    an encoder it also has what the tokenizer or the template puts behind a text, such as [SEP].
     """
 
-    ids: list  # (T,) of int: first a BOS and the chat template's tokens, where there are any, then the text's tokens
+    ids: list  # (T,) of int: the text's tokens, between those that the tokenizer and the chat template put around them
     kept: np.ndarray  # (T,) bool: whether a token is pooled; each token of a text is kept in one of its windows
     spans: np.ndarray  # (T, 2) int64: start and end of each kept token in the text, in characters; of others 0, 0
     cut: bool = False  # whether the text goes on with tokens that are in no window
@@ -34,7 +35,15 @@ class Frame(NamedTuple):
 
 
 def tokenize_texts(
-    texts, tokenizer, *, chat_template="auto", prepend_bos=None, max_length=None, overlap=None, row_of=lambda i: i
+    texts,
+    tokenizer,
+    *,
+    chat_template="auto",
+    prepend_bos=None,
+    max_length=None,
+    overlap=None,
+    is_causal=True,
+    row_of=lambda i: i,
 ):
     """Return the windows of each text.
 
@@ -49,10 +58,15 @@ def tokenize_texts(
         Whether a window begins with a BOS, which is not repeated where the template writes one itself. None leaves it
         to the tokenizer or the template. The EOS is used where the tokenizer has no BOS, as in TransformerLens.
     max_length : int or None, default=None
-        The most tokens in a window, including the BOS and the template. None: no limit.
+        The most tokens in a window, including special tokens and the template. None: no limit.
     overlap : int or None, default=None
         None cuts a text off at `max_length`. With a number, a longer text has several windows. Each begins with the
-        BOS and the template and repeats the last `overlap` tokens of the window before as context that is not kept.
+        BOS and the template and repeats the last `overlap` tokens of the window before. For a causal reader these are
+        context that is not kept. For an encoder the first half of them is kept in the window before and the second
+        half in the window after, so that each kept token has context on both sides; and its last window repeats more
+        tokens, so that it is as long as the others.
+    is_causal : bool, default=True
+        Whether the reader is a causal one, or else an encoder.
     row_of : callable, default=lambda i: i
         Returns the number by which a message calls the row of text `i`.
 
@@ -87,8 +101,40 @@ def tokenize_texts(
         head = ids[:first]
         if bos is not None and head[:1] != [bos]:  # only the head counts, because a text may begin with the same token
             head = [bos, *head]
-        windows.append(_windows(head, ids[first:stop], spans, max_length, overlap))
+        tail = [] if is_causal else ids[stop:]
+        windows.append(_windows(head, ids[first:stop], tail, spans, max_length, overlap, is_causal))
     return windows
+
+
+def words_of_tokens(spans, words):
+    """Return for each token the word of which it has the most characters.
+
+    The white space that tokens of some tokenizers begin with is thereby of no account.
+
+    Parameters
+    ----------
+    spans : array of shape (n_tokens, 2)
+        The start and end of each token in the text, in ascending order, as in `Window`.
+    words : array of shape (n_words, 2)
+        The start and end of each word in the text, in ascending order and without overlap.
+
+    Returns
+    -------
+    places : array of shape (n_tokens,), int64
+        The place of each token's word in `words`; -1 where a token has no character of a word.
+    """
+    spans, words = (np.asarray(some, dtype=np.int64).reshape(-1, 2) for some in (spans, words))
+    first = np.searchsorted(words[:, 1], spans[:, 0], side="right")  # the first word that ends after the token starts
+    stop = np.maximum(np.searchsorted(words[:, 0], spans[:, 1], side="left"), first)
+    n_candidates = stop - first
+    tokens = np.repeat(np.arange(len(spans)), n_candidates)
+    candidates = np.arange(len(tokens)) - np.repeat(np.cumsum(n_candidates) - n_candidates - first, n_candidates)
+    shared = np.minimum(words[candidates, 1], spans[tokens, 1]) - np.maximum(words[candidates, 0], spans[tokens, 0])
+    order = np.lexsort((-candidates, shared))  # the greatest share last, and of equal ones the first word
+    places = np.full(len(spans), -1)
+    order = order[shared[order] > 0]
+    places[tokens[order]] = candidates[order]
+    return places
 
 
 def pad(windows, tokenizer):
@@ -262,23 +308,30 @@ def _text_tokens(offsets, start, length):
     return (places[0], places[-1] + 1) if len(places) else (0, 0)
 
 
-def _windows(head, ids, spans, max_length, overlap):
-    """Return the windows of the tokens `ids` of a text, each of which begins with the tokens `head`."""
-    room = len(ids) if max_length is None else max_length - len(head)
+def _windows(head, ids, tail, spans, max_length, overlap, is_causal):
+    """Return the windows of the tokens `ids` of a text, each of which has the tokens `head` and `tail` around it."""
+    n, n_around = len(ids), len(head) + len(tail)
+    room = n if max_length is None else max_length - n_around
     if room <= (overlap or 0):
         raise ValueError(
-            f"max_length={max_length} leaves no room for the text: {len(head)} tokens stand before it"
-            f"{f' and overlap={overlap}' if overlap else ''}; raise max_length."
+            f"max_length={max_length} leaves no room for the text: {n_around} tokens stand "
+            f"{'around' if tail else 'before'} it{f' and overlap={overlap}' if overlap else ''}; raise max_length."
         )
     if overlap is None:
-        return [_window(head, ids[:room], spans[:room], 0, len(ids) > room)]
-    starts = range(0, max(len(ids) - overlap, 1), room - overlap)
-    return [_window(head, ids[s : s + room], spans[s : s + room], overlap if s else 0, False) for s in starts]
-
-
-def _window(head, ids, spans, context, cut):
-    """Return the window of `head` and `ids`, of which the first `context` are not kept."""
-    n = len(head) + context
-    kept = np.ones(len(head) + len(ids), dtype=bool)
-    kept[:n] = False
-    return Window(head + ids, kept, np.concatenate([np.zeros((n, 2), np.int64), spans[context:]]), cut)
+        starts, bounds = [0], [0, room]
+    elif is_causal:
+        starts = range(0, max(n - overlap, 1), room - overlap)
+        bounds = [0, *(start + overlap for start in starts[1:]), n]
+    else:
+        starts = [min(start, max(n - room, 0)) for start in range(0, max(n - overlap, 1), room - overlap)]
+        # Half of what two windows share is kept in each.
+        bounds = [0, *((a + room + b + 1) // 2 for a, b in pairwise(starts)), n]
+    windows = []
+    for start, (first, stop) in zip(starts, pairwise(bounds), strict=True):
+        part = [*head, *ids[start : start + room], *tail]
+        places = np.arange(len(part)) - len(head) + start  # of the window's tokens in the text
+        kept = (places >= first) & (places < min(stop, n))
+        own = np.zeros((len(part), 2), np.int64)
+        own[kept] = spans[first:stop]
+        windows.append(Window(part, kept, own, overlap is None and n > room))
+    return windows

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from sklearn_sae.pretrained._reader import SITES, Reader
+from sklearn_sae.pretrained._reader import SITES, Reader, count_layers
 from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 
 HOOKS = {
@@ -382,7 +382,172 @@ def test_a_tokenizer_that_cannot_be_found(make_model):
         Reader(path, layer=1, site="z")
 
 
-def test_an_encoder_is_refused(tmp_path):
+@pytest.fixture(params=["bert", "roberta", "mpnet", "distilbert", "modernbert", "deberta", "deberta-v2", "electra"])
+def encoder(request, make_model):
+    """A random encoder with a head for masked words, and so without a pooler, and the folder where it is saved."""
+    from transformers import AutoModelForMaskedLM
+
+    relative = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
+    config = {
+        "roberta": {"pad_token_id": 1, "bos_token_id": 0},
+        "mpnet": {"pad_token_id": 1, "bos_token_id": 0},
+        "distilbert": {"dim": 32, "hidden_dim": 64},
+        "modernbert": {"cls_token_id": 1, "sep_token_id": 2},
+        "deberta": relative,
+        "deberta-v2": relative | {"conv_kernel_size": 3, "position_buckets": 8},
+        "electra": {"embedding_size": 16},
+    }
+    return make_model(request.param, AutoModelForMaskedLM, **config.get(request.param, {}))
+
+
+def test_the_states_of_encoders(encoder, ids):
+    import torch
+
+    model, path = encoder
+    ids = 5 + ids % 95
+    mask = torch.ones_like(ids)
+    mask[1, 7:] = 0
+    kept = mask.bool()
+    whole = run_whole(model, ids, mask)
+    for layer in range(4):
+        reader = Reader(path, layer=layer, site="resid_pre", tokenizer=NO_TOKENIZER)
+        assert sum(len(m) for m in reader.model.modules() if isinstance(m, torch.nn.ModuleList)) == max(layer, 1)
+        assert_close(reader.states(ids, mask)[kept], whole[layer][kept], 1e-6)
+        assert_close(states_of(model, ids, mask, layer=layer, site="resid_pre")[kept], whole[layer][kept], 1e-6)
+        if layer < 3 or model.config.model_type != "modernbert":  # which has a norm behind its last layer
+            assert_close(states_of(path, ids, mask, layer=layer, site="resid_post")[kept], whole[layer + 1][kept], 1e-6)
+    assert reader.width == 32
+    assert reader.context == (62 if model.config.model_type in ("roberta", "mpnet") else 64)
+    assert model.config.num_hidden_layers == 4
+
+
+def test_an_encoder_padded_on_the_left(encoder, ids):
+    import torch
+
+    model, path = encoder
+    ids = 5 + ids % 95
+    mask = torch.ones_like(ids)
+    mask[1, :7] = 0
+    states = states_of(path, ids, mask, layer=2, site="resid_post")
+    assert_close(states[1, 7:], states_of(path, ids[1:2, 7:], layer=2, site="resid_post")[0])
+    assert_close(states[0], run_whole(model, ids)[3][0])
+
+
+def test_an_encoder_reads_all_its_positions(encoder, ids):
+    model, path = encoder
+    reader = Reader(path, layer=1, site="resid_post", tokenizer=NO_TOKENIZER)
+    ids = 5 + ids.reshape(1, -1).repeat(1, 2)[:, : reader.context] % 95
+    assert_close(reader.states(ids, ids.new_ones(ids.shape)), run_whole(model, ids)[2], 1e-6)
+
+
+def test_an_encoder_is_not_causal(encoder):
+    model, folder = encoder
+    assert not Reader(model, layer=1, site="resid_post", tokenizer=NO_TOKENIZER).is_causal
+    dtype = "float32" if model.config.model_type == "deberta" else "bfloat16"  # which it cannot be run in
+    assert not Reader(folder, layers=[2, 0], site="resid_post", tokenizer=NO_TOKENIZER, dtype=dtype).is_causal
+
+
+def test_a_decoder_is_causal(path):
+    assert Reader(path, layer=3, site="resid_post").is_causal
+    assert Reader(path, layer=3, site="z", dtype="bfloat16").is_causal
+
+
+@pytest.mark.parametrize("architecture", ["bloom", "mpt", "mixtral", "gpt_neox", "gemma2"])
+def test_who_is_causal_among_other_decoders(make_model, architecture):
+    for is_causal in (True, False):
+        if architecture == "gemma2" or is_causal:
+            model, _ = make_model(architecture, num_local_experts=2, d_model=32, n_layers=4, n_heads=4, head_dim=8)
+            model.config.is_causal = is_causal  # transformers lets a decoder read both ways by this
+            layer = min(3, model.config.num_hidden_layers - 1)
+            assert Reader(model, layer=layer, site="resid_post", tokenizer=NO_TOKENIZER).is_causal == is_causal
+
+
+def test_the_parts_of_an_encoders_layer_are_refused(encoder):
+    if encoder[0].config.model_type != "modernbert":
+        for site in ("resid_mid", "attn_out", "mlp_out", "z"):
+            with pytest.raises(ValueError, match=f"has no site '{site}' that can be found"):
+                Reader(encoder[0], layer=1, site=site, tokenizer=NO_TOKENIZER)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_several_layers_come_out_of_one_run(path, model, ids, site):
+    import torch
+
+    layers = (2, 0, 1, 2)
+    runs = []
+    reader = Reader(path, layers=layers, site=site)
+    decoder = reader.model.get_decoder()
+    assert len(decoder.layers if hasattr(decoder, "layers") else decoder.h) == (2 if site == "resid_pre" else 3)
+    handle = model.get_decoder().register_forward_pre_hook(lambda *_: runs.append(1))
+    for several in (reader, Reader(model, layers=np.array(layers), site=site)):
+        runs.clear()
+        states = several.states(ids, torch.ones_like(ids))
+        assert len(states) == 4
+        for layer, own in zip(layers, states, strict=True):
+            assert_close(own, states_of(path, ids, layer=layer, site=site, tokenizer=None), 0)
+    assert len(runs) == 1
+    handle.remove()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_several_layers_of_an_encoder(encoder, ids):
+    model, path = encoder
+    ids = 5 + ids % 95
+    whole = run_whole(model, ids)
+    for layer, states in enumerate(states_of(path, ids, layers=range(3), site="resid_post")):
+        assert_close(states, whole[layer + 1], 1e-6)
+
+
+def test_layers_are_counted_without_weights(path, model, tmp_path):
+    import shutil
+    from pathlib import Path
+
+    shutil.copy(Path(path) / "config.json", tmp_path / "config.json")
+    assert [count_layers(some) for some in (tmp_path, model)] == [4, 4]
+
+
+def test_one_of_layer_and_layers(model):
+    for given in ({}, {"layer": 1, "layers": [1]}, {"layers": []}):
+        with pytest.raises(ValueError, match="pass one of layer and layers"):
+            Reader(model, **given, site="resid_post")
+    with pytest.raises(ValueError, match="Layer 4 is beyond the reader, which has 4 layers"):
+        Reader(model, layers=[0, 4], site="resid_post")
+
+
+@pytest.mark.parametrize("name", ["", "0_Transformer"])
+def test_a_sentence_transformers_folder(tiny_sentence_transformer, tmp_path, name):
+    """Its transformer lies in the folder, or in one inside it."""
+    import json
+    import shutil
+    from pathlib import Path
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_sentence_transformer, folder / name)
+    modules = folder / name / "modules.json"
+    listed = json.loads(modules.read_text())
+    assert listed[0]["path"] == ""
+    listed[0]["path"] = name
+    modules.rename(folder / "modules.json").write_text(json.dumps(listed))
+    reader = Reader(folder, layer=0, site="resid_post")
+    assert (reader.width, reader.context, reader.is_causal) == (16, 128, False)
+    ((window,),) = tokenize_texts(["the soup"], reader.tokenizer, is_causal=False)
+    ids, mask = pad([window], reader.tokenizer)
+    assert reader.tokenizer.convert_ids_to_tokens(window.ids) == [
+        "[CLS]",
+        "t",
+        "##h",
+        "##e",
+        "s",
+        "##o",
+        "##u",
+        "##p",
+        "[SEP]",
+    ]
+    whole = Reader(Path(tiny_sentence_transformer), layer=0, site="resid_post").model
+    assert_close(reader.states(ids, mask), run_whole(whole, ids, mask)[1], 1e-6)
+
+
+def test_a_model_with_an_encoder_beside_its_decoder_is_refused(tmp_path):
     from transformers import T5Config
 
     T5Config(d_model=16, num_layers=1, num_heads=2, d_ff=16).save_pretrained(tmp_path)

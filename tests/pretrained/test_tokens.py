@@ -1,5 +1,6 @@
 """Texts as the reader sees them."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.pretrained._tokens import _tokenize_guarded, find_frame, pad, tokenize_texts
+from sklearn_sae.pretrained._tokens import _tokenize_guarded, find_frame, pad, tokenize_texts, words_of_tokens
 
 CONTROLS = ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"]
 PLAIN = "{{ 'Text: ' + messages[0]['content'] + ' End' }}"  # a template without control tokens
@@ -29,6 +30,51 @@ def gpt2(gpt2_reader):
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(gpt2_reader)
+
+
+@pytest.fixture(scope="module")
+def bert(tiny_sentence_transformer):
+    """Letters as tokens, between [CLS] and [SEP]; texts are put in small letters without accents."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_sentence_transformer)
+
+
+@pytest.fixture(scope="module")
+def roberta(gpt2_reader):
+    """A byte-level BPE between <s> and </s>, of which spans begin behind a space."""
+    import tokenizers
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    backend = tokenizers.Tokenizer.from_str(AutoTokenizer.from_pretrained(gpt2_reader).backend_tokenizer.to_str())
+    backend.add_special_tokens(["<s>", "</s>"])
+    marks = [(token, backend.token_to_id(token)) for token in ("</s>", "<s>")]
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.post_processor = tokenizers.processors.RobertaProcessing(*marks, trim_offsets=True)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
+
+
+@pytest.fixture(scope="module")
+def xlm_roberta():
+    """A Unigram model between <s> and </s>, which marks the start of a word; texts are in Unicode form NFKC."""
+    import tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = [(letter, -3.0) for letter in "▁abcdefghijklmnopqrstuvwxyz"]
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.Unigram([("<s>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *letters, ("▁the", -1.0)], 2)
+    )
+    backend.normalizer = tokenizers.normalizers.NFKC()
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.fixture(params=["bert", "roberta", "xlm_roberta", "gpt2", "llama"])
+def any_tokenizer(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -248,6 +294,115 @@ def test_windows_keep_every_token_once(llama, data, text, template):
         assert window.spans[window.kept].tolist() == whole.spans[n_head:][position : position + n_kept].tolist()
         position += n_kept
     assert position == len(tokens)
+
+
+@fixture_is_not_changed
+@given(data=st.data(), text=words)
+def test_windows_of_an_encoder_keep_every_token_once_and_amid_its_context(roberta, data, text):
+    whole = read_one(text, roberta, is_causal=False)
+    assert whole.ids == roberta(text, split_special_tokens=True)["input_ids"]
+    # Beside <s> and </s>, white space at either end may have tokens of its own, of no width.
+    n_head, last, n = *np.flatnonzero(whole.kept)[[0, -1]], whole.kept.sum()
+    head, tokens, tail = whole.ids[:n_head], whole.ids[n_head : last + 1], whole.ids[last + 1 :]
+    assert n == len(tokens)
+    assert set(roberta.convert_ids_to_tokens(head + tail)) <= {"<s>", "</s>", "Ġ"}
+    n_around = len(head) + len(tail)
+    room = data.draw(st.integers(1, 12))
+    overlap = data.draw(st.integers(0, room - 1))
+    (windows,) = tokenize_texts([text], roberta, max_length=room + n_around, overlap=overlap, is_causal=False)
+    position = 0
+    for window in windows:
+        assert len(window.ids) == len(window.kept) == len(window.spans) == min(room, n) + n_around
+        assert not window.cut
+        places = np.flatnonzero(window.kept) - n_head
+        start = position - places[0]
+        assert window.ids == head + tokens[start : start + room] + tail
+        assert (np.diff(places) == 1).all()
+        stop = position + len(places)
+        assert window.spans[window.kept].tolist() == whole.spans[whole.kept][position:stop].tolist()
+        assert not window.spans[~window.kept].any()
+        assert start == 0 or places[0] >= overlap // 2
+        assert stop == n or room - 1 - places[-1] >= overlap // 2
+        position = stop
+    assert position == n
+
+
+def test_an_encoders_text_that_is_cut_keeps_its_end_token(bert):
+    text = "the soup was cold"
+    window = read_one(text, bert, max_length=6, is_causal=False)
+    assert window.cut
+    assert bert.convert_ids_to_tokens(window.ids) == ["[CLS]", "t", "##h", "##e", "s", "[SEP]"]
+    assert "".join(pieces(text, window)) == "thes"
+    with pytest.raises(ValueError, match="leaves no room for the text: 2 tokens stand around it;"):
+        tokenize_texts([text], bert, max_length=2, is_causal=False)
+
+
+def test_an_encoders_special_tokens_in_a_text_are_text(bert):
+    text = "[CLS] a [SEP][MASK]"
+    window = read_one(text, bert, is_causal=False)
+    assert [i for i, token in enumerate(window.ids) if token in bert.all_special_ids] == [0, len(window.ids) - 1]
+    assert "".join(pieces(text, window)) == "[CLS]a[SEP][MASK]"
+
+
+# In each, words are told apart by spaces.
+HARD = [
+    "Café cafe\u0301 naïve ÅNGSTRÖM Straße İstanbul",
+    "ﬁne ½ kg №5 ｗｉｄｅ",
+    "ok 👩‍👩‍👧 👍🏽 🇩🇪 1️⃣ ok",
+    "你好世界 世界 すし ไทย नमस्ते",
+    "  the\n\nsoup\t was \u00a0 cold  ",
+    "x\u0000y a\u200db \ufeffbom",
+    "don't e-mail: <b>[SEP]</b> ok",
+]
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_a_tokens_span_tells_its_word(any_tokenizer, text):
+    window = read_one(text, any_tokenizer, chat_template=None, is_causal=False)
+    spans = window.spans[window.kept]
+    words = np.array([match.span() for match in re.finditer(r"[^ \n\t\u00a0]+", text)])
+    places = words_of_tokens(spans, words)
+    for (start, end), place in zip(spans, places, strict=True):
+        piece = text[start:end].strip()
+        if piece and place >= 0:
+            assert piece in text[slice(*words[place])]
+            assert words[place, 0] <= end - len(piece)
+        else:
+            assert not piece
+    assert (np.diff(spans[:, 0]) >= 0).all()
+    assert set(places[places >= 0]) == set(range(len(words))), "each word has a token"
+
+
+def test_a_character_of_several_tokens(gpt2):
+    text = "so 👍 good"
+    window = read_one(text, gpt2)
+    thumb = [i for i, (start, end) in enumerate(window.spans) if "👍" in text[start:end]]
+    assert len(thumb) > 1
+    assert {text[slice(*window.spans[i])].strip() for i in thumb} == {"👍"}
+    places = words_of_tokens(window.spans, [(0, 2), (3, 4), (5, 9)])
+    assert places[thumb].tolist() == [1] * len(thumb)
+
+
+def test_the_word_of_a_token_is_the_one_it_has_most_of():
+    words = [(1, 3), (3, 7), (9, 12)]
+    spans = [(0, 1), (0, 3), (2, 6), (1, 5), (5, 5), (6, 11), (7, 9), (8, 10), (12, 15)]
+    assert words_of_tokens(spans, words).tolist() == [-1, 0, 1, 0, -1, 2, -1, 2, -1]
+    assert words_of_tokens(spans, []).tolist() == [-1] * 9
+    assert words_of_tokens([], words).tolist() == []
+
+
+def test_a_bos_that_the_tokenizer_has_but_does_not_add(gpt2):
+    """As SmolLM2's, which is no EOS."""
+    import copy
+
+    tokenizer = copy.deepcopy(gpt2)
+    tokenizer.add_special_tokens({"bos_token": "<|im_start|>"})
+    assert tokenizer.bos_token_id != tokenizer.eos_token_id
+    for chat_template in (None, "auto"):
+        window = read_one("<|im_start|> soup", tokenizer, chat_template=chat_template, prepend_bos=True)
+        assert window.ids.count(tokenizer.bos_token_id) == 1
+        assert window.ids[0] == tokenizer.bos_token_id
+        assert window.kept.tolist() == [False] + [True] * (len(window.ids) - 1)
 
 
 def test_max_length_leaves_room_for_the_text(llama):
