@@ -57,6 +57,7 @@ def _load(name):
 
 
 _OpenAIServer = _load("openai_server").OpenAIServer
+_HubServer = _load("hub_server").HubServer
 
 
 @pytest.fixture
@@ -65,6 +66,23 @@ def openai_server(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with _OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hub_server(tmp_path, monkeypatch):
+    """A stand-in for the Hugging Face hub on loopback (see hub_server.py); nothing was downloaded from it yet."""
+    from huggingface_hub import constants
+
+    with _HubServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "downloaded"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.delenv("HF_TOKEN", raising=False)
         yield server
 
 

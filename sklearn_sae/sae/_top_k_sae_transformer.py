@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
+from sklearn_sae.sae._exchange import TopKExchangeMixin
 from sklearn_sae.sae._settings import check_encoder, resolve_settings
 from sklearn_sae.sae._target import encode_chunk_of_target, encode_whole_target, require_target
 from sklearn_sae.utils._containers import in_container
@@ -19,7 +20,7 @@ _DTYPES = [np.float64, np.float32, np.float16]
 _ROWS_CHECKED = 2**14
 
 
-class TopKSAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse autoencoder that writes each row as a sum of at most K of M learned directions.
 
     The directions ("neurons") of text embeddings often stand for one concept each, so their activations can be named,

@@ -49,6 +49,8 @@ def hub_errors(what):
         raise NotOnHubError(
             f"{what} is not on the Hugging Face hub, or is private: check the name, or log in with 'hf auth login'."
         ) from None
+    except errors.RevisionNotFoundError:
+        raise NotOnHubError(f"{what} has no such revision on the Hugging Face hub: check its name.") from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError):
         raise ConnectionError(f"{what} is not on this machine, and the Hugging Face hub cannot be reached.") from None
     except errors.EntryNotFoundError:
@@ -70,6 +72,103 @@ def download(repo_id, filename, *, what, repo_type="model"):
 
     with hub_errors(what):
         return hf_hub_download(repo_id=repo_id, filename=filename, repo_type=repo_type)
+
+
+def download_folder(repo_id, *, files, what, revision=None, token=None):
+    """Return the local folder of files of a repository: the newest, or those here where the hub cannot be reached.
+
+    Parameters
+    ----------
+    repo_id : str
+    files : list of str
+        The names of the files. Those that the repository has not are left out.
+    what : str
+        The subject of an error's sentence.
+    revision : str or None, default=None
+        The branch, tag or commit.
+    token : str, bool or None, default=None
+        The token for the hub.
+
+    Raises
+    ------
+    NotOnHubError, PermissionError, ConnectionError, OSError
+        As `hub_errors`.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _unreachable(what), hub_errors(what):
+        return snapshot_download(repo_id, allow_patterns=files, revision=revision, token=token, etag_timeout=_TIMEOUT)
+
+
+def upload_folder(folder, repo_id, *, replaced, what, private=None, revision=None, commit_message=None, token=None):
+    """Put the files of a folder into a repository, which is made if it does not exist, in one commit.
+
+    Parameters
+    ----------
+    folder : path-like
+    repo_id : str
+    replaced : sequence of str
+        Files that are deleted from the repository if the folder does not have them.
+    what : str
+        The subject of an error's sentence.
+    private : bool or None, default=None
+        Whether a new repository is private. None: as its owner has set it.
+    revision, commit_message : str or None, default=None
+        The branch, and the message of the commit.
+    token : str, bool or None, default=None
+        The token for the hub.
+
+    Returns
+    -------
+    url : str
+        The address of the commit.
+
+    Raises
+    ------
+    PermissionError
+        If the account may not write there, or nobody is logged in.
+    NotOnHubError, ConnectionError, OSError
+        As `hub_errors`.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    with _unreachable(what), hub_errors(what), _may_write(what):
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        commit = api.upload_folder(
+            folder_path=folder,
+            repo_id=repo_id,
+            revision=revision,
+            commit_message=commit_message,
+            delete_patterns=list(replaced),
+        )
+    return str(commit.commit_url)
+
+
+@contextmanager
+def _may_write(what):
+    """Say within a `with` block who may write, where the hub says that this account may not."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except HfHubHTTPError as error:
+        if getattr(error.response, "status_code", None) not in (401, 403):
+            raise
+        raise PermissionError(
+            f"{what} may not be written by this account: log in with 'hf auth login', with a token that may write."
+        ) from None
+
+
+@contextmanager
+def _unreachable(what):
+    """Replace an error of the HTTP library within a `with` block, of which the hub's client has its own."""
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        yield
+    except HTTPError as error:
+        raise ConnectionError(f"{what}: the Hugging Face hub cannot be reached ({type(error).__name__}).") from None
 
 
 def load_model(load, name, *, what, names=None, token=None):
