@@ -1,19 +1,15 @@
 """The exchange of a `TopKSAETransformer`: what it gives away, and what it is made of again."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 
+from sklearn_sae.sae._hypothesaes import read_hypothesaes
 from sklearn_sae.sae._metric import Metric
 from sklearn_sae.sae._scaling import Scaling
 from sklearn_sae.sae._settings import Settings
 from sklearn_sae.sae._target import TargetEncoding
 from sklearn_sae.utils.exchange import Autoencoder, Exchanged, ExchangeMixin, estimator_of, plain_parameters
-
-_PEER_TENSORS = {"encoder.weight", "decoder.weight", "input_bias", "neuron_bias"}
-_PEER_CONFIG = {"input_dim", "m_total_neurons", "k_active_neurons", "aux_k", "multi_k", "dead_neuron_threshold_steps"}
-_PEER_CONFIG_LATER = {"prefix_lengths", "use_batch_topk"}  # which its first versions did not have
 
 
 class TopKExchangeMixin(ExchangeMixin):
@@ -45,32 +41,12 @@ class TopKExchangeMixin(ExchangeMixin):
             If the file is of another kind or damaged, would run code when opened, or holds an autoencoder of a kind
             that has no equal here.
         """
-        config, tensors = _read_peer(Path(path).expanduser())
-        n_components, k = config["m_total_neurons"], config["k_active_neurons"]
-        batch_topk = bool(config.get("use_batch_topk"))
-        prefixes = config.get("prefix_lengths")
-        parameters = {
-            "n_components": n_components,
-            "k": k,
-            "sparsity": "batch_topk" if batch_topk else "topk",
-            "matryoshka_prefixes": None if prefixes is None else list(prefixes),
-            "aux_k": config["aux_k"],
-            "multi_k": config["multi_k"],
-            "dead_after": config["dead_neuron_threshold_steps"],
-        }
-        bias = tensors["input_bias"]
-        autoencoder = Autoencoder(
-            tensors["encoder.weight"],
-            tensors["neuron_bias"],
-            np.ascontiguousarray(tensors["decoder.weight"].T),
-            bias,
-            None if batch_topk else k,
-            max(0.0, float(tensors["threshold"])) if batch_topk else 0.0,
-        )
+        parameters, autoencoder = read_hypothesaes(path)
         sae = estimator_of(cls, parameters)
-        settings = Settings(k, batch_topk)
-        density = np.full(n_components, np.nan, np.float32)
-        return _with_state(sae, autoencoder, settings, Scaling(bias, 1.0), density=density, history=[])
+        settings = Settings(parameters["k"], parameters["sparsity"] == "batch_topk")
+        density = np.full(parameters["n_components"], np.nan, np.float32)
+        scaling = Scaling(autoencoder.bias, 1.0)  # the file does not say how the rows of its training were scaled
+        return _with_state(sae, autoencoder, settings, scaling, density=density, history=[])
 
     def _exchanged(self):
         settings, scaling, encoding = self._settings, self._scaling, self._target_encoding
@@ -185,59 +161,7 @@ def _figures(sae):
         figures["Neurons active in a row of the training data, on average"] = float(sae.density_.sum())
         figures["Neurons active in none of these rows"] = int((sae.density_ == 0).sum())
     if losses and not np.isnan(losses).all():
-        where = "" if sae._scaling.metric is None else ", in the metric of the target"
-        figures[f"R2 of the reconstruction of rows held out in training{where}"] = 1 - float(np.nanmin(losses))
+        over = "" if sae._settings.prefixes is None else ", the mean over the Matryoshka prefixes"
+        metric = "" if sae._scaling.metric is None else ", in the metric of the target"
+        figures[f"R2 of the reconstruction of rows held out in training{over}{metric}"] = 1 - float(np.nanmin(losses))
     return figures
-
-
-# The files of hypothesaes
-
-
-def _read_peer(path):
-    """Return the config and the tensors, as float32 arrays, of a file that hypothesaes saved."""
-    import pickle
-
-    import torch
-
-    what = f"The file {path}"
-    if not path.is_file():
-        raise FileNotFoundError(f"{what} does not exist, or is no file.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ValueError(
-            f"{what} was not opened: it is no file of tensors and numbers only ({type(error).__name__})."
-        ) from None
-    if not isinstance(content, dict) or {"config", "state_dict"} - set(content):
-        raise ValueError(f"{what} was not saved by hypothesaes: it has no config and state_dict.")
-    config, state = content["config"], content["state_dict"]
-    kind = f"{what} holds an autoencoder of a kind that TopKSAETransformer has not"
-    if unknown := set(config) - _PEER_CONFIG - _PEER_CONFIG_LATER:
-        raise ValueError(f"{kind}: its config says {', '.join(sorted(map(str, unknown)))}.")
-    needed = _PEER_TENSORS | ({"threshold"} if config.get("use_batch_topk") else set())
-    if unknown := set(state) - _PEER_TENSORS - {"threshold"}:
-        raise ValueError(f"{kind}: it has the tensor {', '.join(sorted(map(str, unknown)))}.")
-    if missing := sorted((_PEER_CONFIG - set(config)) | (needed - set(state))):
-        raise ValueError(f"{what} lacks {', '.join(missing)}.")
-    if not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise ValueError(f"{what} is damaged: its state_dict holds other things than tensors.")
-    tensors = {name: state[name].float().numpy() for name in sorted(needed)}
-    m, d, k = (config[name] for name in ("m_total_neurons", "input_dim", "k_active_neurons"))
-    shapes = {"encoder.weight": (m, d), "decoder.weight": (d, m), "input_bias": (d,), "neuron_bias": (m,)}
-    shapes |= {"threshold": ()}
-    for name, tensor in tensors.items():
-        if tensor.shape != shapes[name]:
-            raise ValueError(f"{what} is damaged: {name} is of shape {tensor.shape} instead of {shapes[name]}.")
-        if not np.isfinite(tensor).all():
-            raise ValueError(f"{what} is damaged: {name} has numbers that are not finite.")
-    if type(k) is not int or not 1 <= k <= m:
-        raise ValueError(f"{what} is damaged: it has {k!r} active neurons of {m}.")
-    return config, tensors

@@ -428,6 +428,9 @@ def test_the_card_says_only_what_is_known(fitted):
     sae.fit(np.random.default_rng(0).normal(size=(50, 5)))
     exchanged = sae._exchanged()
     assert not any("R2" in name for name in exchanged.figures)
+    (r2,) = [name for name in fitted("matryoshka")._exchanged().figures if name.startswith("R2")]
+    assert r2.endswith("the mean over the Matryoshka prefixes")
+    assert fitted("batch_topk")._exchanged().figures["K, the average over a batch in training"] == 4
     pursuit = fitted("pursuit")._exchanged().autoencoder
     card = model_card("me/sae", pursuit, kind="TopKSAETransformer")
     assert "saelens" not in card.lower()
