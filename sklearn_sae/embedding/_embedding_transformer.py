@@ -29,7 +29,8 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
     ----------
     model : str, path-like or callable, default="sentence-transformers/all-MiniLM-L6-v2"
         - the id of a sentence-transformers model on the Hugging Face Hub, which is downloaded when
-          it is first used, or the path of a folder that holds one;
+          it is first used, or the path of a folder that holds one. The default model is taken from the package of
+          the extra `minilm` where that is installed;
         - the name of an OpenAI embedding model, or of any that the server at `base_url` has;
         - a callable that takes a list of n str and returns an array of shape (n, dim), such as
           ``SentenceTransformer(...).encode``. Its vectors are stored only if it has a str attribute

@@ -9,6 +9,7 @@ from functools import lru_cache
 from sklearn_sae.embedding._embed import Embedder
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
+from sklearn_sae.utils._minilm import minilm_folder
 from sklearn_sae.utils.store import path_fingerprint
 
 _MARKS = 4  # tokens that a model adds at the beginning and the end, at the most
@@ -129,5 +130,8 @@ def _load(model, fingerprint, device, options):
             return load(model, local_files_only=True)
         except Exception as error:
             raise ValueError(f"The path {model!r} holds no sentence-transformers model that loads.") from error
+    packaged = minilm_folder(model) if "revision" not in options else None
+    if packaged is not None:
+        return load(packaged, local_files_only=True)
     names = [model] if "/" in model else [f"sentence-transformers/{model}", model]
     return load_model(load, model, what=f"The model {model!r}", names=names)

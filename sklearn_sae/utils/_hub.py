@@ -5,6 +5,8 @@ import pickle
 import textwrap
 from contextlib import contextmanager
 
+from sklearn_sae.utils._minilm import NAMES as MINILM_NAMES
+
 _TIMEOUT = 10  # seconds that the hub has to say whether it has a model
 
 
@@ -206,9 +208,11 @@ def load_model(load, name, *, what, names=None, token=None):
             unloadable = textwrap.shorten(str(error), 200)
         try:
             _ask(names or [name], what, token)
-        except ConnectionError:
+        except ConnectionError as error:
             if unloadable is not None:
                 raise OSError(f"{what} has files that cannot be loaded: {unloadable}") from None
+            if name in MINILM_NAMES:
+                raise ConnectionError(f"{error} pip install 'sklearn-sae[minilm]' brings it.") from None
             raise
     try:
         return load(name)

@@ -2,6 +2,6 @@
 
 from sklearn_sae.utils.store._fill import fill
 from sklearn_sae.utils.store._keys import digest, path_fingerprint
-from sklearn_sae.utils.store._store import open_store
+from sklearn_sae.utils.store._store import cache_folder, open_store
 
-__all__ = ["digest", "fill", "open_store", "path_fingerprint"]
+__all__ = ["cache_folder", "digest", "fill", "open_store", "path_fingerprint"]

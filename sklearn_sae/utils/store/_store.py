@@ -57,9 +57,14 @@ def open_store(cache_dir, name):
 def _store_path(cache_dir, name):
     if cache_dir == "":  # because Path("") is the working folder
         raise ValueError("cache_dir is empty; pass a folder, 'auto', or None to store nothing.")
+    return cache_folder(cache_dir) / f"{name}.sqlite"
+
+
+def cache_folder(cache_dir):
+    """Return the folder that `cache_dir` names, as a Path, as in `open_store`."""
     if cache_dir == "auto":
         cache_dir = os.environ.get("SKLEARN_SAE_CACHE_DIR") or user_cache_path("sklearn_sae")
-    return Path(cache_dir).expanduser() / f"{name}.sqlite"
+    return Path(cache_dir).expanduser()
 
 
 class Store:
