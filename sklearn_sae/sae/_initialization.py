@@ -9,6 +9,7 @@ from sklearn_sae.sae._kernels import Active, decode, topk_linear
 from sklearn_sae.sae._rows import EVALUATION_ROWS
 from sklearn_sae.sae._weights import Weights
 
+_HELD_OFF = 0.999  # of the other rows
 _FEW_DRAWN = 2  # a class is rare if fewer of its rows than this are to be expected among those drawn
 
 
@@ -19,12 +20,18 @@ def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
     among those drawn, and no neuron would come to stand for it, so that each has the mean of its rows.
     """
     directions = initial_directions(rows, n_components, rng)
+    rare = []
     if of_classes is not None:
-        means = _means_of_rare_classes(rows, of_classes.astype(int), n_components)[: n_components // 2]
-        for place, mean in enumerate(means):
-            directions[place] = mean
-    weights = initial_weights(directions, 1.0 if pursuit else initial_gain(rows, directions, k))
-    return weights.without_encoder() if pursuit else weights
+        rare = _rare_classes(of_classes.astype(int), n_components)[: n_components // 2]
+        for place, members in enumerate(rare):
+            mean = rows.batch(members).cpu().numpy().mean(axis=0)
+            directions[place] = mean / max(np.linalg.norm(mean), 1e-12)
+    if pursuit:
+        return initial_weights(directions).without_encoder()
+    weights = initial_weights(directions, initial_gain(rows, directions, k))
+    for place, members in enumerate(rare):
+        _keep_to(weights, place, rows, members)
+    return weights
 
 
 def continued_weights(weights, rows, k, *, pursuit, pursued):
@@ -37,12 +44,26 @@ def continued_weights(weights, rows, k, *, pursuit, pursued):
     return weights
 
 
-def _means_of_rare_classes(rows, codes, n_components):
-    """Return the unit vectors to the means of the rows of each rare class, (n_rare, d)."""
+def _rare_classes(codes, n_components):
+    """Return the rows of each rare class."""
     counts = np.bincount(codes)
     rare = np.flatnonzero((counts > 0) & (counts * n_components < _FEW_DRAWN * len(codes)))
-    means = [rows.batch(np.flatnonzero(codes == code)).cpu().numpy().mean(axis=0) for code in rare]
-    return [mean / max(np.linalg.norm(mean), 1e-12) for mean in means]
+    return [np.flatnonzero(codes == code) for code in rare]
+
+
+def _keep_to(weights, place, rows, members):
+    """Start a neuron with a bias that holds off nearly all rows but those of its class.
+
+    What it says of these is as it was without the bias. Else it is active on half of all rows, weakly on most, and a
+    name for where it is active misses the few that it stands for.
+    """
+    others = np.setdiff1d(np.arange(0, len(rows), math.ceil(len(rows) / EVALUATION_ROWS)), members)
+    direction = weights.components[place]
+    inside, outside = (rows.batch(some).cpu().numpy() @ direction for some in (members, others))
+    limit, mean = np.quantile(outside, _HELD_OFF), inside.mean()
+    if 0 < limit < mean:
+        weights.encoder_weight[place] *= mean / (mean - limit)
+        weights.encoder_bias[place] = -limit * np.linalg.norm(weights.encoder_weight[place])
 
 
 def initial_weights(directions, gain=1.0):
