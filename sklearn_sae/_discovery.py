@@ -84,7 +84,8 @@ class Discovery:
     scale: tuple = ()
 
     def __repr__(self):
-        return f"{self.description}\n\n{findings(self)}"
+        description = "\n".join(fill(line, WIDTH) for line in self.description.splitlines())
+        return f"{description}\n\n{findings(self)}"
 
 
 def labelled_scores(discovery):
@@ -92,9 +93,11 @@ def labelled_scores(discovery):
     metric = "r2" if discovery.evaluation.task == "regression" else "auc"
     names = discovery.evaluation.table["hypothesis"]
     n_words = discovery.pipeline["hypotheses"].encoder["select"].n_neurons
+    n_found = discovery.evaluation.metrics["n_hypotheses"]
+    these = "this hypothesis" if n_found == 1 else f"these {n_found} hypotheses"
     return metric, {
-        f"these {discovery.evaluation.metrics['n_hypotheses']} hypotheses": discovery.scores[metric],
-        f"{n_words} words chosen by lasso": discovery.scores[f"{metric}_words"],
+        these: discovery.scores[metric],
+        f"{n_words} word{'s' * (n_words > 1)} chosen by lasso": discovery.scores[f"{metric}_words"],
         f"{n_words_in(names):,} words, as many as the names have": discovery.scores[f"{metric}_as_many_words"],
         "the embedding (ridge regression)": discovery.scores[f"{metric}_embedding"],
     }
@@ -111,7 +114,9 @@ def findings(discovery, width=WIDTH):
         "that go together share it), in log-odds for classes; + significant. texts: share in which it holds. fidelity: "
         "F1 of the name against its neuron, on texts held back from the naming."
     )
-    of = "hypotheses" if evaluation.class_metrics is None else "pairs of hypothesis and class"
+    of = "hypotheses" if len(evaluation.table) > 1 else "hypothesis"
+    if evaluation.class_metrics is not None:
+        of = "pairs of hypothesis and class"
     return "\n".join(
         [
             *lines,

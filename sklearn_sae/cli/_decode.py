@@ -208,7 +208,19 @@ def _objects(data):
     return [data]
 
 
+def _flat(row, depth=5):
+    """Return a row in which what an object holds stands under names such as "body.text"."""
+    flat = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and value and depth:
+            flat |= {f"{name}.{inner}": one for inner, one in _flat(value, depth - 1).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
 def _records(rows, numbers):
+    rows = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return _table([[row.get(name) for name in names] for row in rows], names, numbers)
 

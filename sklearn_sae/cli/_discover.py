@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from dataclasses import replace
+from textwrap import fill
 
 import pandas as pd
 
@@ -62,7 +63,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
         random_state=arguments.seed,
         **options,
     )
-    print(plan.description, flush=True)
+    width = min(shutil.get_terminal_size().columns, 120)
+    print(*(fill(line, width) for line in plan.description.splitlines()), sep="\n", flush=True)
     annotator = plan.pipeline["hypotheses"]
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     if asks:
@@ -71,7 +73,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
     say(arguments, f"Embedding {len(plan.train):,} texts, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
-    print(f"\n{findings(discovery, min(shutil.get_terminal_size().columns, 120))}")
+    found = findings(discovery, width)
+    print("\n" + found.replace(" more, in the result's notes.", " more; --output FILE.json keeps them all."))
     if asks:
         print(f"Used: {_counts(annotator.usage_)}", flush=True)
     if arguments.output is not None:

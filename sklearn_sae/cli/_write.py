@@ -30,6 +30,7 @@ def write_discovery(discovery, path):
         "joint_regression_in_sample": _jsonable({k: v for k, v in metrics.items() if not k.endswith("_cv")}),
         "joint_regression_cross_fitted": _jsonable({k: v for k, v in metrics.items() if k.endswith("_cv")}),
         **({} if classes is None else {"classes": _records(classes)}),
+        "notes": list(discovery.notes),
         "hypotheses": _records(discovery.table),
     }
     _write_json(content, path)

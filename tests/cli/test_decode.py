@@ -272,3 +272,14 @@ def test_a_workbook_with_a_title_above_the_table(tmp_path):
     openpyxl.Workbook().save(tmp_path / "empty.xlsx")
     with pytest.raises(ValueError, match="its sheet is empty"):
         read_table(str(tmp_path / "empty.xlsx"))
+
+
+def test_what_an_object_within_a_row_holds_has_a_column_of_its_own(tmp_path):
+    lines = [json.dumps({"id": i, "body": {"text": f"text {i}", "by": {"name": "Ann"}}, "no": {}}) for i in range(3)]
+    file = tmp_path / "tickets.jsonl"
+    file.write_text("\n".join(lines), "utf-8")
+    table = read_columns(file, "body.text", "id", ["body.by.name"])
+    assert table["body.text"].tolist() == ["text 0", "text 1", "text 2"]
+    assert table["body.by.name"].tolist() == ["Ann"] * 3
+    with pytest.raises(ValueError, match=r"no column 'body'; did you mean 'body\.text'"):
+        read_columns(file, "body", "id")
