@@ -14,10 +14,12 @@ from sklearn_sae._fit_once import fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
+from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.utils._copies import copies
+from sklearn_sae.utils._notes import Note, noted
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
@@ -144,6 +146,9 @@ def discover(
         `k` or `n_hypotheses` is larger than the number of neurons; if a language model is to be asked and there is no
         key. All of that is checked before the work begins.
 
+    ConnectionError, PermissionError
+        If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
+
     Warns
     -----
     UserWarning
@@ -196,7 +201,7 @@ def discover(
     )
     discovery = carry_out(plan)
     for note in discovery.notes:
-        warnings.warn(note, UserWarning, stacklevel=3)
+        warnings.warn(note, Note, stacklevel=3)
     return discovery
 
 
@@ -235,8 +240,9 @@ def plan_discovery(
     random_state,
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
-    check_alignment(texts, y, name="texts")
-    check_alignment(texts, groups, name="texts", other_name="groups")
+    with noted() as on_rows:
+        check_alignment(texts, y, name="texts")
+        check_alignment(texts, groups, name="texts", other_name="groups")
     texts = np.array(check_texts(texts, name="texts"), dtype=object)
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     name = "y" if target_name is None else f"the target {target_name!r}"
@@ -248,8 +254,8 @@ def plan_discovery(
     train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
-    notes += [*_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
-    notes += _notes_on_copies(of_copies)
+    notes += [*on_rows, *_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
+    notes += _notes_on_copies(of_copies, groups, len(np.unique(units)))
     if n_hypotheses == "auto":
         n_hypotheses = _n_hypotheses(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
@@ -288,9 +294,14 @@ def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
     of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
-    embedded, said = fit_once(pipeline, texts[train], as_given(of_train))
     annotator = pipeline["hypotheses"]
-    annotations = annotator.transform(texts[test])
+    with noted() as said:
+        embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train))
+        _leave_out_near_copies(pipeline, annotations, as_given(of_train))
+    with noted() as said_of_test:
+        annotations = annotator.transform(texts[test])
+        embedded_test = annotator.encoder_["embed"].transform(texts[test])
+    said += [f"In the texts held out: {note}" for note in said_of_test]
     names = annotator.get_feature_names_out()
     evaluation = evaluate(
         annotations,
@@ -307,7 +318,7 @@ def carry_out(plan):
         "": score(held_out, predictions(pipeline[1:], annotations, target)),
         "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
         "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
-        "_embedding": ridge_score(embedded, annotator.encoder_["embed"].transform(texts[test]), of_train, held_out),
+        "_embedding": ridge_score(embedded, embedded_test, of_train, held_out),
     }
     forget()  # the texts are the user's
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
@@ -326,9 +337,23 @@ def carry_out(plan):
     )
 
 
+def _leave_out_near_copies(pipeline, annotations, y):
+    """Leave out hypotheses of which others say nearly the same, and fit the model without them.
+
+    They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
+    that no language model is asked for more, and the texts held out and their target play no part in the choice.
+    """
+    annotator = pipeline["hypotheses"]
+    if not isinstance(annotator, BaseHypothesisAnnotator):
+        return
+    kept = annotator._leave_out_near_copies(annotations)
+    if len(kept) < annotations.shape[1]:
+        pipeline[1:].fit(annotations[:, kept], y)
+
+
 def _in_order(planned, said, of_tests, *, n_first):
     """Return all notes, those first that one can act on, because the last are only counted where they are printed."""
-    on_names = [note for note in said if note.startswith("Neurons were passed over")]
+    on_names = [note for note in said if note.startswith(("Neurons were passed over", "Hypotheses are left out"))]
     on_texts = [note for note in said if note not in on_names]
     return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_names, *of_tests]))
 
@@ -360,13 +385,18 @@ def _notes_on_classes(target, test):
         yield f"The {len(test):,} texts to test on have only {some}{more}: tests and AUC are unsure."
 
 
-def _notes_on_copies(of_copies):
+def _notes_on_copies(of_copies, groups, n_units):
     sizes = np.bincount(of_copies)
     if len(sizes) < len(of_copies):
         n_copied = sizes[sizes > 1].sum()
         yield (
             f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are {(sizes > 1).sum():,} "
             "different texts. Copies stay together in the split and in the standard errors."
+        )
+    if groups is not None and n_units < len(np.unique(groups)):
+        yield (
+            f"{len(np.unique(groups)):,} groups count as {n_units:,}, because those that have copies of one text are "
+            "joined; leave such texts out where authors only happen to say the same."
         )
 
 

@@ -1,10 +1,8 @@
-"""The fit of a pipeline that keeps the embedding of the texts, and what the stages have to say."""
-
-import warnings
+"""The fit of a pipeline that keeps what each costly step makes, so that it is made once."""
 
 
 class _FirstOutput:
-    """Stands in for the memory of a pipeline and keeps what its first step makes, so that it is made once."""
+    """Stands in for the memory of a pipeline and keeps what its first step makes."""
 
     location = None
     output = None
@@ -21,16 +19,13 @@ class _FirstOutput:
 
 
 def fit_once(pipeline, texts, y):
-    """Fit the pipeline; return the embedding of the texts, and what the stages had to say."""
-    pipeline["hypotheses"].encoder.set_params(memory=_FirstOutput())
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        pipeline.fit(texts, y)
-    for warning in caught:
-        if warning.category is not UserWarning:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    encoder = pipeline["hypotheses"].encoder_
-    embedded = encoder.memory.output
-    for each in (encoder, pipeline["hypotheses"].encoder):
+    """Fit the pipeline; return the embedding of the texts and their annotations."""
+    encoder = pipeline["hypotheses"].encoder
+    encoder.set_params(memory=_FirstOutput())
+    pipeline.set_params(memory=_FirstOutput())
+    pipeline.fit(texts, y)
+    fitted = pipeline["hypotheses"].encoder_
+    embedded, annotations = fitted.memory.output, pipeline.memory.output
+    for each in (encoder, fitted, pipeline):
         each.set_params(memory=None)
-    return embedded, list(dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning))
+    return embedded, annotations

@@ -4,6 +4,7 @@ import inspect
 import json
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -146,6 +147,7 @@ def test_groups_are_never_on_both_sides_and_copies_join_theirs(reviews):
     )  # two that share a text are one
     assert 0.2 < len(found.test) / 300 < 0.4
     assert any("groups" in note for note in found.notes)
+    assert any(note.startswith("50 groups count as 40, because those that have copies") for note in found.notes)
 
 
 def test_a_language_model_names(reviews, openai_server):
@@ -367,6 +369,61 @@ def test_hypotheses_differ_and_what_was_passed_over_is_said():
     assert np.abs(between).max() <= 0.9
     (note,) = [note for note in found.notes if "passed over" in note]
     assert re.search(r"\d+ whose name.*; \d of 10 hypotheses are left", note)
+
+
+def test_of_names_that_a_model_answers_alike_the_best_is_left(openai_server):
+    """Its names differ in their words, and two of three are answered alike."""
+    rng = np.random.default_rng(0)
+    has = rng.random((200, 3)) < 0.4
+    texts = [f"Visit {row}." + " rude" * a + " cold" * b + " loud" * c for row, (a, b, c) in enumerate(has.tolist())]
+    y = has @ [2.0, -1.0, 0.5] + 0.1 * rng.random(200)
+    n_named = []
+
+    def reply(body):
+        if body["model"] == "gpt-5.2":
+            n_named.append(1)
+            return f"mentions {['rude staff', 'rude waiters', 'cold food'][len(n_named) % 3]} and thing {len(n_named)}"
+        text, concept = body["messages"][1]["content"].split("</text", 1)
+        return "yes" if ("rude" if "rude" in concept else "cold") in text else "no"
+
+    openai_server.reply = reply
+    naming = LLMHypothesisAnnotator(base_url=openai_server.base_url, n_scoring_examples=0, random_state=0)
+    found = discover(texts, y, naming=naming, n_components=8, k=2, n_hypotheses=6, random_state=0)
+    annotator = found.pipeline["hypotheses"]
+    assert len(found.table) == len(annotator.hypotheses_) == len(annotator.examples_) == 2
+    assert found.pipeline["model"].coef_.shape == (2,)
+    assert len(annotator.passed_over_) == 4
+    assert {one["reason"] for one in annotator.passed_over_} == {"whose name says nearly the same"}
+    (note,) = [note for note in found.notes if note.startswith("Hypotheses are left out, 4 of 6")]
+    assert re.search(r"correlation above 0\.9\): 'mentions .*' as 'mentions .*' and 2 more\.", note)
+    distinct_questions = 200 * len(n_named)
+    assert annotator.usage_["requests"] <= distinct_questions + len(n_named)  # nothing is asked for the comparison
+
+
+class WarningEmbedder(CountingEmbedder):
+    """An embedder of another library, which warns."""
+
+    def transform(self, X):
+        warnings.warn("what another library says", UserWarning, stacklevel=2)
+        return super().transform(X)
+
+
+def test_only_our_own_warnings_are_notes(reviews, openai_server):
+    openai_server.reply = lambda body: "mentions food" if body["model"] == "gpt-5.2" else "no"
+    texts = reviews["review"][:60].to_list()
+    naming = LLMHypothesisAnnotator(base_url=openai_server.base_url, max_words=8, n_scoring_examples=0, random_state=0)
+    with pytest.warns(UserWarning, match="what another library says"):
+        found = discover(texts, reviews["stars"][:60].to_list(), naming=naming, embedder=WarningEmbedder(), **SMALL)
+    assert not any("another library" in note for note in found.notes)
+    cut = [note for note in found.notes if "max_words=8" in note]
+    assert [note.startswith("In the texts held out: ") for note in cut] == [False, True]
+    assert f"of {len(found.test)} texts are longer" in cut[1]
+
+
+def test_rows_that_are_joined_by_their_place_are_noted(reviews):
+    with pytest.warns(UserWarning, match="different indexes"):
+        found = discover(reviews["review"], reviews["stars"].set_axis(range(300)), **SMALL)
+    assert any("texts and y have different indexes" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,9 +14,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._before_encoding import check_before_encoding
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.annotation._neurons import check_neurons, column, density_of, warn_left_out
 from sklearn_sae.annotation._outputs import output_names, selection_of
-from sklearn_sae.annotation._succession import Named, Succession, offer, sentence_on
+from sklearn_sae.annotation._succession import (
+    NEARLY,
+    Named,
+    Succession,
+    first_of_near_copies,
+    offer,
+    sentence_on,
+    sentence_on_near_copies,
+)
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
+from sklearn_sae.utils._notes import Note
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
 from sklearn_sae.utils._validation import check_alignment, check_texts, text_identity, unique_names
 
@@ -98,6 +108,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     def _start(self):
         """Begin anew, once the parameters are checked."""
 
+    def _check_source(self):
+        """Check that names and annotations can be had, before texts are embedded."""
+
     # The contract
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -133,19 +146,19 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         texts, activations, features, selection = self._check_and_encode(X, y, texts)
         self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
         if self._boilerplate.note:
-            warnings.warn(self._boilerplate.note, UserWarning, stacklevel=3)
+            warnings.warn(self._boilerplate.note, Note, stacklevel=3)
         texts = self._shorten([self._boilerplate.without(text) for text in texts], fitting=True)
-        neurons = _check_neurons(self.neurons, activations)
-        density = _density(activations)
+        neurons = check_neurons(self.neurons, activations)
+        density = density_of(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
         first = _first_rows(texts)
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
-        alive = np.flatnonzero(_density(activations))
+        alive = np.flatnonzero(density_of(activations))
         if not len(alive):
             raise ValueError("No neuron to name: none activates (is above 0) on any of the texts.")
-        _warn_left_out(neurons, alive, "activate on no text")
+        warn_left_out(neurons, alive, "activate on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
         named, passed = self._name_in_turn(texts, activations, neurons, len(features))
@@ -265,6 +278,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             check_consistent_length(texts, y)
             _check_several(texts)
             check_before_encoding(self.encoder, y, len(texts))
+            self._check_source()
             return texts, *self._fit_encoder(texts, y)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
@@ -323,10 +337,38 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         if not kept:  # a name that fits badly is better than an error
             kept.append(max((one for one, _ in passed), key=lambda one: one.score.f1))
             passed = [(one, why) for one, why in passed if one is not kept[0]]
-        _warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
+        warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
         if passed:
-            warnings.warn(sentence_on(passed, len(kept), n_wanted), UserWarning, stacklevel=4)
+            warnings.warn(sentence_on(passed, len(kept), n_wanted), Note, stacklevel=4)
         return sorted(kept, key=lambda one: one.place), passed
+
+    def _leave_out_near_copies(self, annotations):
+        """Leave out names of which a better one says nearly the same, if they were not compared in `fit`.
+
+        Parameters
+        ----------
+        annotations : ndarray of shape (n_texts, n_hypotheses)
+            Of some texts.
+
+        Returns
+        -------
+        kept : list of int
+            The columns whose names are left.
+        """
+        table = self.hypotheses_
+        if self._annotates_freely:
+            return list(range(len(table)))
+        kept, same_as = first_of_near_copies(annotations, table["selection_score"].abs().fillna(0))
+        if same_as:
+            names = table["interpretation"].tolist()
+            warnings.warn(sentence_on_near_copies(names, same_as), Note, stacklevel=3)
+            self.passed_over_ += [
+                {"neuron": int(table["neuron"][place]), "interpretation": names[place], "reason": NEARLY}
+                for place in same_as
+            ]
+            self.hypotheses_ = table.iloc[kept].reset_index(drop=True)
+            self.examples_ = [self.examples_[place] for place in kept]
+        return kept
 
     def _with_annotations(self, named, texts):
         """Return names with what they say of some texts, so that they can be compared, if that costs nothing."""
@@ -387,46 +429,6 @@ def _as_columns(X):
 def _check_several(texts):
     if len(texts) < 2:
         raise ValueError("Found 1 sample; at least 2 texts are needed to tell what sets some of them apart.")
-
-
-def _check_neurons(neurons, activations):
-    """Return the columns of `activations` to name, in order."""
-    n_neurons = activations.shape[1]
-    if isinstance(neurons, str) and neurons == "all":
-        return np.arange(n_neurons)
-    if isinstance(neurons, Integral):
-        if neurons > n_neurons:
-            raise ValueError(f"neurons={neurons} is more than the {n_neurons} neurons that there are.")
-        return np.sort(np.argsort(-_density(activations), kind="stable")[:neurons])
-    indices = np.asarray(neurons)
-    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
-        raise ValueError('neurons must be "all", an int, or a 1-D array of at least one integer index.')
-    outside = indices[(indices < 0) | (indices >= n_neurons)]
-    if len(outside):
-        raise ValueError(f"neurons has the index {outside[0]}, which is outside 0 to {n_neurons - 1}.")
-    if len(np.unique(indices)) < len(indices):
-        raise ValueError("neurons has an index twice.")
-    return indices.astype(np.intp)
-
-
-def _warn_left_out(neurons, kept, why):
-    left_out = np.delete(neurons, kept).tolist()
-    if left_out:
-        some = ", ".join(map(str, left_out[:5])) + (", ..." if len(left_out) > 5 else "")
-        warnings.warn(
-            f"{len(left_out)} of {len(neurons)} neurons {why} and are left out: {some}.", UserWarning, stacklevel=4
-        )
-
-
-def _density(activations):
-    """Return the share of rows on which each column is above 0."""
-    of_column = np.repeat(np.arange(activations.shape[1]), np.diff(activations.indptr))
-    return np.bincount(of_column, weights=activations.data > 0, minlength=activations.shape[1]) / activations.shape[0]
-
-
-def column(activations, i):
-    """Return column `i` of a csc_array as a 1-D array."""
-    return activations[:, [i]].toarray().ravel()
 
 
 def _first_rows(texts):

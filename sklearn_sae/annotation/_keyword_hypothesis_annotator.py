@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from sklearn_sae.annotation._base import BaseHypothesisAnnotator, column
+from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._keywords import (
     ENGLISH_STOP_WORDS,
     choose_terms,
@@ -13,8 +13,10 @@ from sklearn_sae.annotation._keywords import (
     match_sentences,
     write_sentence,
 )
+from sklearn_sae.annotation._neurons import column
 from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.utils._languages import LANGUAGES, guess_language, stop_words_of
+from sklearn_sae.utils._notes import Note
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils._words import count_markup, fold, undivided_script
@@ -178,21 +180,21 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             warnings.warn(
                 f"{n_texts:,} of {len(texts):,} texts have HTML tags, entities or addresses, which do not count as "
                 "words.",
-                UserWarning,
+                Note,
                 stacklevel=6,
             )
         if self.tokenizer is None and (script := undivided_script(texts)):
             warnings.warn(
                 f"The texts are in {script}, which has no spaces between words and is not divided into words here; "
                 "pass a tokenizer.",
-                UserWarning,
+                Note,
                 stacklevel=4,
             )
         if self.stop_words == "english" and (language := guess_language(texts)) not in ("english", None):
             warnings.warn(
                 f"The texts seem to be {language.capitalize()}; stop_words={language!r} keeps its function words out "
                 "of names.",
-                UserWarning,
+                Note,
                 stacklevel=4,
             )
 

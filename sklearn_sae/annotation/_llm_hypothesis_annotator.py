@@ -19,6 +19,7 @@ from sklearn_sae.annotation.llm._questions import (
     interpretation_prompt,
 )
 from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
+from sklearn_sae.annotation.llm._source import check_source
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils.server import Connection, check_base_url
 
@@ -337,6 +338,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         # One count and one rate limiter serve `fit` and every later `transform`.
         self.usage_ = new_usage()
         self._rate_limiter = self._connection().rate_limiter()
+
+    def _check_source(self):
+        check_source(self, self._connection())
 
     def _connection(self):
         return Connection(

@@ -1,5 +1,6 @@
 """Which neurons are named first, which take the place of one that is passed over, and which names are offered."""
 
+from textwrap import shorten
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn_sae.utils._validation import text_identity
 _LEAST_F1 = 0.4  # docs/discover.md says what it keeps out
 _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
 _NEARLY_SAME = 0.9  # absolute correlation of annotations
-_SAME, _NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
+_SAME, NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
 
 
 class Named(NamedTuple):
@@ -74,7 +75,7 @@ def offer(kept, new, rank):
 def sentence_on(passed, n_kept, n_wanted):
     """Return one sentence on the neurons that were passed over, "" if there are none."""
     reasons = [why for _, why in passed]
-    counts = [f"{reasons.count(why)} {why}" for why in (_SAME, _NEARLY, _MISFIT) if why in reasons]
+    counts = [f"{reasons.count(why)} {why}" for why in (_SAME, NEARLY, _MISFIT) if why in reasons]
     if not counts:
         return ""
     limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)
@@ -83,17 +84,55 @@ def sentence_on(passed, n_kept, n_wanted):
     return f"Neurons were passed over{instead}: {', '.join(counts)}{limit}{fewer}."
 
 
+def first_of_near_copies(annotations, merit):
+    """Return the columns that say nearly the same as none of more merit, and for the others which one it is.
+
+    Parameters
+    ----------
+    annotations : ndarray of shape (n_texts, n_hypotheses)
+    merit : array-like of shape (n_hypotheses,)
+
+    Returns
+    -------
+    kept : list of int
+        In order.
+    same_as : dict of int to int
+    """
+    kept, same_as = [], {}
+    for place in np.argsort(-np.asarray(merit), kind="stable").tolist():
+        first = next((one for one in kept if _are_nearly_same(*annotations[:, [one, place]].T)), None)
+        if first is None:
+            kept.append(place)
+        else:
+            same_as[place] = first
+    return sorted(kept), same_as
+
+
+def sentence_on_near_copies(names, same_as):
+    """Return one sentence on the names that are left out by `first_of_near_copies`."""
+    pairs = [" as ".join(repr(shorten(names[one], 50, placeholder=" …")) for one in pair) for pair in same_as.items()]
+    more = f" and {len(pairs) - 2} more" if len(pairs) > 2 else ""
+    return (
+        f"Hypotheses are left out, {len(same_as)} of {len(names)}, that say nearly the same of the texts as a "
+        f"better one (correlation above {_NEARLY_SAME}): {', '.join(pairs[:2])}{more}."
+    )
+
+
 def _why_not(one, kept):
     if len(one.examples.scoring) >= _LEAST_SCORED and one.score.f1 < _LEAST_F1:
         return _MISFIT
     if any(text_identity(one.sentence) == text_identity(other.sentence) for other in kept):
         return _SAME
     if any(_are_nearly_same(one.says, other.says) for other in kept):
-        return _NEARLY
+        return NEARLY
     return None
 
 
 def _are_nearly_same(a, b):
-    if a is None or b is None or np.ptp(a) == 0 or np.ptp(b) == 0:
+    if a is None or b is None:
+        return False
+    both = ~np.isnan(a) & ~np.isnan(b)
+    a, b = a[both], b[both]
+    if not len(a) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return False
     return abs(np.corrcoef(a, b)[0, 1]) > _NEARLY_SAME

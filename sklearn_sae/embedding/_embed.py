@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.utils._notes import Note
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import digest, fill, open_store
 
@@ -120,7 +121,7 @@ def _warn_of_cuts(n_cut, vectors, embedder):
         n_tokens = embedder.n_tokens()
         parts.append(f"it reads {n_tokens} tokens of a text; a larger max_seq_length or a ChunkTransformer reads more")
     if parts:
-        warnings.warn("; ".join(parts) + ".", UserWarning, stacklevel=6)
+        warnings.warn("; ".join(parts) + ".", Note, stacklevel=6)
 
 
 def _embed_uncached(rows, texts, embedder, vectors, verbose):

@@ -18,6 +18,7 @@ from sklearn_sae.pretrained._labels import load_feature_labels
 from sklearn_sae.pretrained._loaded import engine_of, share_engine
 from sklearn_sae.pretrained._pooling import AGGREGATIONS
 from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._notes import Note
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts, unique_names
@@ -404,6 +405,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
             warnings.warn(
                 f"{n_cut} of {len(set(texts))} texts are longer than the reader takes, or than max_length, and were "
                 "cut at the end; pass overlap to read them in windows.",
+                Note,
                 stacklevel=4,
             )
         return rows

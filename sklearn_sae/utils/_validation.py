@@ -10,6 +10,8 @@ from numbers import Number
 
 import numpy as np
 
+from sklearn_sae.utils._notes import Note
+
 
 def check_texts(X, *, name="X"):
     """Return `X` as a list of str, or say which row is not a text.
@@ -123,7 +125,7 @@ def check_alignment(X, y, *, name="X", other_name="y"):
         )
     warnings.warn(
         f"{name} and {other_name} have different indexes: {where}; rows are taken to belong together by their place.",
-        UserWarning,
+        Note,
         stacklevel=3,
     )
 

@@ -3,6 +3,7 @@
 import warnings
 from operator import ne
 
+from sklearn_sae.utils._notes import Note
 from sklearn_sae.utils._words import cut_text
 
 _MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
@@ -42,5 +43,5 @@ def cut_texts(texts, max_words, *, keep, refuse):
             f"another part: truncate is {keep!r} of head, middle and tail."
         )
     same = f", which makes {n_lost:,} equal to others" if n_lost else ""
-    warnings.warn(f"{of_all} and are cut{same}; {_KEPT[keep]}.", UserWarning, stacklevel=5)
+    warnings.warn(f"{of_all} and are cut{same}; {_KEPT[keep]}.", Note, stacklevel=5)
     return shown

@@ -55,7 +55,7 @@ class InterpretationQuestions:
     def __init__(self, prompts, n_candidates, *, model, params, connection):
         self.model = model
         self.params = params
-        self._base_key = _base_key(self.noun, model, params, connection)
+        self.base_key = base_key(self.noun, model, params, connection)
         self._prompts, self._rows = _distinct(prompts)
         self._n_candidates = n_candidates
         self._phrases = [None] * (len(self._prompts) * n_candidates)
@@ -65,7 +65,7 @@ class InterpretationQuestions:
         """Return the store's key of the answer at each place."""
         rows, numbers = np.divmod(places, self._n_candidates)
         return [
-            digest(self._base_key, *self._prompts[row], str(number))
+            digest(self.base_key, *self._prompts[row], str(number))
             for row, number in zip(rows.tolist(), numbers.tolist(), strict=True)
         ]
 
@@ -135,8 +135,9 @@ class AnnotationQuestions:
         # group, because the other concepts of a group may sway an answer. It is no hash of these other concepts, so
         # that after a crash, or for one concept more, only questions without an answer are grouped anew.
         templates = [*annotation_prompt("", [""], self.answers), *annotation_prompt("", ["", ""], self.answers)]
-        base_key = digest(_base_key(self.noun, model, params, connection), output, str(concepts_per_call), *templates)
-        self._text_keys = [digest(base_key, text) for text in self._texts]
+        self.base_key = base_key(self.noun, model, params, connection)
+        shared_key = digest(self.base_key, output, str(concepts_per_call), *templates)
+        self._text_keys = [digest(shared_key, text) for text in self._texts]
 
     def keys(self, places):
         """Return the store's key of the answer at each place."""
@@ -201,9 +202,10 @@ class _Groups(Sequence):
         return self._places[self._bounds[i] : self._bounds[i + 1]]
 
 
-def _base_key(kind, model, params, connection):
+def base_key(noun, model, params, connection):
+    """Return what the keys of all answers of a model begin from; it is itself a key if an answer of it is stored."""
     more = [json.dumps(params, sort_keys=True)] if params else []
-    return digest(kind, model, connection.base_url, connection.api, *more)
+    return digest(noun, model, connection.base_url, connection.api, *more)
 
 
 def _distinct(values):

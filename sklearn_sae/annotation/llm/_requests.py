@@ -19,7 +19,7 @@ from sklearn_sae.utils.server import RateLimiter, ask_all
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
 from sklearn_sae.utils.store import fill, open_store
 
-_STORE = "annotations"
+STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
 _MAX_UNREADABLE = 100  # replies without any answer before the first that has one
@@ -99,7 +99,7 @@ class Requester:
         ValueError, PermissionError, ConnectionError, TimeoutError
             As `sklearn_sae.utils.server.ask_all`.
         """
-        with open_store(self.cache_dir, _STORE) as store:
+        with open_store(self.cache_dir, STORE) as store:
             run = _Run(self, questions, store)
             with run.bar:
                 run.look_up()
@@ -266,7 +266,8 @@ class _Run:
                     unanswered.append(key)
                 else:
                     answers[key] = value
-        self.store.put(answers.items())
+        if answers:
+            self.store.put([*answers.items(), (self.questions.base_key, b"")])
         self.keep(answers)
         self.n_unreadable = -math.inf if answers else self.n_unreadable + len(replies)
         self.show()

@@ -4,8 +4,10 @@ Retries, `Retry-After` and timeouts are the official client's own.
 """
 
 import asyncio
+import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -13,6 +15,7 @@ from sklearn_sae.utils.server._connection import api_key
 
 _CONNECT_TIMEOUT = 10  # seconds
 _POLL = 0.05  # seconds
+_NOT_ALL_PERMISSIONS = re.compile("permission|scope", re.IGNORECASE)
 _FEW_FAILURES = 10  # fewer failures than these may be the requests' own fault, whatever the server says
 
 
@@ -63,6 +66,60 @@ def ask_all(ask, requests, *, connection, model, rate_limiter=None, on_answer=No
         first = errors.exceptions[0]
     first.__context__ = None  # the client's own error, which may quote the key or the text
     raise first
+
+
+def check_server(connection):
+    """Raise what stops every request to a server, as far as it can be known before the first and for nothing.
+
+    The list of models is asked for, because that costs nothing. A server that has none is taken to be in order. A
+    server on this machine is not asked, because it seldom wants a key.
+
+    Parameters
+    ----------
+    connection : Connection
+
+    Raises
+    ------
+    ValueError
+        No API key.
+    PermissionError
+        The key was rejected.
+    ConnectionError
+        The server could not be reached.
+    """
+    key = api_key(connection.base_url)
+    try:
+        _run_in_thread(lambda: _list_models(connection.base_url, key))
+    except OSError as error:
+        error.__context__ = None  # the client's own error, which may quote the key
+        raise
+
+
+async def _list_models(base_url, key):
+    import openai
+
+    await _check_reachable(base_url)
+    if _is_this_machine(urlsplit(base_url).hostname):
+        return
+    async with openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=_CONNECT_TIMEOUT, max_retries=0) as client:
+        try:
+            await client.models.with_raw_response.list()
+        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+            if not _NOT_ALL_PERMISSIONS.search(error.message):  # a key that has some may ask and not list
+                raise _rejected(base_url) from None
+        except openai.APITimeoutError:
+            pass  # a busy server may take long
+        except openai.APIConnectionError:
+            raise _unreachable(base_url) from None
+        except openai.OpenAIError:
+            pass  # no list of models says nothing of the answers
+
+
+def _is_this_machine(host):
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 class _Run:
@@ -150,6 +207,10 @@ def _unreachable(url):
     return ConnectionError(f"The server at {url} cannot be reached; check base_url and the network.")
 
 
+def _rejected(url):
+    return PermissionError(f"The server at {url} rejected the API key; check OPENAI_API_KEY.")
+
+
 def _fatal(error, answered, reached, url, model):
     """Return the exception to stop everything with, or None if only this request is lost."""
     import openai
@@ -157,7 +218,7 @@ def _fatal(error, answered, reached, url, model):
     if isinstance(error, openai.PermissionDeniedError) and (answered or _is_flagged(error)):
         return None
     if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
-        return PermissionError(f"The server at {url} rejected the API key; check OPENAI_API_KEY.")
+        return _rejected(url)
     if isinstance(error, openai.NotFoundError):
         return ValueError(
             f"The server at {url} has no model {model!r} or no such address; check the model's name and base_url."

@@ -1,0 +1,48 @@
+"""Which neurons are named, and on which texts they are active."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+
+from sklearn_sae.utils._notes import Note
+
+
+def check_neurons(neurons, activations):
+    """Return the columns of `activations` to name, in order."""
+    n_neurons = activations.shape[1]
+    if isinstance(neurons, str) and neurons == "all":
+        return np.arange(n_neurons)
+    if isinstance(neurons, Integral):
+        if neurons > n_neurons:
+            raise ValueError(f"neurons={neurons} is more than the {n_neurons} neurons that there are.")
+        return np.sort(np.argsort(-density_of(activations), kind="stable")[:neurons])
+    indices = np.asarray(neurons)
+    if indices.ndim != 1 or not len(indices) or indices.dtype.kind not in "iu":
+        raise ValueError('neurons must be "all", an int, or a 1-D array of at least one integer index.')
+    outside = indices[(indices < 0) | (indices >= n_neurons)]
+    if len(outside):
+        raise ValueError(f"neurons has the index {outside[0]}, which is outside 0 to {n_neurons - 1}.")
+    if len(np.unique(indices)) < len(indices):
+        raise ValueError("neurons has an index twice.")
+    return indices.astype(np.intp)
+
+
+def warn_left_out(neurons, kept, why):
+    """Warn of those of some neurons that are not kept."""
+    left_out = np.delete(neurons, kept).tolist()
+    if left_out:
+        some = ", ".join(map(str, left_out[:5])) + (", ..." if len(left_out) > 5 else "")
+        message = f"{len(left_out)} of {len(neurons)} neurons {why} and are left out: {some}."
+        warnings.warn(message, Note, stacklevel=4)
+
+
+def density_of(activations):
+    """Return the share of rows on which each column of a csc_array is above 0."""
+    of_column = np.repeat(np.arange(activations.shape[1]), np.diff(activations.indptr))
+    return np.bincount(of_column, weights=activations.data > 0, minlength=activations.shape[1]) / activations.shape[0]
+
+
+def column(activations, i):
+    """Return column `i` of a csc_array as a 1-D array."""
+    return activations[:, [i]].toarray().ravel()
