@@ -58,7 +58,8 @@ class AutoLinearModel(BaseEstimator):
         """R² for a regression, accuracy for classes."""
         check_is_fitted(self)
         if hasattr(self, "classes_"):
-            return float(accuracy_score(same_class(y), same_class(self.predict(X)), sample_weight=sample_weight))
+            given, predicted, _ = same_class(y, self.predict(X), self.classes_)
+            return float(accuracy_score(given, predicted, sample_weight=sample_weight))
         return self.model_.score(X, check_target(y, task="regression").values, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):

@@ -22,7 +22,7 @@ from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._notes import Note, noted
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
-from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
+from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts, counted
 from sklearn_sae.utils._words import forget
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
@@ -247,10 +247,11 @@ def plan_discovery(
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     name = "y" if target_name is None else f"the target {target_name!r}"
     target = _check_target(y, task, len(texts), name)
+    _refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
     of_copies = copies(texts.tolist())
     units = joined(of_copies, groups)
-    what = "different texts" if groups is None else "groups of texts"
+    what = "different text" if groups is None else "group of texts"
     train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
@@ -363,13 +364,13 @@ def _n_hypotheses(n_units):
 
 
 def _notes_on_size(n_hypotheses, n_texts, n_units):
-    few = f"{n_texts} texts are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
+    few = f"{counted(n_texts, 'text')} are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
     fewer = n_hypotheses == "auto" and _n_hypotheses(n_units) < _MOST_HYPOTHESES
     if fewer:
         few += "; " if few else ""
         some = _n_hypotheses(n_units)
         few += f"{some} hypothes{'is is' if some == 1 else 'es are'} looked for, one for every {_TESTED_ON} of the "
-        few += f"{n_units} different texts or groups to test on"
+        few += f"{counted(n_units, 'different text or group', 'different texts or groups')} to test on"
     if few:
         yield f"{few}."
 
@@ -382,7 +383,7 @@ def _notes_on_classes(target, test):
     if len(rare):
         some = ", ".join(f"{counts[i]} of {target.classes.tolist()[i]!s}" for i in rare[:3])
         more = f" and few of {len(rare) - 3} other classes" if len(rare) > 3 else ""
-        yield f"The {len(test):,} texts to test on have only {some}{more}: tests and AUC are unsure."
+        yield f"The {counted(len(test), 'text')} to test on have only {some}{more}: tests and AUC are unsure."
 
 
 def _notes_on_copies(of_copies, groups, n_units):
@@ -390,8 +391,9 @@ def _notes_on_copies(of_copies, groups, n_units):
     if len(sizes) < len(of_copies):
         n_copied = sizes[sizes > 1].sum()
         yield (
-            f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are {(sizes > 1).sum():,} "
-            "different texts. Copies stay together in the split and in the standard errors."
+            f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are "
+            f"{counted((sizes > 1).sum(), 'different text')}. Copies stay together in the split and in the standard "
+            "errors."
         )
     if groups is not None and n_units < len(np.unique(groups)):
         yield (
@@ -404,11 +406,32 @@ def _check_target(y, task, n_texts, name):
     target = check_target(y, task=task, n_samples=n_texts, name=name)
     check_target_varies(target, name=name)
     if target.classes is not None and len(target.classes) > max(2, n_texts / 5):
-        raise ValueError(
-            f"{name} has {len(target.classes):,} different values in {n_texts:,} rows and they are not numbers; "
-            "it must be a number or one of a few classes."
-        )
+        many = f"{name} has {len(target.classes):,} different values in {n_texts:,} rows"
+        if task == "auto":
+            raise ValueError(f"{many} and they are not numbers; it must be a number or one of a few classes.")
+        raise ValueError(f'{many}, too many for task="{task}"{_if_numbers(y)}.')
     return target
+
+
+def _if_numbers(y):
+    """Say that a target of too many classes is one of numbers, if it is."""
+    try:
+        numbers = check_target(y).task == "regression"
+    except ValueError:  # dates, say
+        numbers = False
+    return "; without it they count as the numbers that they are" if numbers else "; leave out or join the rare ones"
+
+
+def _refuse_useless_groups(groups, texts, y):
+    if groups is None:
+        return
+    labels = np.asarray(groups, dtype=object)
+    for other, what in ((texts, "texts"), (y, "target")):
+        if np.array_equal(labels, np.asarray(other, dtype=object)):
+            raise ValueError(
+                f"groups and the {what} are the same; groups must say what several texts have in common, such as their "
+                "author."
+            )
 
 
 def _check_pipeline(pipeline, n_texts):
@@ -442,5 +465,5 @@ def _describe(target, name, n_train, n_test):
         what = f"{len(target.classes)} classes, each against the rest"
     return (
         f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
-        f"Hypotheses are found on {n_train:,} texts and tested on the other {n_test:,}."
+        f"Hypotheses are found on {counted(n_train, 'text')} and tested on the other {n_test:,}."
     )

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae.evaluation import HypothesisEvaluation
 from sklearn_sae.utils._tables import WIDTH, numbers, percent, pvalue, table_lines
+from sklearn_sae.utils._validation import counted
 
 _MOST_NOTE_LINES = 5
 
@@ -92,13 +93,12 @@ def labelled_scores(discovery):
     """Return the name of the score, and the scores by what they are of."""
     metric = "r2" if discovery.evaluation.task == "regression" else "auc"
     names = discovery.evaluation.table["hypothesis"]
+    n = discovery.evaluation.metrics["n_hypotheses"]
     n_words = discovery.pipeline["hypotheses"].encoder["select"].n_neurons
-    n_found = discovery.evaluation.metrics["n_hypotheses"]
-    these = "this hypothesis" if n_found == 1 else f"these {n_found} hypotheses"
     return metric, {
-        these: discovery.scores[metric],
-        f"{n_words} word{'s' * (n_words > 1)} chosen by lasso": discovery.scores[f"{metric}_words"],
-        f"{n_words_in(names):,} words, as many as the names have": discovery.scores[f"{metric}_as_many_words"],
+        "this hypothesis" if n == 1 else f"these {n} hypotheses": discovery.scores[metric],
+        f"{counted(n_words, 'word')} chosen by lasso": discovery.scores[f"{metric}_words"],
+        f"{counted(n_words_in(names), 'word')}, as many as the names have": discovery.scores[f"{metric}_as_many_words"],
         "the embedding (ridge regression)": discovery.scores[f"{metric}_embedding"],
     }
 
@@ -114,22 +114,22 @@ def findings(discovery, width=WIDTH):
         "that go together share it), in log-odds for classes; + significant. texts: share in which it holds. fidelity: "
         "F1 of the name against its neuron, on texts held back from the naming."
     )
-    of = "hypotheses" if len(evaluation.table) > 1 else "hypothesis"
+    of = ("hypothesis", "hypotheses")
     if evaluation.class_metrics is not None:
-        of = "pairs of hypothesis and class"
+        of = ("pair of hypothesis and class", "pairs of hypothesis and class")
     return "\n".join(
         [
             *lines,
             fill(legend, width),
             *note_lines(discovery.notes, width),
             fill(
-                f"{metrics['n_significant']} of {len(evaluation.table)} {of} significant on their own (*), "
+                f"{metrics['n_significant']} of {counted(len(evaluation.table), *of)} significant on their own (*), "
                 f"{metrics['n_significant_jointly']} beside all others (+); alpha {evaluation.alpha:g}, "
                 f"{evaluation.correction}",
                 width,
             ),
             "",
-            f"Held-out {metric.upper()}, fitted on the {len(discovery.train):,} texts and scored on the other "
+            f"Held-out {metric.upper()}, fitted on the {counted(len(discovery.train), 'text')} and scored on the other "
             f"{len(discovery.test):,}:",
             *(f"  {score:6.3f}  {what}" for what, score in scores.items()),
         ]
@@ -196,4 +196,4 @@ def _by_best_class(table, class_metrics):
     best = table.sort_values("separation_score", ascending=False, kind="stable").drop_duplicates("hypothesis")
     for label, n_samples, auc in class_metrics[["class", "n_samples", "auc_cv"]].itertuples(index=False):
         score = "" if np.isnan(auc) else f", AUC {auc:.2f}"
-        yield f"- {' '.join(str(label).split())} ({n_samples:,} texts{score})", best[best["class"] == label]
+        yield f"- {' '.join(str(label).split())} ({counted(n_samples, 'text')}{score})", best[best["class"] == label]

@@ -8,6 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 
 from sklearn_sae.utils._targets import check_target_varies
+from sklearn_sae.utils._validation import counted
 
 
 def split(units, target, stratify, test_size, random_state, *, name, what):
@@ -25,7 +26,7 @@ def split(units, target, stratify, test_size, random_state, *, name, what):
         Share of the units.
     random_state : int, RandomState instance or None
     name, what : str
-        What to call the target and several units in an error.
+        What to call the target and one unit in an error.
 
     Returns
     -------
@@ -46,8 +47,10 @@ def split(units, target, stratify, test_size, random_state, *, name, what):
     n_test = math.ceil(test_size * len(first))
     least = 2 if labels is None else len(target.classes)
     if min(n_test, len(first) - n_test) < least:
+        are = "is" if len(first) == 1 else "are"
         raise ValueError(
-            f"{len(first)} {what} are too few to hold out a share of {test_size:g}: both parts need at least {least}."
+            f"{counted(len(first), what)} {are} too few to hold out a share of {test_size:g}: both parts need at least "
+            f"{least}."
         )
     in_test = np.zeros(len(first), dtype=bool)
     places = np.arange(len(first))

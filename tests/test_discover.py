@@ -290,7 +290,7 @@ def test_the_seed_decides(reviews, found):
         ({"y": [1.0] + [0.0] * 299, "groups": range(300)}, "is constant"),
         ({"groups": [1, 2]}, "groups must be one label a row"),
         ({"groups": [None] + [1] * 299}, "groups has no label in row 0"),
-        ({"groups": [1] * 300}, "1 groups of texts are too few"),
+        ({"groups": [1] * 300}, "1 group of texts is too few"),
         ({"test_size": 0.9999}, "300 different texts are too few to hold out a share of 0.9999"),
         ({"test_size": 1.0}, "'test_size' parameter of discover"),
         ({"alpha": 0}, "'alpha' parameter of discover"),

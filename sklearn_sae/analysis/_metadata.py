@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
+from sklearn_sae.utils._validation import counted
+
 _MAX_VALUES = 10  # Of at most so many distinct numbers, each is a feature of its own.
 _N_BINS = 4
 
@@ -28,7 +30,7 @@ def metadata_features(metadata, n_documents):
     if not isinstance(metadata, pd.DataFrame):
         raise TypeError(f"metadata must be a DataFrame; got {type(metadata).__name__}.")
     if len(metadata) != n_documents:
-        raise ValueError(f"metadata has {len(metadata)} rows for {n_documents} rows of X.")
+        raise ValueError(f"metadata has {counted(len(metadata), 'row')} for {counted(n_documents, 'row')} of X.")
     labels, rows, columns = [], [], []
     for name, values in metadata.items():
         if pd.api.types.infer_dtype(values, skipna=True) in ("date", "datetime"):  # which a column of objects may hold

@@ -9,7 +9,7 @@ from scipy.sparse import csc_array
 from sklearn_sae.analysis._activations import check_activations, feature_labels
 from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
-from sklearn_sae.utils._validation import check_texts
+from sklearn_sae.utils._validation import check_texts, counted
 
 
 @validate_params(
@@ -94,7 +94,9 @@ def top_documents(X, feature, texts=None, *, n_documents=10, labels=None, highli
     if texts is not None:
         texts = check_texts(texts, name="texts")
         if len(texts) != activations.shape[0]:
-            raise ValueError(f"texts has {len(texts)} texts for {activations.shape[0]} rows of X.")
+            raise ValueError(
+                f"texts has {counted(len(texts), 'text')} for {counted(activations.shape[0], 'row')} of X."
+            )
     columns = csc_array(activations[:, features])
     tables = []
     for position, column in enumerate(features):

@@ -158,7 +158,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         alive = np.flatnonzero(density_of(activations))
         if not len(alive):
             raise ValueError("No neuron to name: none activates (is above 0) on any of the texts.")
-        warn_left_out(neurons, alive, "activate on no text")
+        warn_left_out(neurons, alive, "activated on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
         named, passed = self._name_in_turn(texts, activations, neurons, len(features))

@@ -178,8 +178,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         """Say what in the texts is no word, and what of their language should be told to this annotator."""
         if n_texts := count_markup(texts):
             warnings.warn(
-                f"{n_texts:,} of {len(texts):,} texts have HTML tags, entities or addresses, which do not count as "
-                "words.",
+                f"{n_texts:,} of {len(texts):,} texts {'has' if n_texts == 1 else 'have'} HTML tags, entities or "
+                "addresses, which do not count as words.",
                 Note,
                 stacklevel=6,
             )

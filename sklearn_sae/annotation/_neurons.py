@@ -33,7 +33,8 @@ def warn_left_out(neurons, kept, why):
     left_out = np.delete(neurons, kept).tolist()
     if left_out:
         some = ", ".join(map(str, left_out[:5])) + (", ..." if len(left_out) > 5 else "")
-        message = f"{len(left_out)} of {len(neurons)} neurons {why} and are left out: {some}."
+        are = "is" if len(left_out) == 1 else "are"
+        message = f"{len(left_out)} of {len(neurons)} neurons {why} and {are} left out: {some}."
         warnings.warn(message, Note, stacklevel=4)
 
 

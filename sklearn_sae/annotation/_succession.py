@@ -80,7 +80,7 @@ def sentence_on(passed, n_kept, n_wanted):
         return ""
     limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)
     instead = "" if n_kept < n_wanted else " for the next best"
-    fewer = f"; {n_kept} of {n_wanted} hypotheses are left" if n_kept < n_wanted else ""
+    fewer = f"; {n_kept} of {n_wanted} hypotheses {'is' if n_kept == 1 else 'are'} left" if n_kept < n_wanted else ""
     return f"Neurons were passed over{instead}: {', '.join(counts)}{limit}{fewer}."
 
 

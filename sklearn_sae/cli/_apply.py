@@ -10,7 +10,7 @@ from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
 from sklearn_sae.cli._write import write_table
-from sklearn_sae.utils._validation import unique_names
+from sklearn_sae.utils._validation import counted, unique_names
 
 
 def run(arguments):
@@ -26,7 +26,8 @@ def run(arguments):
     _check_server(annotator, arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
     table = read_columns(arguments.file, arguments.text, others=None, encoding=arguments.encoding)
-    say(arguments, f"Annotating {len(table):,} texts by {len(annotator.hypotheses_):,} hypotheses …")
+    hypotheses = counted(len(annotator.hypotheses_), "hypothesis", "hypotheses")
+    say(arguments, f"Annotating {counted(len(table), 'text')} by {hypotheses} …")
     result = _annotate(pipeline, table[arguments.text].tolist(), transform)
     result.index = table.index
     names = unique_names(["row", *map(str, table.columns), *result.columns])
@@ -35,7 +36,7 @@ def run(arguments):
         written.to_csv(sys.stdout, index=False, lineterminator="\n")  # the output ends lines as the system does
     else:
         write_table(written, arguments.output)
-        print(f"{len(table):,} texts, annotated by {len(annotator.hypotheses_):,} hypotheses: {arguments.output}")
+        print(f"{counted(len(table), 'text')}, annotated by {hypotheses}: {arguments.output}")
 
 
 def _annotate(pipeline, texts, transform):

@@ -14,6 +14,7 @@ import pandas as pd
 
 from sklearn_sae.cli._encodings import decode
 from sklearn_sae.utils._optional import require
+from sklearn_sae.utils._validation import counted, unique_names, visible
 
 _TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 _SEPARATORS = ",;\t|"
@@ -115,8 +116,8 @@ def _read_csv(text, usual):
     for number, row in rows:
         if any(cell.strip() for cell in row[len(header) :]):
             raise ValueError(
-                f"row {number} has {len(row)} fields where the header has {len(header)}; put texts that hold the "
-                "separator in quotes."
+                f"row {number} has {counted(len(row), 'field')} where the header has {len(header)}; put texts "
+                "that hold the separator in quotes."
             )
     cells = [[cell or None for cell in row[: len(header)]] + [None] * (len(header) - len(row)) for _, row in rows]
     return _table(cells, header, [number for number, _ in rows])
@@ -231,7 +232,7 @@ def _table(cells, names, numbers):
     columns, seen = {}, Counter()
     for place, name in enumerate(names):
         values = [row[place] for row in cells]
-        plain = "" if name is None else str(name).replace("\ufeff", "").strip()  # a mark that was written twice
+        plain = "" if name is None else visible(str(name))
         if not plain and all(value is None for value in values):
             continue
         plain = plain or f"column {place + 1}"
@@ -269,7 +270,8 @@ def _note_on_formulas(path, rows, formulas):
     )
     if not n_open:
         return []
-    return [f"{path} has {n_open:,} formulas whose results are not in it; open it in a spreadsheet and save it."]
+    formulas = counted(n_open, "formula whose result is", "formulas whose results are")
+    return [f"{path} has {formulas} not in it; open it in a spreadsheet and save it."]
 
 
 def _sheet(openpyxl, path, *, data_only):
@@ -293,6 +295,6 @@ def _read_parquet(path):
         raise ValueError(str(error).strip().partition("\n")[0]) from error
     named = [name for name in table.index.names if name is not None and name not in table.columns]
     table = table.reset_index(level=named) if named else table
-    table.columns = [str(name) for name in table.columns]
+    table.columns = unique_names([visible(str(name)) for name in table.columns])
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     return table, []

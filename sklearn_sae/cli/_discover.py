@@ -11,6 +11,7 @@ from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
+from sklearn_sae.utils._validation import counted, visible
 
 _LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
 
@@ -29,7 +30,7 @@ def run(arguments):
         for note in notes:
             warnings.warn(note, stacklevel=2)
     groups = None if arguments.groups is None else _groups(table[arguments.groups])
-    say(arguments, f"Read {len(table):,} rows. Loading the libraries …")
+    say(arguments, f"Read {counted(len(table), 'row')}. Loading the libraries …")
     discover(
         table[arguments.text],
         y,
@@ -70,7 +71,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     if asks:
         print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
     plan.pipeline.set_params(hypotheses__encoder__sae__verbose=arguments.verbose)
-    say(arguments, f"Embedding {len(plan.train):,} texts, then training, naming and testing …")
+    say(arguments, f"Embedding {counted(len(plan.train), 'text')}, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
     found = findings(discovery, width)
@@ -94,8 +95,14 @@ def keywords(arguments, **options):
 
 
 def _check_together(arguments):
-    if arguments.text == arguments.target:
+    if visible(arguments.text) == visible(arguments.target):
         raise ValueError(f"--text and --target name the same column, {arguments.text!r}.")
+    for option in ("text", "target"):
+        if arguments.groups is not None and visible(arguments.groups) == visible(getattr(arguments, option)):
+            raise ValueError(
+                f"--groups and --{option} name the same column, {arguments.groups!r}; --groups names what several rows "
+                "have in common, such as their author."
+            )
     if arguments.naming != "llm":
         for name in _LLM_OPTIONS:
             if getattr(arguments, name) is not None:
@@ -112,8 +119,9 @@ def _groups(values):
     codes = pd.factorize(values)[0]
     missing = codes < 0
     if missing.any():
+        have = "has" if missing.sum() == 1 else "have"
         warnings.warn(
-            f"{missing.sum():,} of {len(codes):,} rows have no {values.name!r}; each counts as a group of its own.",
+            f"{missing.sum():,} of {len(codes):,} rows {have} no {values.name!r}; each counts as a group of its own.",
             stacklevel=2,
         )
         codes[missing] = codes.max() + 1 + range(missing.sum())

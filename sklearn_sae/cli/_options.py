@@ -7,6 +7,7 @@ _OPTIONS = {
     r'task="ordinal"': "--ordinal",
     r"stop_words='(\w+)'": r"--language \1",
     r", \(y - y\.min\(\)\)\.dt\.days,|, y\.dt\.year|, in days say: y / pandas\.Timedelta\(days=1\)": "",
+    r", after y = pandas\.to_datetime\(y[^)]*\)": "",
     r" \(In cross-validation .*\)": "",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
 }

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sklearn_sae.cli._decode import read_table
 from sklearn_sae.utils._numbers import parse_numbers
-from sklearn_sae.utils._validation import check_texts, is_missing
+from sklearn_sae.utils._validation import check_texts, is_missing, visible
 
 
 def read_columns(path, text, target=None, others=(), *, encoding=None):
@@ -64,9 +64,9 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
 
 
 def _find(table, column, name):
-    """Return the name of a column; blanks around it do not count."""
-    if column.strip() in table.columns and column not in table.columns:
-        return column.strip()
+    """Return the name of a column; blanks around it, and what cannot be seen, do not count."""
+    if visible(column) in table.columns and column not in table.columns:
+        return visible(column)
     if column not in table.columns:
         raise ValueError(f"{name} has no column {column!r}; {_did_you_mean(column, list(table.columns))}")
     return column
@@ -88,7 +88,7 @@ def _without_gaps(table, text, target, name):
 
 
 def _are_blank(values):
-    return np.array([not v.strip() if isinstance(v, str) else is_missing(v) for v in values], dtype=bool)
+    return np.array([not visible(v) if isinstance(v, str) else is_missing(v) for v in values], dtype=bool)
 
 
 def _texts(values, column):

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from sklearn_sae.utils._targets import check_target
+from sklearn_sae.utils._validation import counted
 
 _MOST_KNOTS = 1001
 
@@ -53,7 +54,9 @@ def transform_target(y, how):
             target = check_target(y, task="regression", name=name)  # two distinct numbers are one, too
         except ValueError:
             n_classes = len(target.classes)
-            raise ValueError(f"--transform is for a target of numbers; {name} holds {n_classes:,} classes.") from None
+            raise ValueError(
+                f"--transform is for a target of numbers; {name} holds {counted(n_classes, 'class', 'classes')}."
+            ) from None
     values, ranks, numbers = target.values, [], []
     if how == "log1p":
         if values.min() <= -1:

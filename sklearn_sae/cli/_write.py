@@ -6,6 +6,8 @@ import warnings
 
 import pandas as pd
 
+from sklearn_sae.utils._validation import counted
+
 _MOST_CHARACTERS = 32_767  # in a cell of a spreadsheet
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -75,7 +77,9 @@ def _write_excel(table, path):
     book.save(path)
     if n_cut:
         warnings.warn(
-            f"{n_cut:,} texts were cut: a cell of {path} holds {_MOST_CHARACTERS:,} characters.", stacklevel=2
+            f"{counted(n_cut, 'text')} {'was' if n_cut == 1 else 'were'} cut: a cell of {path} holds "
+            f"{_MOST_CHARACTERS:,} characters.",
+            stacklevel=2,
         )
 
 

@@ -114,7 +114,8 @@ def _warn_of_cuts(n_cut, vectors, embedder):
     n_same = n_texts - len({vector.tobytes() for vector in vectors})
     parts = []
     if n_cut:
-        parts.append(f"{n_cut:,} of {n_texts:,} texts are longer than the model takes and were cut at the end")
+        are = "is" if n_cut == 1 else "are"
+        parts.append(f"{n_cut:,} of {n_texts:,} texts {are} longer than the model takes and cut at the end")
     if n_same > _MANY_THE_SAME * n_texts and (n_cut or embedder.n_tokens is not None):
         parts.append(f"{n_same:,} of {n_texts:,} different texts have the same vector as another")
     if parts and embedder.n_tokens is not None:

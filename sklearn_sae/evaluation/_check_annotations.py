@@ -5,6 +5,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
+from sklearn_sae.utils._validation import counted
+
 
 def check_annotations(annotations, hypotheses=None, *, name="annotations", names="hypotheses"):
     """Return the annotations as a dense float64 array, and the hypotheses as a list of str.
@@ -48,5 +50,7 @@ def check_annotations(annotations, hypotheses=None, *, name="annotations", names
     if isinstance(hypotheses, str) or not all(isinstance(hypothesis, str) for hypothesis in hypotheses):
         raise ValueError(f"{names} must be a sequence of str, one for each column of {name}.")
     if len(hypotheses) != A.shape[1]:
-        raise ValueError(f"{names} has {len(hypotheses)} sentences for {A.shape[1]} columns of {name}.")
+        raise ValueError(
+            f"{names} has {counted(len(hypotheses), 'sentence')} for {counted(A.shape[1], 'column')} of {name}."
+        )
     return A, [str(hypothesis) for hypothesis in hypotheses]

@@ -11,6 +11,7 @@ from sklearn_sae.evaluation._permutation import partial_permutation_pvalues
 from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.utils._targets import check_target_varies
+from sklearn_sae.utils._validation import counted
 
 _FEW_GROUPS = 20
 # Two hypotheses of this absolute correlation inflate the variance of each other's coefficient 2.8 times.
@@ -147,10 +148,15 @@ def _design(A, notes):
         share = missing[:, ~unanswered].mean()
         notes.add(f"{share:.1%} of the answers are missing; the regression takes the hypothesis's mean for them")
     if tested.sum() + 1 >= len(A):
-        notes.add(f"The regression is not estimated: {varies.sum()} hypotheses are too many for {len(A)} rows")
+        notes.add(f"The regression is not estimated: {_too_many(varies.sum(), len(A))}")
     elif (varies & ~tested).any():
         notes.add("Left out of the regression, as a linear combination of hypotheses before it", varies & ~tested)
     return filled, tested
+
+
+def _too_many(n_hypotheses, n_rows):
+    are = "is" if n_hypotheses == 1 else "are"
+    return f"{counted(n_hypotheses, 'hypothesis', 'hypotheses')} {are} too many for {counted(n_rows, 'row')}"
 
 
 def _count_groups(A, groups, notes):

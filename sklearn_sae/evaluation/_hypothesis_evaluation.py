@@ -7,6 +7,7 @@ import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
 from sklearn_sae.utils._tables import numbers, percent, pvalue, table_lines
+from sklearn_sae.utils._validation import counted
 
 MAX_ROWS = 60
 _CLASS_LEGEND = (
@@ -111,20 +112,20 @@ class HypothesisEvaluation:
         summary : str
         """
         m = self.metrics
-        unit = "hypotheses" if self.task != "multiclass" else "class-hypothesis pairs"
+        unit = ("hypothesis", "hypotheses") if self.task != "multiclass" else ("class-hypothesis pair",)
         if "r2" in m:
             fit = f"R² {m['r2_cv']:.3f} cross-fitted, {m['r2']:.3f} in-sample"
         else:
             fit = f"AUC {m['auc_cv']:.3f} cross-fitted, {m['auc']:.3f} in-sample; AUPRC {m['auprc']:.3f} in-sample"
         lines = [
-            f"{m['n_significant']} of {len(self.table)} {unit} significant, {m['n_significant_jointly']} jointly "
-            f"({self.correction}, alpha={self.alpha:g}: {_below(m)})",
-            f"{fit}; {m['n_samples']} rows",
+            f"{m['n_significant']} of {counted(len(self.table), *unit)} significant, "
+            f"{m['n_significant_jointly']} jointly ({self.correction}, alpha={self.alpha:g}: {_below(m)})",
+            f"{fit}; {counted(m['n_samples'], 'row')}",
         ]
         if self.task == "multiclass":
             lines.append(f"Both are means over {len(self.class_metrics)} classes, each against the rest")
         if self.standard_errors != "classical":
-            groups = f" by {m['n_groups']} groups" if "n_groups" in m else ""
+            groups = f" by {counted(m['n_groups'], 'group')}" if "n_groups" in m else ""
             lines.append(f"Standard errors: {self.standard_errors}{groups}")
         return "\n".join(lines)
 

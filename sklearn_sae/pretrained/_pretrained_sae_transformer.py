@@ -403,8 +403,8 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         )
         if n_cut:
             warnings.warn(
-                f"{n_cut} of {len(set(texts))} texts are longer than the reader takes, or than max_length, and were "
-                "cut at the end; pass overlap to read them in windows.",
+                f"{n_cut} of {len(set(texts))} texts {'is' if n_cut == 1 else 'are'} longer than the reader takes, or "
+                "than max_length, and cut at the end; pass overlap to read them in windows.",
                 Note,
                 stacklevel=4,
             )

@@ -13,12 +13,26 @@ from sklearn.exceptions import DataConversionWarning
 
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._scales import scale_of
-from sklearn_sae.utils._validation import is_missing, refuse_masked, row_labels, text_identity
+from sklearn_sae.utils._validation import counted, is_missing, refuse_masked, row_labels, text_identity, visible
 
 _FEW_VALUES = 5  # whole numbers of at most so many values may be codes of classes
 _LEAST_ROWS = 20  # of fewer rows no pattern is noted
 _TAIL_ROWS, _TAIL_SHARE = 0.01, 0.5  # a hundredth of the rows that holds half of the variance is a long tail
-_DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))(?:[T ]\d{1,2}:\d{2}.*)?")
+_TIME = r"(?:,?[T ]\s*\d{1,2}:\d{2}.*)?"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATE = re.compile(
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}})|\d{{4}}年\d{{1,2}}月\d{{1,2}}日){_TIME}|"
+    rf"(?:[^\W\d]+\.?,? )?(?:{_DAY}[-. ](?:of )?{_MONTH}[-, ] ?|{_MONTH} {_DAY},? ?)\d{{4}}{_TIME}|"
+    rf"\d{{1,2}}\.? (?:de )?[^\W\d]{{3,}}\.? (?:de )?(?:1[5-9]|20)\d{{2}}{_TIME}|"  # in other languages
+    rf"(?:[^\W\d]+,? )?{_MONTH} \d{{1,2}},? \d{{1,2}}:\d{{2}}(?::\d{{2}})? .*\d{{4}}",  # as programs print it
+    re.IGNORECASE,
+)
+_FIRST_DAY, _LAST_DAY = 1800_01_01, 2199_12_31  # of dates that are written as one number
+_ANSWERS = (("yes", "no"), ("true", "false"))  # of which one letter may stand for the whole
 _PYTHON_DATES = (datetime.date, datetime.time)
 TASKS = ("auto", "regression", "binary", "multiclass", "ordinal")
 
@@ -70,7 +84,7 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
         raise ValueError(f"{name} is empty: pass the target, one value a row.")
     if n_samples is not None and len(values) != n_samples:
         raise ValueError(
-            f"{name} has {len(values)} values for {n_samples} rows; "
+            f"{name} has {counted(len(values), 'value')} for {counted(n_samples, 'row')}; "
             "found input variables with inconsistent numbers of samples."
         )
     order = _category_order(y)
@@ -99,7 +113,7 @@ def check_target_varies(target, *, name="y"):
     """Refuse a target with one distinct value."""
     if np.ptp(target.values) == 0:
         raise ValueError(
-            f"{name} is constant: all {len(target.values)} rows have the same target, so nothing can predict it. "
+            f"{name} is constant: all {len(target.values):,} rows have the same target, so nothing can predict it. "
             "(In cross-validation of rows that are sorted by target, shuffle them: cv=KFold(5, shuffle=True).)"
         )
 
@@ -157,7 +171,7 @@ def _refuse_missing(values, name, rows):
         _refuse_not_finite(values, name, rows)
     elif values.dtype == object or values.dtype.kind == "U":
         for row, value in zip(rows, values.tolist(), strict=True):
-            if is_missing(value):
+            if is_missing(value) or (isinstance(value, str) and not visible(value)):
                 raise ValueError(f"{_as_input(name)} contains NaN: row {row} has no target; drop the row.")
 
 
@@ -174,7 +188,7 @@ def _as_input(name):
 
 
 def _refuse_dates(values, name, *, as_classes):
-    kind = None
+    kind, hint = None, ""
     if values.dtype.kind in "mM":
         kind = "durations" if values.dtype.kind == "m" else "dates"
     elif values.dtype == object:
@@ -183,16 +197,50 @@ def _refuse_dates(values, name, *, as_classes):
             kind = "durations"
         elif isinstance(first, _PYTHON_DATES) or type(first).__name__ == "Period":
             kind = "dates"
-    is_text = kind is None and not as_classes and values.dtype.kind in "OU"
-    if is_text and all(isinstance(value, str) and _DATE.fullmatch(value.strip()) for value in values.tolist()):
-        kind = "dates"
+    if kind is None and not as_classes and _are_written_dates(values):
+        shown = visible(values[0]) if isinstance(values[0], str) else f"{values[0]:.0f}"
+        kind, hint = "dates", f" (all are written as {shown!r} is)"
+        how = ', format="%Y%m%d"' if shown.isdecimal() else ""
     if kind == "dates":
+        parsed = f", after y = pandas.to_datetime(y{how})" if hint else ""
         raise ValueError(
-            f"{name} holds dates, which are no outcome by themselves; pass a number made of them, such as the days "
-            "since the first, (y - y.min()).dt.days, or the year, y.dt.year."
+            f"{name} holds dates{hint}, which are no outcome by themselves; pass a number made of them, such as the "
+            f"days since the first, (y - y.min()).dt.days, or the year, y.dt.year{parsed}."
         )
     if kind == "durations":
         raise ValueError(f"{name} holds durations; pass them as numbers, in days say: y / pandas.Timedelta(days=1).")
+
+
+def _are_written_dates(values):
+    """Return whether all values are dates as text, or as whole numbers such as 20200105."""
+    if values.dtype.kind == "f" and not (values == np.round(values)).all():
+        return False
+    if values.dtype.kind in "iuf":
+        if not ((values >= _FIRST_DAY) & (values <= _LAST_DAY)).all():
+            return False
+        values = np.unique(values).astype(np.int64)
+    elif values.dtype.kind not in "OU":
+        return False
+    return all(
+        _is_day(value) if isinstance(value, int) else isinstance(value, str) and _is_written_date(value)
+        for value in values.tolist()
+    )
+
+
+def _is_written_date(text):
+    text = visible(text)
+    return _is_day(int(text)) if len(text) == 8 and text.isdecimal() else _DATE.fullmatch(text) is not None
+
+
+def _is_day(number):
+    """Return whether a number is a year, a month and a day."""
+    if isinstance(number, bool) or not _FIRST_DAY <= number <= _LAST_DAY:
+        return False
+    try:
+        datetime.date(number // 10_000, number // 100 % 100, number % 100)
+    except ValueError:
+        return False
+    return True
 
 
 # Numbers
@@ -256,9 +304,10 @@ def _notes_on_numbers(numbers):
     spread = np.sort((scaled - scaled.mean()) ** 2)
     n_tail = int(np.ceil(_TAIL_ROWS * len(numbers)))
     if len(numbers) >= 5 * _LEAST_ROWS and spread[-n_tail:].sum() > _TAIL_SHARE * spread.sum() > 0:
+        hold = "holds" if n_tail == 1 else "hold"
         yield (
-            f"has a long tail: {n_tail} of {len(numbers):,} rows hold more than half of its variance; its logarithm or "
-            "ranks may be the better target"
+            f"has a long tail: {n_tail} of {len(numbers):,} rows {hold} more than half of its variance; its logarithm "
+            "or ranks may be the better target"
         )
 
 
@@ -298,8 +347,8 @@ def _ordinal_target(values, classes, codes, scale, notes, name):
         numbers, _ = _numbers(values, "ordinal", name)
         if numbers is None:
             raise ValueError(
-                f'{name} has classes of no known order, which task="ordinal" needs; pass a pandas Categorical with '
-                "ordered=True, its categories from low to high."
+                f'{name} has classes of no known order, which task="ordinal" needs; write them as numbers, 1 for '
+                "the lowest, or in Python pass a pandas Categorical with ordered=True, its categories from low to high."
             )
         distinct, places = np.unique(numbers, return_inverse=True)
         scale, places = [f"{value:.10g}" for value in distinct], places + 1
@@ -315,18 +364,35 @@ def _joined_classes(values):
     rows = values.tolist()
     if not any(isinstance(value, str) for value in rows):
         return dict.fromkeys(rows), rows
+    given, key = Counter(rows), _identities(rows)
     counts = {}
-    for value, n in Counter(rows).items():
-        key = text_identity(value) if isinstance(value, str) else value
-        counts.setdefault(key, Counter())[" ".join(value.split()) if isinstance(value, str) else value] += n
-    label = {key: min(some, key=lambda spelling: (-some[spelling], str(spelling))) for key, some in counts.items()}
-    joined = [label[text_identity(value) if isinstance(value, str) else value] for value in rows]
+    for value, n in given.items():
+        counts.setdefault(key[value], Counter())[visible(value) if isinstance(value, str) else value] += n
+    label = {
+        key: min(some, key=lambda spelling: (len(str(spelling)) == 1 < len(str(key)), -some[spelling], str(spelling)))
+        for key, some in counts.items()
+    }  # the word, where a letter stands for it, else as most rows spell it
+    joined = [label[key[value]] for value in rows]
     return dict.fromkeys(joined), joined
 
 
-def same_class(y):
-    """Return classes as a list of str in which those that `check_target` joins are equal."""
-    return [text_identity(value) if isinstance(value, str) else repr(value) for value in np.asarray(y).tolist()]
+def _identities(values):
+    """Return what the spellings of one class have in common, by value: "Yes", "yes " and "y" beside it are one."""
+    key = {value: text_identity(value) if isinstance(value, str) else value for value in dict.fromkeys(values)}
+    found = set(key.values())
+    letters = {one for one in found if isinstance(one, str) and len(one) == 1}
+    for answers in _ANSWERS:
+        whole = {answer[0]: answer for answer in answers}
+        if letters <= set(whole):  # with another letter beside them they may be anything
+            key = {value: whole[one] if one in letters and whole[one] in found else one for value, one in key.items()}
+    return key
+
+
+def same_class(*several):
+    """Return lists of str for lists of classes, in which those that `check_target` joins are equal."""
+    several = [np.asarray(y).tolist() for y in several]
+    key = _identities([value for y in several for value in y])
+    return [[key[value] if isinstance(value, str) else repr(value) for value in y] for y in several]
 
 
 def _note_on_joined(values, spellings):
@@ -341,7 +407,7 @@ def _category_order(y):
     """Return the categories of a pandas categorical that is ordered, from low to high, else None."""
     dtype = getattr(y, "dtype", None)
     if str(dtype) == "category" and getattr(dtype, "ordered", False):
-        return [" ".join(one.split()) if isinstance(one, str) else one for one in dtype.categories.tolist()]
+        return [visible(one) if isinstance(one, str) else one for one in dtype.categories.tolist()]
     return None
 
 

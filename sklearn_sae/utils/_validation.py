@@ -12,6 +12,10 @@ import numpy as np
 
 from sklearn_sae.utils._notes import Note
 
+# Marks that cannot be seen: of bytes and of direction, soft hyphens, and the joiners where they join nothing.
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_JOINERS = " \t\r\n\f\v\u200c\u200d"
+
 
 def check_texts(X, *, name="X"):
     """Return `X` as a list of str, or say which row is not a text.
@@ -55,7 +59,7 @@ def check_texts(X, *, name="X"):
 
 def _check_text(text, row, name):
     if isinstance(text, str):
-        if not text.strip():
+        if not visible(text):
             raise ValueError(f"{name} has an empty text in row {row}; drop it or fill it in.")
         try:
             text.encode()
@@ -141,12 +145,26 @@ def is_missing(value):
     return isinstance(value, Number) and value != value
 
 
+def visible(text):
+    """Return `text` without characters that cannot be seen and without blanks at its ends; inside, one blank each."""
+    if not text.isascii():
+        text = _UNSEEN.sub("", text).strip(_JOINERS)
+    return " ".join(text.split())
+
+
 def text_identity(text):
-    """Return what two texts share that are the same but for case, spaces and Unicode form.
+    """Return what two texts share that are the same but for case, spaces, unseen characters and Unicode form.
 
     Copies of a text must not stand on both sides of a split, or what is tested has been seen.
     """
-    return unicodedata.normalize("NFC", " ".join(text.split()).casefold())
+    folded = visible(text).casefold()
+    # A capital i with a dot is an i and a dot in small letters.
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded.replace("i\u0307", "i"))
+
+
+def counted(n, what, plural=None):
+    """Return a number with its noun: "1 group", "2,000 groups"."""
+    return f"{n:,} {what if n == 1 else plural or what + 's'}"
 
 
 def unique_names(names):
@@ -194,7 +212,9 @@ def check_groups(groups, n_samples):
     refuse_masked(groups, "groups")
     labels = np.asarray(groups, dtype=object)
     if labels.ndim != 1 or len(labels) != n_samples:
-        raise ValueError(f"groups must be one label a row: its shape is {labels.shape} for {n_samples} rows.")
+        raise ValueError(
+            f"groups must be one label a row: its shape is {labels.shape} for {counted(n_samples, 'row')}."
+        )
     codes = pd.factorize(labels)[0]
     if (codes < 0).any():
         raise ValueError(f"groups has no label in row {np.argmax(codes < 0)}; give every row one.")

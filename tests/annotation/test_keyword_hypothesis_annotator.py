@@ -339,7 +339,7 @@ def test_repeated_names_are_told_apart(encoder, planted):
 
 def test_dead_neurons_are_left_out_with_a_warning(planted):
     encoder = CountVectorizer(vocabulary=["cheap", "absent", "rude"])
-    with pytest.warns(UserWarning, match=r"1 of 3 neurons activate on no text and are left out: 1\."):
+    with pytest.warns(UserWarning, match=r"1 of 3 neurons activated on no text and is left out: 1\."):
         annotator = KeywordHypothesisAnnotator(encoder).fit(planted.texts)
     assert annotator.hypotheses_["feature"].tolist() == ["cheap", "rude"]
 

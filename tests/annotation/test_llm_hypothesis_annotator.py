@@ -236,7 +236,7 @@ def test_failed_interpretations_leave_their_neuron_out(annotator, rule_server, p
         annotator.fit(planted.texts)
     assert [str(w.message) for w in caught] == [
         "1 of 4 neurons could not be named (1 of 4 interpretations have no answer after the retries "
-        "(1 x unreadable reply)) and are left out: 3."
+        "(1 x unreadable reply)) and is left out: 3."
     ]
     assert annotator.transform(planted.texts[:5]).shape == (5, 3)
 

@@ -350,7 +350,7 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
             "2 numbers and 1 other values, the first 'n/a?' in row 4",
         ),
         ("constant.csv", "review,stars\ngood,1\nbad,1\n", "the target 'stars' is constant"),
-        ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different texts are too few"),
+        ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different text is too few"),
         ("dates.csv", "review,stars\n" + "".join(f"text {i},d{i}\n" for i in range(30)), "30 different values in 30"),
         ("rare.csv", "review,stars\n" + "".join(f"t {i},{'b' if i else 'a'}\n" for i in range(30)), "class 'a'"),
         (

@@ -475,7 +475,7 @@ def _arguments(annotations, y, **options):
         (lambda A, y: _arguments(np.where(A == 1, np.inf, A), y), "annotations contains"),
         (lambda A, y: _arguments(A * 3, y), "from -1 to 1, or NaN; found 3 in row"),
         (lambda A, y: _arguments(A * np.nan, y), "annotations has no answer"),
-        (lambda A, y: _arguments(A, y, hypotheses=["one"]), "hypotheses has 1 sentences for 4 columns"),
+        (lambda A, y: _arguments(A, y, hypotheses=["one"]), "hypotheses has 1 sentence for 4 columns"),
         (lambda A, y: _arguments(A, y, hypotheses="abcd"), "hypotheses must be a sequence of str"),
         (lambda A, y: _arguments(A, y, hypotheses=[1, 2, 3, 4]), "hypotheses must be a sequence of str"),
         (lambda A, y: _arguments(A, y, correction="sidak"), "'correction' parameter"),

@@ -138,7 +138,7 @@ def test_it_prints_within_100_columns(planted):
         ({"found": np.zeros((3, 2))}, "found has 3 rows and reference 400"),
         ({"found": np.zeros(3)}, "found must be 2-D"),
         ({"reference": np.full((400, 1), 3.0)}, "reference must be numbers from -1 to 1, or NaN; found 3 in row 0"),
-        ({"found_names": ["a"]}, "found_names has 1 sentences for 5 columns of found"),
+        ({"found_names": ["a"]}, "found_names has 1 sentence for 5 columns of found"),
         ({"reference_names": "abcde"}, "reference_names must be a sequence of str"),
         ({"threshold": 0}, "'threshold' parameter"),
     ],

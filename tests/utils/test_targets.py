@@ -122,7 +122,7 @@ def test_written_numbers_are_read_and_said(y, values, note):
     [
         (["4,5", "4.5", "3"], r"decimal comma, such as '4,5' in row 0, and .* decimal point, such as '4.5' in row 1"),
         (np.array([4.5, "3,5", 2.5], dtype=object), "decimal comma, such as '3,5' in row 1"),
-        (["1", "2", "three"], r"2 numbers and 1 other values, the first 'three' in row 2; .* task=\"multiclass\""),
+        (["1", "2", "three"], r"2 numbers and 1 other value, the first 'three' in row 2; .* task=\"multiclass\""),
         (["$3", "€3", "$4"], "different units"),
         (["3%", "3", "4"], "different units"),
         (["1", "2", "inf"], "the first 'inf'"),

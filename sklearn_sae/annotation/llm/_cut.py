@@ -4,6 +4,7 @@ import warnings
 from operator import ne
 
 from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._validation import counted
 from sklearn_sae.utils._words import cut_text
 
 _MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
@@ -35,7 +36,8 @@ def cut_texts(texts, max_words, *, keep, refuse):
     n_cut = sum(map(ne, shown, texts))
     if not n_cut:
         return texts
-    of_all = f"{n_cut:,} of {len(texts):,} texts are longer than max_words={max_words} words"
+    are = "is" if n_cut == 1 else "are"
+    of_all = f"{n_cut:,} of {len(texts):,} texts {are} longer than max_words={counted(max_words, 'word')}"
     n_lost = len(set(texts)) - len(set(shown))
     if refuse and n_lost > _MANY_THE_SAME * len(texts):
         raise ValueError(
@@ -43,5 +45,5 @@ def cut_texts(texts, max_words, *, keep, refuse):
             f"another part: truncate is {keep!r} of head, middle and tail."
         )
     same = f", which makes {n_lost:,} equal to others" if n_lost else ""
-    warnings.warn(f"{of_all} and are cut{same}; {_KEPT[keep]}.", Note, stacklevel=5)
+    warnings.warn(f"{of_all} and {are} cut{same}; {_KEPT[keep]}.", Note, stacklevel=5)
     return shown
