@@ -108,7 +108,7 @@ def _embedder(embedder, naming, random_state):
         tokenizer = getattr(naming, "tokenizer", None)
         return make_pipeline(
             WithoutBoilerplate(),
-            TfidfVectorizer(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS),
+            WordTfidf(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS),
             make_union(CappedSVD(256, random_state=random_state), RareClassTerms()),
             Normalizer(),
         )
@@ -141,6 +141,21 @@ class WithoutBoilerplate(TextTransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features=None):
         """Return a name for the one column of texts, which a pipeline passes on."""
         return np.array(["text"], dtype=object)
+
+
+class WordTfidf(TfidfVectorizer):
+    """TF-IDF that says what is amiss with texts of punctuation alone."""
+
+    def fit_transform(self, raw_documents, y=None):
+        """Fit and weigh the words of the texts."""
+        try:
+            return super().fit_transform(raw_documents, y)
+        except ValueError as error:
+            if "empty vocabulary" not in str(error):
+                raise
+            raise ValueError(
+                "none of the texts has a word: they are of punctuation, HTML tags or addresses alone."
+            ) from None
 
 
 class CappedSVD(TruncatedSVD):

@@ -308,7 +308,7 @@ def test_the_tokenizer_of_the_names_is_that_of_the_embedding():
     pipeline = make_hypothesis_pipeline(naming=naming, n_components=4, k=1, n_hypotheses=2, random_state=0).fit(
         texts, y
     )
-    words = pipeline["hypotheses"].encoder_["embed"]["tfidfvectorizer"].get_feature_names_out()
+    words = pipeline["hypotheses"].encoder_["embed"]["wordtfidf"].get_feature_names_out()
     assert "red-cup" in words
     assert any('"red-cup"' in name for name in pipeline["hypotheses"].get_feature_names_out())
 

@@ -23,6 +23,10 @@ from sklearn_sae.utils._words import count_markup, fold, undivided_script
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
+_UNDIVIDED = (
+    "has no spaces between words and is not divided into words here; put spaces between words, or in Python pass a "
+    "tokenizer"
+)
 _N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 
 
@@ -185,8 +189,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             )
         if self.tokenizer is None and (script := undivided_script(texts)):
             warnings.warn(
-                f"The texts are in {script}, which has no spaces between words and is not divided into words here; "
-                "pass a tokenizer.",
+                f"The texts are in {script}, which {_UNDIVIDED}.",
                 Note,
                 stacklevel=4,
             )
@@ -218,7 +221,13 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             candidates.append(
                 [write_sentence(terms[keywords], terms[opposed], tokenizer=self.tokenizer)] if keywords else []
             )
-        return candidates, _WHY_NOT
+        return candidates, self._why_not(texts, terms)
+
+    def _why_not(self, texts, terms):
+        """Return why a neuron may have no name."""
+        if self.tokenizer is None and (script := undivided_script(texts)):
+            return f"the texts are in {script}, which {_UNDIVIDED}"
+        return _WHY_NOT if len(terms) else f"no word or phrase is in enough of the texts; min_df is {self.min_df}"
 
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)

@@ -28,7 +28,7 @@ def read_table(path, *, encoding=None):
     ----------
     path : str
         A .csv, .tsv, .txt, .json, .jsonl, .ndjson, .xlsx or .parquet file, the first six also as .gz; "-" is standard
-        input: JSON, or fields with separators.
+        input: JSON, or fields with separators, also compressed by gzip.
     encoding : str or None, default=None
         None: told by the mark at the beginning of the file, else UTF-8, else guessed.
 
@@ -61,12 +61,21 @@ def read_table(path, *, encoding=None):
         if kind == ".parquet":
             return _read_parquet(path)
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if kind is None:
+            is_zipped = data.startswith(b"\x1f\x8b")
+            _refuse_binary(data)
         return _read_text(_unzipped(data) if is_zipped else data, name, kind, encoding)
     except PermissionError:
         raise PermissionError(f"{path} cannot be read: permission denied.") from None
     except (ValueError, OSError) as error:
         why = str(error).strip()
         raise ValueError(f"{name} cannot be read{f' as {kind[1:]}' if kind else ''}: {why}") from None
+
+
+def _refuse_binary(data):
+    for start, kind in ((b"PK\x03\x04", "an .xlsx file or another archive"), (b"PAR1", "a .parquet file")):
+        if data.startswith(start):
+            raise ValueError(f"it is {kind}; name the file instead.")
 
 
 def _unzipped(data):

@@ -31,6 +31,7 @@ def check_annotations(annotations, hypotheses=None, *, name="annotations", names
     shape = np.shape(annotations)
     if len(shape) != 2:
         raise ValueError(f"{name} must be 2-D, one row a text and one column a hypothesis; its shape is {shape}.")
+    _refuse_words(annotations, name)
     A = check_array(
         annotations,
         accept_sparse=["csr", "csc"],
@@ -54,3 +55,24 @@ def check_annotations(annotations, hypotheses=None, *, name="annotations", names
             f"{names} has {counted(len(hypotheses), 'sentence')} for {counted(A.shape[1], 'column')} of {name}."
         )
     return A, [str(hypothesis) for hypothesis in hypotheses]
+
+
+def _refuse_words(annotations, name):
+    """Refuse answers that are written out, "yes" and "no" say, because what they mean is for the user to say."""
+    values = None if issparse(annotations) else np.asarray(annotations)
+    if values is None or values.dtype.kind not in "OU":
+        return
+    for (row, column), value in np.ndenumerate(values):
+        if isinstance(value, str) and not _is_number(value):
+            raise ValueError(
+                f"{name} must be numbers from -1 to 1, or NaN; found the text {str(value)!r} in row {row}, column "
+                f"{column}; pass 1 where a hypothesis holds, 0 where it does not and NaN where no answer came."
+            )
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

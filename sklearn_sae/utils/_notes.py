@@ -12,18 +12,22 @@ class Note(UserWarning):
 def noted():
     """Collect the notes that are issued in a `with` block, and pass all other warnings on.
 
+    If the block fails, the notes are passed on too, because they may say why.
+
     Yields
     ------
     notes : list of str
         Filled at the end of the block, each note once.
     """
-    notes = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Note)
-        try:
+    notes, failed = [], True
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", Note)
             yield notes
-        finally:
-            notes += dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, Note))
-            others = [one for one in caught if not issubclass(one.category, Note)]
-    for one in others:
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        failed = False
+    finally:
+        for one in caught:
+            if failed or not issubclass(one.category, Note):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+            elif str(one.message) not in notes:
+                notes.append(str(one.message))

@@ -45,9 +45,15 @@ _EMOJI = (
 _EMOTICON = r"(?<![\p{L}\p{N}])(?:[:;=][-^'’]?[)(\]\[DPpOo3|/\\*]+|<3+|\^_*\^|¯\\_\(ツ\)_/¯)(?![\p{L}\p{N}])"
 _LETTER = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
 _WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*"
+# Words with signs: C++, A+, C#, AT&T, .NET.
+_SIGNED = (
+    rf"{_LETTER}+\+{{1,2}}(?![+#]|{_LETTER})|(?<!{_LETTER})"
+    rf"(?:\p{{L}}#(?![+#]|{_LETTER})|\p{{L}}{{1,2}}&\p{{L}}{{1,2}}(?!{_LETTER})|(?<![^ ])\.\p{{Lu}}{{2,}}(?!{_LETTER}))"
+)
 _NAMED = rf"(?<!{_LETTER})[#@]{_LETTER}+"  # a hash tag or a user's name
 _NUMBER = rf"\p{{N}}+(?:[.,:]\p{{N}}+)*(?:%|(?!{_LETTER}))"
 _TOKEN = regex.compile("|".join([_EMOJI, _EMOTICON, _NAMED, _NUMBER, _WORD]))
+_TOKEN_OR_SIGNED = regex.compile("|".join([_EMOJI, _EMOTICON, _NAMED, _NUMBER, _SIGNED, _WORD]))
 # Between the words of a phrase stand spaces, hyphens, quotation marks and the like; anything else ends the stretch. A
 # line that begins with a small letter goes on with the line before.
 _WITHIN = regex.compile(r"[^\S\t]*(?:[-‐‑'’\"“”„«»*_&+~`\ufe0f\u200d][^\S\t]*)*")
@@ -89,7 +95,8 @@ def fold(word):
     """Return `word` as all its spellings are counted: in small letters, with straight apostrophes, emoji in yellow."""
     if word.isascii():
         return word.lower()
-    return unicodedata.normalize("NFC", word.lower()).translate(_SAME)
+    # A capital i with a dot is an i and a dot in small letters.
+    return unicodedata.normalize("NFC", word.lower().replace("i\u0307", "i")).translate(_SAME)
 
 
 def stretches(text, tokenizer=None):
@@ -100,7 +107,8 @@ def stretches(text, tokenizer=None):
     text : str
     tokenizer : callable (str) -> list of str, or None, default=None
         Divides a text into words, for scripts without spaces say. None: words are runs of letters, digits and marks,
-        whole numbers, emoji, emoticons, hash tags and user names; Chinese, Japanese and Thai are divided by BudouX.
+        "C++" and "AT&T", whole numbers, emoji, emoticons, hash tags and user names; Chinese, Japanese and Thai are
+        divided by BudouX.
 
     Returns
     -------
@@ -129,12 +137,14 @@ def _stretches(text, tokenizer):
     if tokenizer is not None:
         return (tuple(fold(word.replace('"', "")) for word in _tokens(tokenizer, text) if word.strip('" ')),)
     found, end = [], None
-    for match in _TOKEN.finditer(text):
+    may_have_signed = "+" in text or "&" in text or "#" in text or " ." in text or text[:1] == "."
+    token = _TOKEN_OR_SIGNED if may_have_signed else _TOKEN  # the usual case, made quick
+    for match in token.finditer(text):
         start, word = match.start(), match.group()
         if end is None or _parts(text[end:start], text[start]):
             found.append([])
         end = match.end()
-        if word.isascii():  # the usual case, made quick
+        if word.isascii():  # likewise
             found[-1].append(word.lower())
         else:
             folded = map(fold, _divided(word) if UNSPACED.search(word) else (word,))
