@@ -290,6 +290,13 @@ def test_the_seed_decides(reviews, found):
         ({"y": [1.0] + [0.0] * 299, "groups": range(300)}, "is constant"),
         ({"groups": [1, 2]}, "groups must be one label a row"),
         ({"groups": [None] + [1] * 299}, "groups has no label in row 0"),
+        ({"y": np.arange(300.0), "groups": np.arange(300)}, "groups and the target are the same"),
+        (
+            {"texts": [f"text {i}" for i in range(300)], "groups": [f"text {i}" for i in range(300)]},
+            "groups and the texts are the same",
+        ),
+        ({"y": np.arange(300.0) ** 2, "task": "multiclass"}, 'too many for task="multiclass"; without it they count'),
+        ({"y": ["a", "b", ""] * 100}, "row 2 has no target"),
         ({"groups": [1] * 300}, "1 group of texts is too few"),
         ({"test_size": 0.9999}, "300 different texts are too few to hold out a share of 0.9999"),
         ({"test_size": 1.0}, "'test_size' parameter of discover"),

@@ -1,5 +1,6 @@
 """The command line, from a shell."""
 
+import gzip
 import io
 import json
 import re
@@ -208,6 +209,44 @@ def test_standard_input(reviews, small, tmp_path, capsys, monkeypatch):
     assert "There is no standard input here" in capsys.readouterr().err
 
 
+def test_standard_input_that_is_compressed(reviews, small, tmp_path, capsys, monkeypatch):
+    assert main(["discover", write(reviews, tmp_path / "reviews.csv"), *small]) == 0
+    expected = capsys.readouterr().out
+    zipped = gzip.compress((tmp_path / "reviews.csv").read_bytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(zipped)))
+    assert main(["discover", "-", *small]) == 0
+    assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize(("start", "kind"), [(b"PK\x03\x04", "an .xlsx file"), (b"PAR1", "a .parquet file")])
+def test_standard_input_that_is_no_text(start, kind, small, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(start + bytes(100))))
+    assert main(["discover", "-", *small]) == 1
+    assert f"standard input cannot be read: it is {kind}" in capsys.readouterr().err
+
+
+def test_characters_that_cannot_be_seen(reviews, small, tmp_path, capsys):
+    assert main(["discover", write(reviews, tmp_path / "reviews.csv"), *small]) == 0
+    expected = capsys.readouterr().out
+    names = {"review": "\u200breview\xa0", "stars": "\ufeffstars\u200e"}
+    unseen = reviews.assign(stars=[f"\u202a{value}\u202c" for value in reviews["stars"]]).rename(columns=names)
+    for suffix in (".csv", ".parquet"):
+        assert main(["discover", write(unseen, tmp_path / f"unseen{suffix}"), *small]) == 0
+        assert capsys.readouterr().out == expected
+    gap = reviews.assign(stars=["\u200b", *map(str, reviews["stars"][1:])])
+    assert main(["discover", write(gap, tmp_path / "gap.csv"), *small]) == 0
+    assert "Left out 1 of 300 rows: 0 without a text, 1 without a target." in capsys.readouterr().err
+
+
+def test_a_script_without_spaces_is_said_beside_the_error(small, tmp_path, capsys):
+    texts = [f"ខ្ញុំចូលចិត្តអាហារ{'ក' * (i % 7)}{'ខ' * (i % 11)}{'ហ' * (i % 13)}" for i in range(300)]
+    table = pd.DataFrame({"review": texts, "stars": range(300)})
+    assert main(["discover", write(table, tmp_path / "khmer.csv"), *small]) == 1
+    note, error = capsys.readouterr().err.splitlines()
+    assert note.startswith("Note: The texts are in Khmer, which has no spaces between words")
+    assert error.startswith("sklearn-sae: No neuron could be named: the texts are in Khmer")
+
+
 def test_an_encoding_by_name(reviews, small, tmp_path, capsys):
     (tmp_path / "old.csv").write_bytes(reviews.assign(review=reviews["review"] + " Ђ").to_csv().encode("cp1251"))
     assert main(["discover", str(tmp_path / "old.csv"), *small, "--encoding", "cp1251"]) == 0
@@ -317,6 +356,9 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
         (["--embedder-url", "http://127.0.0.1:9/v1"], "--embedder-url is for an --embedder that a server has"),
         (["--naming", "llm", "--language", "german"], "--language is for --naming keywords"),
         (["--groups", "author"], "has no column 'author'"),
+        (["--groups", "review"], "--groups and --text name the same column, 'review'"),
+        (["--groups", " stars"], "--groups and --target name the same column, ' stars'"),
+        (["--classes"], "too many for --classes; without it they count as the numbers that they are"),
         (["--held-out", "0.999"], "too few to hold out a share of 0.999"),
     ],
 )
@@ -347,7 +389,19 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
         (
             "mixed.csv",
             "review,stars\na,1\nb,2\nc,n/a?\n",
-            "2 numbers and 1 other values, the first 'n/a?' in row 4",
+            "2 numbers and 1 other value, the first 'n/a?' in row 4",
+        ),
+        (
+            "days.csv",
+            "review,stars\na,20200105\nb,20191231\nc,20200229\n",
+            "holds dates (all are written as '20200105'",
+        ),
+        ("months.csv", 'review,stars\na,"Jan 5, 2020"\nb,"May 6, 2020"\n', "the days since the first or the year."),
+        ("lengths.csv", "review,stars\na,3m\nb,4m\nc,5m\n", "such as '3m' in row 2; mend or empty those, or pass --cl"),
+        (
+            "marks.csv",
+            "review,stars\n" + "".join(f"{'!?' * i}!,{i}\n" for i in range(30)),
+            "none of the texts has a word",
         ),
         ("constant.csv", "review,stars\ngood,1\nbad,1\n", "the target 'stars' is constant"),
         ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different text is too few"),

@@ -459,6 +459,17 @@ def _arguments(annotations, y, **options):
 
 
 @pytest.mark.parametrize(
+    "form", [lambda A: A == 1, lambda A: (A == 1).astype(object), lambda A: A.astype(int).astype(str)]
+)
+def test_answers_that_are_true_or_false_or_digits_are_numbers(clean, form):
+    A, y = clean
+    np.testing.assert_array_equal(
+        evaluate_hypotheses(form(A), y).table.drop(columns="hypothesis"),
+        evaluate_hypotheses(A, y).table.drop(columns="hypothesis"),
+    )
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda A, y: _arguments(A, np.ones(250)), "y is constant"),
@@ -474,6 +485,11 @@ def _arguments(annotations, y, **options):
         (lambda A, y: _arguments(A[:, 0], y), "annotations must be 2-D"),
         (lambda A, y: _arguments(np.where(A == 1, np.inf, A), y), "annotations contains"),
         (lambda A, y: _arguments(A * 3, y), "from -1 to 1, or NaN; found 3 in row"),
+        (
+            lambda A, y: _arguments(np.where(A == 1, "yes", "no"), y),
+            "found the text '(yes|no)' in row 0, column 0; pass 1",
+        ),
+        (lambda A, y: _arguments(pd.DataFrame(np.where(A == 1, "Yes", None)), y), "found the text 'Yes' in row"),
         (lambda A, y: _arguments(A * np.nan, y), "annotations has no answer"),
         (lambda A, y: _arguments(A, y, hypotheses=["one"]), "hypotheses has 1 sentence for 4 columns"),
         (lambda A, y: _arguments(A, y, hypotheses="abcd"), "hypotheses must be a sequence of str"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.utils._targets import check_target, check_target_varies
 
 
@@ -108,6 +109,18 @@ def test_numbers_are_numbers_however_they_are_held(y):
         (["45%", "7 %", "3.5%"], [45, 7, 3.5], "y has the sign '%', which is left out."),
         (["$3.50", "-$2", "$1,000"], [3.5, -2, 1000], "the sign '$', which is left out"),
         (["12,50 €", "3 €", "1 €"], [12.5, 3, 1], "decimal commas ('12,50 €' is 12.5) and the sign '€'"),
+        (["1.2k", "3M", "500"], [1200, 3e6, 500], "y has powers of ten in letters ('1.2k' is 1200)."),
+        (["1,2k", "3 Mio", "500"], [1200, 3e6, 500], "decimal commas ('1,2k' is 1200) and powers of ten in letters"),
+        (["1.1M", "2m", "3"], [1.1e6, 2e6, 3], "powers of ten in letters ('1.1M' is 1100000)"),
+        (["2 crore", "5 lakh", "7"], [2e7, 5e5, 7], "powers of ten in letters"),
+        (["(4)", "3", "2"], [-4, 3, 2], "y has negative numbers in brackets ('(4)' is -4)."),
+        (["($4)", "$(5)", "$3"], [-4, -5, 3], "negative numbers in brackets ('($4)' is -4) and the sign '$'"),
+        (["USD 3", "usd 4.5", "5 USD"], [3, 4.5, 5], "y has the unit 'USD', which is left out."),
+        (["3 EUR", "4,50 euros", "5EUR"], [3, 4.5, 5], "and the unit 'EUR', which is left out"),
+        (["US$3", "US$4", "US$ 5"], [3, 4, 5], "the sign 'US$', which is left out"),
+        (["Rs. 1,00,000", "Rs 500", "Rs 7"], [1e5, 500, 7], "commas between thousands ('Rs. 1,00,000' is 100000)"),
+        (["1,00,000", "12,34,567.5", "500"], [1e5, 1234567.5, 500], "commas between thousands ('1,00,000' is 100000)"),
+        (["00123", "00456", "01234"], [123, 456, 1234], "leading zeros ('00123' is 123), as IDs and postcodes have"),
     ],
 )
 def test_written_numbers_are_read_and_said(y, values, note):
@@ -131,6 +144,19 @@ def test_written_numbers_are_read_and_said(y, values, note):
         (pd.Series([datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)]), r"dates.*\(y - y.min\(\)\).dt.days"),
         (["2024-01-01", "2024-01-31", "2023-12-01"], "dates"),
         (["01.02.2024", "3.4.2024", "31/12/2023"], "dates"),
+        (["20200105", "20191231", "20200229"], r"dates \(all are written as '20200105' is\).*format=\"%Y%m%d\""),
+        ([20200105, 20191231, 20200229], "dates"),
+        ([20200105.0, 20191231.0, 20200229.0], "written as '20200105' is"),
+        (["Jan 5, 2020", "March 7 2022", "Sept. 1, 2021"], "the year, y.dt.year, after y = pandas.to_datetime"),
+        (["5 January 2020", "05-Feb-2021", "1st of May 2020"], "dates"),
+        (["5. Januar 2020", "5 de enero de 2020", "5 janvier 2020"], "dates"),
+        (["2020/01/05 10:30", "2020/01/06 9:00 PM"], "dates"),
+        (["Sun, 5 Jan 2020 10:30:00 +0000", "Wed Oct 10 20:19:24 +0000 2018"], "dates"),
+        (["3m", "4m", "5m"], r"may stand for millions or for a unit, such as '3m' in row 0; .* task=\"multiclass\""),
+        (["(1)", "(2)", "(3)"], "in brackets, which may be negative ones or a numbering, such as '\\(1\\)' in row 0"),
+        (["USD 3", "3 EUR", "USD 4"], "different units"),
+        (["a", "", "b"], "row 1 has no target"),
+        (["1", "\u200b ", "3"], "row 1 has no target"),
         (["2024-01-01T10:00:00Z", "2024-01-31 11:30", "2023-12-01"], "dates"),
         (pd.to_timedelta([1, 2, 3], unit="D"), "durations; pass them as numbers"),
         ([datetime.timedelta(1), datetime.timedelta(2)], "durations"),
@@ -164,6 +190,40 @@ def test_classes_that_differ_by_case_and_spaces_are_one():
     assert target.notes == (
         "y spells classes in several ways, which are joined: 'No' is 'no', 'YES' is 'Yes', 'yes ' is 'Yes'.",
     )
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "joined"),
+    [
+        (["yes", "y", "no", "n", "YES", "yes"], ["no", "yes"], "'YES' is 'yes', 'n' is 'no', 'y' is 'yes'"),
+        (["yes", "y", "Y", "n", "n"], ["n", "yes"], "'Y' is 'yes', 'y' is 'yes'"),
+        (["true", "t", "F", "False"], ["False", "true"], "'F' is 'False', 't' is 'true'"),
+        (["yes", "Y", "no", "maybe", "no"], ["maybe", "no", "yes"], "'Y' is 'yes'"),
+        (["y", "n", "n"], ["n", "y"], None),
+        (["y", "no", "no"], ["no", "y"], None),
+        (["n", "no", "s", "y", "s"], ["n", "no", "s", "y"], None),
+        (["f", "m", "true"], ["f", "m", "true"], None),
+        (["yes\u200b", "yes", "no", "no\xa0", "\ufeffno"], ["no", "yes"], "'\\ufeffno' is 'no', 'no\\xa0' is 'no'"),
+        (
+            ["\u202ayes\u202c", "yes", "so\u00adso", "soso", "not\xa0yet"],
+            ["not yet", "soso", "yes"],
+            "'not\\xa0yet' is",
+        ),
+        (["İstanbul", "istanbul", "istanbul", "Ankara"], ["Ankara", "istanbul"], "'İstanbul' is 'istanbul'"),
+    ],
+)
+def test_spellings_of_one_class_are_joined_where_they_are_unmistakable(y, classes, joined):
+    target = check_target(y)
+    assert target.classes.tolist() == classes
+    assert (joined is None) == (target.notes == ())
+    assert joined is None or joined in target.notes[0]
+
+
+def test_a_score_joins_classes_as_the_fit_does():
+    X = np.array([[0.0], [1.0]] * 20)
+    model = AutoLinearModel().fit(X, ["no", "yes"] * 10 + ["n", "y"] * 10)
+    assert model.score(X[:2], ["n", "y"]) == 1
+    assert model.score(X[:2], ["Y", "N"]) == 0
 
 
 def test_text_that_spells_two_numbers_keeps_its_classes():
@@ -239,6 +299,32 @@ def test_two_numbers_in_several_spellings_are_two_classes():
     assert target.task == "binary"
     assert target.values.tolist() == [1, 0, 1, 0]
     assert target.classes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [20200105, 20209999, 20191231],
+        [15_000_000, 20_000_000, 18_500_000],
+    ],
+)
+def test_numbers_that_are_no_days_stay_numbers(y):
+    assert check_target(y).values.tolist() == y
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["ICD 10", "ICD 11", "ICD 12"],
+        ["1B", "2B", "SS"],
+        ["(a)", "(b)", "(1)", "(2)"],
+        ["5 stars", "4 stars", "3 stars"],
+        ["Week 5 of 2020", "Week 6 of 2020", "Week 7 of 2020"],
+        ["may", "june", "july"],
+    ],
+)
+def test_names_with_numbers_stay_classes(y):
+    assert check_target(y).classes.tolist() == sorted(y)
 
 
 def test_masked_values_are_missing():
