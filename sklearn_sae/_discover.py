@@ -141,10 +141,10 @@ def discover(
     ------
     TypeError, ValueError
         If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
-        or a missing value, or `y` the index of `texts` in another order; if the target is constant, on one side of the
-        split too, or has nearly as many classes as there are texts; if there are too few texts (or groups) to split; if
-        `k` or `n_hypotheses` is larger than the number of neurons; if a language model is to be asked and there is no
-        key. All of that is checked before the work begins.
+        or a missing value, `y` the index of `texts` in another order, or `groups` are the texts or `y` themselves; if
+        the target is constant, on one side of the split too, or has nearly as many classes as there are texts; if there
+        are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the number of neurons; if a
+        language model is to be asked and there is no key. All of that is checked before the work begins.
 
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.

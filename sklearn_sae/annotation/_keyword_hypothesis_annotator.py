@@ -221,13 +221,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             candidates.append(
                 [write_sentence(terms[keywords], terms[opposed], tokenizer=self.tokenizer)] if keywords else []
             )
-        return candidates, self._why_not(texts, terms)
-
-    def _why_not(self, texts, terms):
-        """Return why a neuron may have no name."""
-        if self.tokenizer is None and (script := undivided_script(texts)):
-            return f"the texts are in {script}, which {_UNDIVIDED}"
-        return _WHY_NOT if len(terms) else f"no word or phrase is in enough of the texts; min_df is {self.min_df}"
+        script = undivided_script(texts) if self.tokenizer is None else None
+        return candidates, _WHY_NOT if script is None else f"the texts are in {script}, which {_UNDIVIDED}"
 
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)

@@ -55,9 +55,10 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Numbers, text that spells numbers ("4,5", "45%"), or classes. Classes that differ only in case, spaces or
-        Unicode form are one class. By "auto", two distinct values, or bool, are binary; values that all are numbers, or
-        spell numbers, are a regression, star ratings among them; all others, and a categorical type, are multiclass.
+        Numbers, text that spells numbers ("4,5", "45%", "1.2k"), or classes. Classes that differ only in case, spaces,
+        unseen characters or Unicode form are one class, and so are "y" and "yes". By "auto", two distinct values, or
+        bool, are binary; values that all are numbers, or spell numbers, are a regression, star ratings among them; all
+        others, and a categorical type, are multiclass.
     task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
         "ordinal" takes the places 1, 2, ... of ordered classes as numbers.
     n_samples : int or None, default=None
@@ -72,7 +73,7 @@ def check_target(y, *, task="auto", n_samples=None, name="y"):
     Raises
     ------
     ValueError
-        If `y` is missing, has another length or several columns, has missing or infinite values, holds dates or
+        If `y` is missing, has another length or several columns, has missing, empty or infinite values, holds dates or
         several values a row, has not two classes for ``task="binary"``, is not numeric for ``task="regression"``,
         or has no order for ``task="ordinal"``.
     """

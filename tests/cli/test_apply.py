@@ -86,7 +86,7 @@ def test_a_workbook_holds_texts_and_no_formulas(folder, tmp_path, capsys):
     (tmp_path / "odd.csv").write_text(f'text\n"=1+1"\n"a\0b\x07c"\n{"x" * 40_000}\n')
     arguments = ["apply", str(folder / "stars"), str(tmp_path / "odd.csv"), "--text", "text", "--output", str(output)]
     assert main(arguments) == 0
-    assert "1 texts were cut: a cell of" in capsys.readouterr().err
+    assert "1 text was cut: a cell of" in capsys.readouterr().err
     cells = [row[1] for row in openpyxl.load_workbook(output).active.iter_rows(min_row=2)]
     assert [cell.value[:5] for cell in cells] == ["=1+1", "abc", "xxxxx"]
     assert {cell.data_type for cell in cells} == {"s"}
