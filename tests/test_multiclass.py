@@ -353,7 +353,7 @@ def test_many_classes_are_printed_in_parts_that_fit(n_classes):
 
 def test_labels_and_names_that_collide_are_kept_apart():
     rng = np.random.default_rng(0)
-    labels = np.array(["holds", "hypothesis", "", 1, "1"], dtype=object)[rng.integers(5, size=400)]
+    labels = np.array(["holds", "hypothesis", "-", 1, "1"], dtype=object)[rng.integers(5, size=400)]
     A = rng.integers(2, size=(400, 3))
     A[:, 1] &= A[:, 0]
     result = evaluate_hypotheses(A, labels, hypotheses=["same", "same", "other"])
