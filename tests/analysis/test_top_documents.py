@@ -79,7 +79,7 @@ def test_a_frame_names_its_features_and_a_threshold_cuts():
         ({"feature": "a", "labels": ["a", "a"]}, "stands for several"),
         ({"feature": 0, "labels": ["a"]}, "1 labels for 2 features"),
         ({"feature": 0, "labels": {7: "a"}}, "label for feature 7"),
-        ({"feature": 0, "texts": ["one"]}, "1 texts for 4 rows"),
+        ({"feature": 0, "texts": ["one"]}, "1 text for 4 rows"),
         ({"feature": 0, "highlight": str.upper}, "pass texts"),
         ({"feature": 0, "n_documents": 0}, "n_documents"),
         ({"feature": 0, "threshold": -1}, "threshold"),
