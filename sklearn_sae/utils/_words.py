@@ -52,8 +52,11 @@ _SIGNED = (
 )
 _NAMED = rf"(?<!{_LETTER})[#@]{_LETTER}+"  # a hash tag or a user's name
 _NUMBER = rf"\p{{N}}+(?:[.,:]\p{{N}}+)*(?:%|(?!{_LETTER}))"
-_TOKEN = regex.compile("|".join([_EMOJI, _EMOTICON, _NAMED, _NUMBER, _WORD]))
-_TOKEN_OR_SIGNED = regex.compile("|".join([_EMOJI, _EMOTICON, _NAMED, _NUMBER, _SIGNED, _WORD]))
+# A token that begins with an ASCII letter, as most do, can be nothing but a word, so that is tried first.
+_TOKEN = regex.compile("|".join([rf"(?=[a-zA-Z]){_WORD}", _EMOJI, _EMOTICON, _NAMED, _NUMBER, _WORD]))
+_TOKEN_OR_SIGNED = regex.compile(
+    "|".join([rf"(?=[a-zA-Z])(?:{_SIGNED}|{_WORD})", _EMOJI, _EMOTICON, _NAMED, _NUMBER, _SIGNED, _WORD])
+)
 # Between the words of a phrase stand spaces, hyphens, quotation marks and the like; anything else ends the stretch. A
 # line that begins with a small letter goes on with the line before.
 _WITHIN = regex.compile(r"[^\S\t]*(?:[-‐‑'’\"“”„«»*_&+~`\ufe0f\u200d][^\S\t]*)*")
@@ -64,7 +67,7 @@ _SAME = str.maketrans({"’": "'", "\ufe0f": None, "\u200c": None, **dict.fromke
 # script without spaces.
 WORD_IN_TEXT = regex.compile(rf"[{_HAN_KANA}{_SOUTH_EAST}]|[^\s{_HAN_KANA}{_SOUTH_EAST}]+")
 
-_LONGEST_KEPT, _MOST_KEPT = 1_500, 12_000  # characters of a text, and texts, that are kept divided into words
+_LONGEST_KEPT, _MOST_KEPT = 5_000, 12_000  # characters of a text, and texts, that are kept divided into words
 CUT = "[…]"  # stands where words were left out
 
 
@@ -88,9 +91,12 @@ def plain_text(text):
         text = html.unescape(text)
     if "<" in text:
         text = _TAG.sub("\t", _INLINE_TAG.sub(" ", text))
-    return unicodedata.normalize("NFC", _ADDRESS.sub("", text))
+    if _may_have_address(text):
+        text = _ADDRESS.sub("", text)
+    return unicodedata.normalize("NFC", text)
 
 
+@lru_cache(maxsize=100_000)
 def fold(word):
     """Return `word` as all its spellings are counted: in small letters, with straight apostrophes, emoji in yellow."""
     if word.isascii():
@@ -127,10 +133,12 @@ def stretches(text, tokenizer=None):
 def forget():
     """Forget the texts that were divided into words last."""
     _stretches.cache_clear()
-    _divided.cache_clear()
+    _folded.cache_clear()
+    fold.cache_clear()
 
 
-# Embedding, naming, scoring and annotation divide the same texts. The bounds keep this below some 200 MB.
+# Embedding, naming, scoring and annotation divide the same texts. The bounds keep this below some 300 MB, because a
+# word that comes again is the same object.
 @lru_cache(maxsize=_MOST_KEPT)
 def _stretches(text, tokenizer):
     text = plain_text(text)
@@ -140,16 +148,19 @@ def _stretches(text, tokenizer):
     may_have_signed = "+" in text or "&" in text or "#" in text or " ." in text or text[:1] == "."
     token = _TOKEN_OR_SIGNED if may_have_signed else _TOKEN  # the usual case, made quick
     for match in token.finditer(text):
-        start, word = match.start(), match.group()
+        start = match.start()
         if end is None or _parts(text[end:start], text[start]):
             found.append([])
+        found[-1] += _folded(match.group())
         end = match.end()
-        if word.isascii():  # likewise
-            found[-1].append(word.lower())
-        else:
-            folded = map(fold, _divided(word) if UNSPACED.search(word) else (word,))
-            found[-1].extend(filter(None, folded))  # a sign that changes the one before may stand alone
     return tuple(map(tuple, found))
+
+
+@lru_cache(maxsize=100_000)
+def _folded(token):
+    """Return the words of a token, folded."""
+    parts = _divided(token) if UNSPACED.search(token) else (token,)
+    return tuple(filter(None, map(fold, parts)))  # a sign that changes the one before may stand alone
 
 
 def count_markup(texts):
@@ -157,9 +168,14 @@ def count_markup(texts):
     return sum(
         ("<" in text and _TAG.search(text) is not None)
         or ("&" in text and html.unescape(text) != text)
-        or (("." in text or "/" in text) and _ADDRESS.search(text) is not None)
+        or (_may_have_address(text) and _ADDRESS.search(text) is not None)
         for text in texts
     )
+
+
+def _may_have_address(text):
+    """Return False where the pattern of addresses, which is slow, need not be tried."""
+    return "@" in text or "://" in text or "www." in text.lower()
 
 
 def _tokens(tokenizer, text):
@@ -245,7 +261,6 @@ class TermAnalyzer(NamedTuple):
         ]
 
 
-@lru_cache(maxsize=100_000)
 def _divided(run):
     """Return the words of a run of letters, of which some belong to a script without spaces."""
     found = []
