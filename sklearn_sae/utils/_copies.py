@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from itertools import chain
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -45,10 +46,14 @@ def copies(texts):
     """
     from datasketch import MinHash
 
-    shingles = _without_common([_shingles(text) for text in texts])
+    shingles = [_shingles(text) for text in texts]
+    counts = Counter(chain.from_iterable(shingles))
+    shingles = _without_common(shingles, counts)
     distinct = {}  # the first row of each set of shingles
     first = [distinct.setdefault(some, row) for row, some in enumerate(shingles)]
-    rows = list(distinct.values())
+    # A copy shares most of its shingles with another text, so a text whose shingles are mostly its own is none.
+    repeated = {one for one, n in counts.items() if n > 1}
+    rows = [row for some, row in distinct.items() if len(some & repeated) / len(some) >= _SIMILAR]
     hashes = MinHash.bulk([shingles[row] for row in rows], num_perm=_BANDS * _ROWS, hashfunc=zlib.crc32)
     candidates = _candidates(np.array([one.hashvalues for one in hashes]))
     pairs = [(rows[i], rows[j]) for i, j in candidates if _jaccard(shingles[rows[i]], shingles[rows[j]]) >= _SIMILAR]
@@ -76,12 +81,11 @@ def _shingles(text):
     return frozenset(" ".join(found[i : i + _SHINGLE]).encode() for i in range(max(1, len(found) - _SHINGLE + 1)))
 
 
-def _without_common(shingles):
+def _without_common(shingles, counts):
     """Leave out the shingles that most texts have, unless a text has no others."""
-    if len(shingles) < _FEWEST:
-        return shingles
-    counts = Counter(one for some in shingles for one in some)
     common = {one for one, n in counts.items() if n > _COMMON * len(shingles)}
+    if len(shingles) < _FEWEST or not common:
+        return shingles
     return [some - common or some for some in shingles]
 
 
