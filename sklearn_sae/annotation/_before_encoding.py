@@ -5,6 +5,7 @@ from numbers import Integral
 
 from sklearn.utils import get_tags
 
+from sklearn_sae.annotation._outputs import steps_of
 from sklearn_sae.utils._targets import check_target, check_target_varies
 
 
@@ -25,7 +26,7 @@ def check_before_encoding(encoder, y, n_samples):
         more active neurons than neurons, or a selector shall keep more neurons than it has.
     """
     before = None
-    for step in _steps(encoder):
+    for step in steps_of(encoder, frozen=False):
         if _size(step, "k") > _size(step, "n_components"):
             raise ValueError(f"k={step.k} is larger than n_components={step.n_components}.")
         if _size(step, "n_neurons") > _size(before, "n_components"):
@@ -44,11 +45,3 @@ def _size(step, name):
     """Return a parameter that is a number, or NaN, with which every comparison is false."""
     value = getattr(step, name, None)
     return value if isinstance(value, Integral) else math.nan
-
-
-def _steps(encoder):
-    if type(encoder).__name__ == "FrozenEstimator":
-        return []
-    if not hasattr(encoder, "steps"):
-        return [encoder]
-    return [part for _, step in encoder.steps if step not in (None, "passthrough") for part in _steps(step)]

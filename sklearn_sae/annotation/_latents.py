@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.annotation._outputs import steps_of
+
 
 class Latents(NamedTuple):
     """The latents that are the outputs of an encoder with a published SAE."""
@@ -28,7 +30,7 @@ def latents_of(encoder):
 
     None for any other encoder.
     """
-    reader, *selectors = _steps(encoder)
+    reader, *selectors = steps_of(encoder, frozen=True)
     if not (hasattr(reader, "highlight") and hasattr(reader, "feature_labels_")):
         return None
     selected = None
@@ -38,11 +40,3 @@ def latents_of(encoder):
         chosen = selector.get_support(indices=True)
         selected = chosen if selected is None else selected[chosen]
     return Latents(reader, selected)
-
-
-def _steps(encoder):
-    while type(encoder).__name__ == "FrozenEstimator":
-        encoder = encoder.estimator
-    if not hasattr(encoder, "steps"):
-        return [encoder]
-    return [part for _, step in encoder.steps if step not in (None, "passthrough") for part in _steps(step)]

@@ -3,6 +3,16 @@
 import numpy as np
 
 
+def steps_of(encoder, *, frozen):
+    """Return the steps of an encoder that may be pipelines within each other, with those that are frozen or without."""
+    if type(encoder).__name__ == "FrozenEstimator":
+        return steps_of(encoder.estimator, frozen=True) if frozen else []
+    if not hasattr(encoder, "steps"):
+        return [encoder]
+    steps = [step for _, step in encoder.steps if step not in (None, "passthrough")]
+    return [part for step in steps for part in steps_of(step, frozen=frozen)]
+
+
 def last_step(encoder):
     """Return the last step of an encoder that may be pipelines within each other."""
     while hasattr(encoder, "steps") or type(encoder).__name__ == "FrozenEstimator":

@@ -55,12 +55,18 @@ def shared_boilerplate(texts):
     '7 + 7'
     """
     texts = list(dict.fromkeys(texts))  # copies would count as boilerplate
-    if len(texts) < _FEWEST_TEXTS:
+    if len(texts) < _FEWEST_TEXTS or not (_may_share(texts, str.split, 0) or _may_share(texts, str.rsplit, -1)):
         return Boilerplate()
     found = [_WORD.findall(text) for text in texts]
     start = _shared(found, len(texts))
     end = _shared([some[len(start) :][::-1] for some in found], len(texts))[::-1]
     return Boilerplate(*(some if len(some) >= _FEWEST_WORDS else () for some in (start, end)))
+
+
+def _may_share(texts, split, place):
+    """Return whether nearly all texts have the same first, or last, word, which is soon seen."""
+    ends = Counter(words[place] for words in (split(text, maxsplit=1) for text in texts) if words)
+    return max(ends.values(), default=0) >= _NEARLY_ALL * len(texts)
 
 
 def _shared(found, n_texts):
