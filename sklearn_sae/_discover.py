@@ -1,6 +1,5 @@
 """The whole way from texts and a target to tested hypotheses."""
 
-import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.utils._copies import copies
-from sklearn_sae.utils._notes import Note, noted
+from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts, counted
@@ -201,7 +200,7 @@ def discover(
     )
     discovery = carry_out(plan)
     for note in discovery.notes:
-        warnings.warn(note, Note, stacklevel=3)
+        warn(note)
     return discovery
 
 

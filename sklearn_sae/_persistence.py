@@ -5,7 +5,6 @@ loaded annotates and predicts, and cannot be fitted again. Texts are quoted only
 """
 
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn_sae import __version__
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
 from sklearn_sae.utils._boilerplate import Boilerplate
+from sklearn_sae.utils._notes import warn
 
 _FORMAT, _FORMAT_VERSION = "sklearn-sae model", 1
 _ANNOTATORS = {kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator)}
@@ -104,10 +104,7 @@ def load_model(path):
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path} is damaged, or was changed by hand ({type(error).__name__}: {error}).") from None
     if version != __version__:
-        warnings.warn(
-            f"{path} was saved by sklearn-sae {version[:20]} and is loaded by {__version__}: annotations may differ.",
-            stacklevel=2,
-        )
+        warn(f"{path} was saved by sklearn-sae {version[:20]} and is loaded by {__version__}: annotations may differ.")
     steps = [("hypotheses", annotator), ("impute", _imputer(len(annotator.hypotheses_))), ("model", model)]
     return Pipeline(steps), facts
 

@@ -1,6 +1,5 @@
 """The steps that the annotators share: encode, choose examples, name, score, keep the best name, annotate."""
 
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral
 
@@ -26,7 +25,7 @@ from sklearn_sae.annotation._succession import (
     sentence_on_near_copies,
 )
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
 from sklearn_sae.utils._validation import check_alignment, check_texts, text_identity, unique_names
 
@@ -146,7 +145,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         texts, activations, features, selection = self._check_and_encode(X, y, texts)
         self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
         if self._boilerplate.note:
-            warnings.warn(self._boilerplate.note, Note, stacklevel=3)
+            warn(self._boilerplate.note)
         texts = self._shorten([self._boilerplate.without(text) for text in texts], fitting=True)
         neurons = check_neurons(self.neurons, activations)
         density = density_of(activations)
@@ -339,7 +338,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             passed = [(one, why) for one, why in passed if one is not kept[0]]
         warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
         if passed:
-            warnings.warn(sentence_on(passed, len(kept), n_wanted), Note, stacklevel=4)
+            warn(sentence_on(passed, len(kept), n_wanted))
         return sorted(kept, key=lambda one: one.place), passed
 
     def _leave_out_near_copies(self, annotations):
@@ -361,7 +360,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         kept, same_as = first_of_near_copies(annotations, table["selection_score"].abs().fillna(0))
         if same_as:
             names = table["interpretation"].tolist()
-            warnings.warn(sentence_on_near_copies(names, same_as), Note, stacklevel=3)
+            warn(sentence_on_near_copies(names, same_as))
             self.passed_over_ += [
                 {"neuron": int(table["neuron"][place]), "interpretation": names[place], "reason": NEARLY}
                 for place in same_as

@@ -1,6 +1,5 @@
 """Hypotheses made of words and phrases: no language model, no network, no key."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn_sae.annotation._keywords import (
 from sklearn_sae.annotation._neurons import column
 from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.utils._languages import LANGUAGES, guess_language, stop_words_of
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils._words import count_markup, fold, undivided_script
@@ -181,24 +180,16 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     def _warn_of_texts(self, texts):
         """Say what in the texts is no word, and what of their language should be told to this annotator."""
         if n_texts := count_markup(texts):
-            warnings.warn(
+            warn(
                 f"{n_texts:,} of {len(texts):,} texts {'has' if n_texts == 1 else 'have'} HTML tags, entities or "
-                "addresses, which do not count as words.",
-                Note,
-                stacklevel=6,
+                "addresses, which do not count as words."
             )
         if self.tokenizer is None and (script := undivided_script(texts)):
-            warnings.warn(
-                f"The texts are in {script}, which {_UNDIVIDED}.",
-                Note,
-                stacklevel=4,
-            )
+            warn(f"The texts are in {script}, which {_UNDIVIDED}.")
         if self.stop_words == "english" and (language := guess_language(texts)) not in ("english", None):
-            warnings.warn(
+            warn(
                 f"The texts seem to be {language.capitalize()}; stop_words={language!r} keeps its function words out "
-                "of names.",
-                Note,
-                stacklevel=4,
+                "of names."
             )
 
     def _prepare(self, texts):

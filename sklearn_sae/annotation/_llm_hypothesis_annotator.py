@@ -1,7 +1,6 @@
 """Hypotheses that a language model writes, and annotations that it makes."""
 
 import os
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn_sae.annotation.llm._questions import (
 )
 from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
 from sklearn_sae.annotation.llm._source import check_source
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
 from sklearn_sae.utils.server import Connection, check_base_url
 
@@ -394,7 +394,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
             )
         candidates, failures = self._interpret(prompts)
         if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
-            warnings.warn(f"{failures}; the other candidates are used.", RuntimeWarning, stacklevel=2)
+            warn(f"{failures}; the other candidates are used.", RuntimeWarning)
         return [list(dict.fromkeys(some)) for some in candidates], failures
 
     def _interpret(self, prompts):
@@ -424,7 +424,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         failures = self._answer(questions)
         if failures:
             outcome = "count as 0" if self.on_error == 0 else "are NaN"
-            warnings.warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning, stacklevel=2)
+            warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning)
         return questions.annotations(missing=0.0 if self.on_error == 0 else np.nan)
 
     def _answer(self, questions):

@@ -1,11 +1,10 @@
 """Which neurons are named, and on which texts they are active."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
 
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 
 
 def check_neurons(neurons, activations):
@@ -34,8 +33,7 @@ def warn_left_out(neurons, kept, why):
     if left_out:
         some = ", ".join(map(str, left_out[:5])) + (", ..." if len(left_out) > 5 else "")
         are = "is" if len(left_out) == 1 else "are"
-        message = f"{len(left_out)} of {len(neurons)} neurons {why} and {are} left out: {some}."
-        warnings.warn(message, Note, stacklevel=4)
+        warn(f"{len(left_out)} of {len(neurons)} neurons {why} and {are} left out: {some}.")
 
 
 def density_of(activations):

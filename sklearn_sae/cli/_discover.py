@@ -1,7 +1,6 @@
 """The command `discover`."""
 
 import shutil
-import warnings
 from dataclasses import replace
 from textwrap import fill
 
@@ -11,6 +10,7 @@ from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._validation import counted, visible
 
 _LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
@@ -28,7 +28,7 @@ def run(arguments):
 
         y, transform, notes = transform_target(y, arguments.transform)
         for note in notes:
-            warnings.warn(note, stacklevel=2)
+            warn(note)
     groups = None if arguments.groups is None else _groups(table[arguments.groups])
     say(arguments, f"Read {counted(len(table), 'row')}. Loading the libraries …")
     discover(
@@ -120,10 +120,7 @@ def _groups(values):
     missing = codes < 0
     if missing.any():
         have = "has" if missing.sum() == 1 else "have"
-        warnings.warn(
-            f"{missing.sum():,} of {len(codes):,} rows {have} no {values.name!r}; each counts as a group of its own.",
-            stacklevel=2,
-        )
+        warn(f"{missing.sum():,} of {len(codes):,} rows {have} no {values.name!r}; each counts as a group of its own.")
         codes[missing] = codes.max() + 1 + range(missing.sum())
     return codes
 

@@ -1,13 +1,13 @@
 """Texts, a target and what else is asked for, from a file of rows."""
 
 import difflib
-import warnings
 from numbers import Number
 
 import numpy as np
 import pandas as pd
 
 from sklearn_sae.cli._decode import read_table
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._validation import check_texts, is_missing, visible
 
@@ -53,7 +53,7 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
         if f"{column} (2)" in table.columns
     ]
     for note in notes:
-        warnings.warn(note, stacklevel=2)
+        warn(note)
     if others is not None:
         table = table[list(dict.fromkeys(columns.values()))].set_axis(list(columns), axis=1)
     else:
@@ -77,10 +77,9 @@ def _without_gaps(table, text, target, name):
     no_target = no_text & False if target is None else _are_blank(table[target])
     lacking = no_text | no_target
     if lacking.any():
-        warnings.warn(
+        warn(
             f"Left out {lacking.sum():,} of {len(table):,} rows: {no_text.sum():,} without a text"
-            + (f", {(no_target & ~no_text).sum():,} without a target." if target is not None else "."),
-            stacklevel=3,
+            + (f", {(no_target & ~no_text).sum():,} without a target." if target is not None else ".")
         )
     if lacking.all():
         raise ValueError(f"{name} has no row with {'a text' if target is None else 'both a text and a target'}.")

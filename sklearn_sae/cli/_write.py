@@ -2,10 +2,10 @@
 
 import json
 import re
-import warnings
 
 import pandas as pd
 
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._validation import counted
 
 _MOST_CHARACTERS = 32_767  # in a cell of a spreadsheet
@@ -76,10 +76,9 @@ def _write_excel(table, path):
         sheet.append([cell(value) for value in row])
     book.save(path)
     if n_cut:
-        warnings.warn(
+        warn(
             f"{counted(n_cut, 'text')} {'was' if n_cut == 1 else 'were'} cut: a cell of {path} holds "
-            f"{_MOST_CHARACTERS:,} characters.",
-            stacklevel=2,
+            f"{_MOST_CHARACTERS:,} characters."
         )
 
 

@@ -1,12 +1,11 @@
 """The vector of each distinct text, computed once: what is missing in the store is put there batch by batch."""
 
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import digest, fill, open_store
 
@@ -122,7 +121,7 @@ def _warn_of_cuts(n_cut, vectors, embedder):
         n_tokens = embedder.n_tokens()
         parts.append(f"it reads {n_tokens} tokens of a text; a larger max_seq_length or a ChunkTransformer reads more")
     if parts:
-        warnings.warn("; ".join(parts) + ".", Note, stacklevel=6)
+        warn("; ".join(parts) + ".")
 
 
 def _embed_uncached(rows, texts, embedder, vectors, verbose):

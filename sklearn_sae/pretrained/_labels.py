@@ -2,11 +2,11 @@
 
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from operator import index
 
 from sklearn_sae.utils._hub import download
+from sklearn_sae.utils._notes import warn
 
 _DATASET = "nickjiang/feature_labels"
 
@@ -58,9 +58,7 @@ def _download(encoder):
     try:
         return download(_DATASET, encoder.labels_file, what=f"The data set {_DATASET!r}", repo_type="dataset")
     except OSError as error:
-        warnings.warn(
-            f"There are no labels: {error} Pass feature_labels=None to do without.", RuntimeWarning, stacklevel=3
-        )
+        warn(f"There are no labels: {error} Pass feature_labels=None to do without.", RuntimeWarning)
         return None
 
 

@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 
@@ -18,7 +17,7 @@ from sklearn_sae.pretrained._labels import load_feature_labels
 from sklearn_sae.pretrained._loaded import engine_of, share_engine
 from sklearn_sae.pretrained._pooling import AGGREGATIONS
 from sklearn_sae.utils._containers import in_container
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts, unique_names
@@ -402,11 +401,9 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
         if n_cut:
-            warnings.warn(
+            warn(
                 f"{n_cut} of {len(set(texts))} texts {'is' if n_cut == 1 else 'are'} longer than the reader takes, or "
-                "than max_length, and cut at the end; pass overlap to read them in windows.",
-                Note,
-                stacklevel=4,
+                "than max_length, and cut at the end; pass overlap to read them in windows."
             )
         return rows
 

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import secrets
-import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from sklearn_sae import __version__
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.store import digest
 
 _ROWS = 4096
@@ -60,7 +60,7 @@ class Checkpoint:
             message = (
                 f"Cannot write the checkpoint {self.path} ({error.strerror or error}); training goes on without it."
             )
-            warnings.warn(message, RuntimeWarning, stacklevel=5)
+            warn(message, RuntimeWarning)
 
     def remove(self):
         """Delete what is stored."""

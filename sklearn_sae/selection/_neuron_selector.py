@@ -1,6 +1,5 @@
 """Selection of the few neurons that predict a target."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import passes_fdr
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
 from sklearn_sae.utils._targets import TASKS, check_target, check_target_varies
 from sklearn_sae.utils._validation import refuse_texts
@@ -356,11 +355,9 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             )
         n_features = len(ranking.best_first)
         if ranking.n_selectable < self.n_neurons:
-            warnings.warn(
+            warn(
                 f"Only {ranking.n_selectable} of {n_features} neurons vary and have a defined score; keeping those "
-                f"instead of n_neurons={self.n_neurons}.",
-                Note,
-                stacklevel=4,
+                f"instead of n_neurons={self.n_neurons}."
             )
         support = ranking.top(self.n_neurons + self.n_spare)
         if self.max_fdr is not None:

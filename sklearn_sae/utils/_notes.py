@@ -1,11 +1,28 @@
-"""Our own warnings, and how they are told apart from those of other libraries."""
+"""Our own warnings, where they point to, and how they are told apart from those of other libraries."""
 
+import sys
 import warnings
 from contextlib import contextmanager
+
+_BETWEEN = {"sklearn_sae", "sklearn", "joblib"}  # packages whose lines the user has not written
 
 
 class Note(UserWarning):
     """What one should know of the texts, the target or the names in order to read a result."""
+
+
+def warn(message, category=Note):
+    """Warn of the line that called this package, also where scikit-learn stands between.
+
+    Parameters
+    ----------
+    message : str
+    category : type of Warning, default=Note
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import datetime
 import re
-import warnings
 from collections import Counter
 from decimal import Decimal
 from numbers import Number
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import DataConversionWarning
 
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._scales import scale_of
 from sklearn_sae.utils._validation import counted, is_missing, refuse_masked, row_labels, text_identity, visible
@@ -143,11 +143,7 @@ def _one_column(y, name, rows):
         values = np.empty(len(y), dtype=object)
         values[:] = list(y)
     if values.ndim == 2 and values.shape[1] == 1:
-        warnings.warn(
-            "A column-vector y was passed when a 1d array was expected; it is taken as one.",
-            DataConversionWarning,
-            stacklevel=3,
-        )
+        warn("A column-vector y was passed when a 1d array was expected; it is taken as one.", DataConversionWarning)
         values = values[:, 0]
     if values.ndim != 1:
         hint = f"; {values.shape[1]} values a row: pass one column at a time" if values.ndim == 2 else ""

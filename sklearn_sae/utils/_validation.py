@@ -3,14 +3,13 @@
 import contextlib
 import re
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Number
 
 import numpy as np
 
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 
 # Marks that cannot be seen: of bytes and of direction, soft hyphens, and the joiners where they join nothing.
 _UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -127,11 +126,7 @@ def check_alignment(X, y, *, name="X", other_name="y"):
             f"{name} and {other_name} have the same index in different orders: {where}; align them by "
             f"{other_name}.loc[{name}.index]."
         )
-    warnings.warn(
-        f"{name} and {other_name} have different indexes: {where}; rows are taken to belong together by their place.",
-        Note,
-        stacklevel=3,
-    )
+    warn(f"{name} and {other_name} have different indexes: {where}; rows are taken to belong together by their place.")
 
 
 def _shown(label):

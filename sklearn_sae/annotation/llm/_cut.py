@@ -1,9 +1,8 @@
 """Texts that are too long for a prompt."""
 
-import warnings
 from operator import ne
 
-from sklearn_sae.utils._notes import Note
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._validation import counted
 from sklearn_sae.utils._words import cut_text
 
@@ -45,5 +44,5 @@ def cut_texts(texts, max_words, *, keep, refuse):
             f"another part: truncate is {keep!r} of head, middle and tail."
         )
     same = f", which makes {n_lost:,} equal to others" if n_lost else ""
-    warnings.warn(f"{of_all} and {are} cut{same}; {_KEPT[keep]}.", Note, stacklevel=5)
+    warn(f"{of_all} and {are} cut{same}; {_KEPT[keep]}.")
     return shown

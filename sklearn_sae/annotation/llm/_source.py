@@ -1,9 +1,8 @@
 """Where answers come from, the server or the store, checked before anything is paid for."""
 
-import warnings
-
 from sklearn_sae.annotation.llm._questions import AnnotationQuestions, InterpretationQuestions, base_key
 from sklearn_sae.annotation.llm._requests import STORE
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.server import check_server
 from sklearn_sae.utils.store import open_store
 
@@ -30,7 +29,7 @@ def check_source(annotator, connection):
         if missing:
             no_answers = f"No answers of {' and '.join(missing)} are stored, so nothing is embedded."
             raise type(error)(f"{error} {no_answers}") from None
-        warnings.warn(f"{error} Only answers that are stored can be used.", RuntimeWarning, stacklevel=5)
+        warn(f"{error} Only answers that are stored can be used.", RuntimeWarning)
 
 
 def _models_without_answers(annotator, connection):

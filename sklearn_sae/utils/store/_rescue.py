@@ -2,10 +2,10 @@
 
 import os
 import sqlite3
-import warnings
 from contextlib import closing, suppress
 from itertools import count
 
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.store._sqlite import CLAIMS_TABLE, POLL, STORE_TABLE, remove
 
 
@@ -70,11 +70,10 @@ def rescue(path):
             if copy is not None:
                 remove(copy)
             return False
-    warnings.warn(
+    warn(
         f"The cache file {path} is damaged: {n_rescued} values could be read and are kept, the others are lost. "
         f"A copy of the damaged file is {copy.name}, beside it.",
         RuntimeWarning,
-        stacklevel=4,
     )
     return True
 

@@ -7,12 +7,12 @@ keeps a write-ahead log, and every `put` is on disk when it returns.
 
 import os
 import sqlite3
-import warnings
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.store._claims import Claims, shared_claims
 from sklearn_sae.utils.store._memory import MemoryStore
 from sklearn_sae.utils.store._rescue import or_rescue
@@ -157,11 +157,10 @@ class Store:
                 return or_rescue(write, self.path)
             except sqlite3.DatabaseError as error:
                 self._writable = False
-                warnings.warn(
+                warn(
                     f"Cannot write to the cache file {self.path} ({error}); going on, but what is computed from "
                     "here on is not saved.",
                     RuntimeWarning,
-                    stacklevel=4,
                 )
         self._unsaved.update(unsaved)
 
