@@ -11,6 +11,7 @@ from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae._sample_size import n_hypotheses_for, notes_on_classes, notes_on_copies, notes_on_size
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
@@ -25,11 +26,6 @@ from sklearn_sae.utils._validation import check_alignment, check_groups, check_t
 from sklearn_sae.utils._words import forget
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
-_FEW_TEXTS = 200
-_FEW_OF_CLASS = 10
-_WHERE_FEW = "expect chance findings and an unsure score"
-_MOST_HYPOTHESES = 20
-_TESTED_ON = 10  # texts, or groups of them, that test a hypothesis, so that it has a chance to pass
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
@@ -254,10 +250,10 @@ def plan_discovery(
     train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
-    notes += [*on_rows, *_notes_on_size(n_hypotheses, len(texts), n_units), *_notes_on_classes(target, test)]
-    notes += _notes_on_copies(of_copies, groups, len(np.unique(units)))
+    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units), *notes_on_classes(target, test)]
+    notes += notes_on_copies(of_copies, groups, len(np.unique(units)))
     if n_hypotheses == "auto":
-        n_hypotheses = _n_hypotheses(n_units)
+        n_hypotheses = n_hypotheses_for(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
     if n_components == "auto" and n_hypotheses > suggest_size(len(train))[0]:
         n_components = n_hypotheses
@@ -356,49 +352,6 @@ def _in_order(planned, said, of_tests, *, n_first):
     on_names = [note for note in said if note.startswith(("Neurons were passed over", "Hypotheses are left out"))]
     on_texts = [note for note in said if note not in on_names]
     return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_names, *of_tests]))
-
-
-def _n_hypotheses(n_units):
-    return min(max(n_units // _TESTED_ON, 1), _MOST_HYPOTHESES)
-
-
-def _notes_on_size(n_hypotheses, n_texts, n_units):
-    few = f"{counted(n_texts, 'text')} are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
-    fewer = n_hypotheses == "auto" and _n_hypotheses(n_units) < _MOST_HYPOTHESES
-    if fewer:
-        few += "; " if few else ""
-        some = _n_hypotheses(n_units)
-        few += f"{some} hypothes{'is is' if some == 1 else 'es are'} looked for, one for every {_TESTED_ON} of the "
-        few += f"{counted(n_units, 'different text or group', 'different texts or groups')} to test on"
-    if few:
-        yield f"{few}."
-
-
-def _notes_on_classes(target, test):
-    if target.classes is None:
-        return
-    counts = np.bincount(target.values[test], minlength=len(target.classes))
-    rare = np.flatnonzero(counts < _FEW_OF_CLASS)
-    if len(rare):
-        some = ", ".join(f"{counts[i]} of {target.classes.tolist()[i]!s}" for i in rare[:3])
-        more = f" and few of {len(rare) - 3} other classes" if len(rare) > 3 else ""
-        yield f"The {counted(len(test), 'text')} to test on have only {some}{more}: tests and AUC are unsure."
-
-
-def _notes_on_copies(of_copies, groups, n_units):
-    sizes = np.bincount(of_copies)
-    if len(sizes) < len(of_copies):
-        n_copied = sizes[sizes > 1].sum()
-        yield (
-            f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are "
-            f"{counted((sizes > 1).sum(), 'different text')}. Copies stay together in the split and in the standard "
-            "errors."
-        )
-    if groups is not None and n_units < len(np.unique(groups)):
-        yield (
-            f"{len(np.unique(groups)):,} groups count as {n_units:,}, because those that have copies of one text are "
-            "joined; leave such texts out where authors only happen to say the same."
-        )
 
 
 def _check_target(y, task, n_texts, name):
