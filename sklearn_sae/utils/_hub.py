@@ -239,9 +239,10 @@ def _ask(names, what, token):
         except NotOnHubError:
             if name == names[-1]:
                 raise
-        except OSError:
-            raise
-        except Exception as error:  # the hub's client raises errors of the HTTP library that it uses
+        except Exception as error:
+            if type(error) in (OSError, PermissionError, ConnectionError):  # of `hub_errors`
+                raise
+            # The hub's client raises errors of the HTTP library that it uses, some of which are kinds of OSError.
             raise ConnectionError(
                 f"{what} is not on this machine, and the Hugging Face hub cannot be reached ({type(error).__name__})."
             ) from None
