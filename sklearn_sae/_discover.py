@@ -140,7 +140,6 @@ def discover(
         the target is constant, on one side of the split too, or has nearly as many classes as there are texts; if there
         are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the number of neurons; if a
         language model is to be asked and there is no key. All of that is checked before the work begins.
-
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
 

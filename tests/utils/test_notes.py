@@ -1,4 +1,4 @@
-"""A warning names the line of the user, however deep in the package it arises."""
+"""A warning names the line of the user, however deep in the package it arises, and notes are collected."""
 
 import warnings
 
@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, discover, evaluate_hypotheses
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._notes import noted, warn
 
 
 def _select():
@@ -40,3 +41,25 @@ def test_a_warning_names_the_line_of_the_user(call):
     ours = [one for one in caught if one.category.__module__ in ("sklearn_sae.utils._notes", "sklearn.exceptions")]
     assert ours
     assert {one.filename for one in ours} == {__file__}
+
+
+def test_notes_are_collected_and_other_warnings_passed_on():
+    with warnings.catch_warnings(record=True) as caught, noted() as notes:
+        warnings.simplefilter("always")
+        warn("a note")
+        warn("a note")
+        warn("a loss", RuntimeWarning)
+        warnings.warn("of another library", UserWarning, stacklevel=1)
+    assert notes == ["a note"]
+    assert [str(one.message) for one in caught] == ["a loss", "of another library"]
+    assert {one.filename for one in caught} == {__file__}
+
+
+def test_notes_are_passed_on_before_an_error_that_they_may_explain():
+    def fail():
+        with noted():
+            warn("a note")
+            raise ValueError("an error")
+
+    with pytest.warns(UserWarning, match="a note"), pytest.raises(ValueError, match="an error"):
+        fail()
