@@ -15,12 +15,12 @@ class Separation(NamedTuple):
     """A difference of means, its test and its interval."""
 
     score: float  # NaN where a side has no row
-    pvalue: float  # NaN where a side has one group, or fewer than FEW rows and one target
+    pvalue: float  # NaN where a side has one group, or fewer than FEW rows and one target, or both cancel
     low: float  # lower limit of the confidence interval, NaN where the p-value is NaN
     high: float  # upper limit
     effect_size: float  # Cohen's d, or Cohen's h of shares
     reliable: bool  # whether each side has FEW rows or more and a target that varies
-    permutation_pvalue: float = np.nan  # NaN where a side has no row
+    permutation_pvalue: float = np.nan  # NaN where a side has no row, or both cancel in each group
 
     @property
     def own_pvalue(self):
@@ -72,7 +72,9 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     varies = variances > 0
     reliable = bool((sizes >= FEW).all() and varies.all())
     permuted = permutation_pvalue(high, low, y, groups)
-    if ((sizes < FEW) & ~varies).any() or (groups is not None and min(_n_groups(groups, high, low)) < 2):
+    few_groups = groups is not None and min(_n_groups(groups, high, low)) < 2
+    cancels = groups is not None and np.isnan(permuted)  # both sides in each group, so nothing tells them apart
+    if ((sizes < FEW) & ~varies).any() or few_groups or cancels:
         return Separation(share * difference, np.nan, np.nan, np.nan, effect_size, reliable, permuted)
     if varies.any():
         if groups is None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, csr_matrix
 from scipy.stats import ttest_ind
@@ -413,6 +413,7 @@ def test_soft_annotations_enter_the_regression_as_they_are(clean):
 
 
 @settings(max_examples=60, deadline=None)
+@example(seed=4, n=5, m=5, target="binary", missing=0.0, lowest=-1, grouped=True, robust=False)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(3, 14),
