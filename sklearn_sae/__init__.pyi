@@ -23,6 +23,7 @@ from .evaluation import HypothesisMatching as HypothesisMatching
 from .evaluation import evaluate_hypotheses as evaluate_hypotheses
 from .evaluation import match_hypotheses as match_hypotheses
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
+from .pretrained import ReaderSAETransformer as ReaderSAETransformer
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector
 

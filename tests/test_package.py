@@ -63,12 +63,14 @@ def _imports(path):
 
 def test_no_stage_imports_another():
     above = {"cli", "report"}  # these may know every stage
+    # An autoencoder that is trained on a reader's states is trained as every other.
+    allowed = {"pretrained": {"sae"}}
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - above
     assert {"sae", "utils"} <= rooms
     for room in rooms:
         for path in (PACKAGE / room).rglob("*.py"):
             imported = {f"{name}.".split(".")[1] for name in _imports(path) if name.split(".")[0] == "sklearn_sae"}
-            assert imported <= {room, "utils", "__version__"}, path.relative_to(ROOT)
+            assert imported <= {room, "utils", "__version__"} | allowed.get(room, set()), path.relative_to(ROOT)
 
 
 def test_one_file_imports_what_is_private_to_scikit_learn():

@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._keywords import (
-    ENGLISH_STOP_WORDS,
     choose_terms,
     find_terms,
     match_sentences,
@@ -14,11 +13,11 @@ from sklearn_sae.annotation._keywords import (
 )
 from sklearn_sae.annotation._neurons import column
 from sklearn_sae.annotation._sampling import score_then_name
-from sklearn_sae.utils._languages import LANGUAGES, guess_language, stop_words_of
+from sklearn_sae.utils._languages import LANGUAGES, check_stop_words, guess_language
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils._words import count_markup, fold, undivided_script
+from sklearn_sae.utils._words import count_markup, undivided_script
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
@@ -132,7 +131,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         "n_keywords": [Interval(Integral, 1, None, closed="left")],
         "ngram_range": [tuple],
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
-        "stop_words": [StrOptions({"english", *LANGUAGES}), "array-like", None],
+        "stop_words": [StrOptions(set(LANGUAGES)), "array-like", None],
         "tokenizer": [callable, None],
         "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
     }
@@ -170,7 +169,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         are_integers = len(self.ngram_range) == 2 and all(isinstance(n, Integral) for n in self.ngram_range)
         if not are_integers or not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ValueError(f"ngram_range must be two integers, 1 <= least <= largest; got {self.ngram_range}.")
-        _check_stop_words(self.stop_words)
+        check_stop_words(self.stop_words)
 
     def _choose_examples(self, activation, rng):
         return score_then_name(
@@ -198,7 +197,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             texts,
             tokenizer=self.tokenizer,
             ngram_range=self.ngram_range,
-            stop_words=_check_stop_words(self.stop_words),
+            stop_words=check_stop_words(self.stop_words),
             min_df=self.min_df,
         )
 
@@ -218,13 +217,3 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)
         return holds if mask is None else np.where(mask, holds, np.nan)
-
-
-def _check_stop_words(stop_words):
-    """Return the stop words as a frozenset, folded as texts are."""
-    if isinstance(stop_words, str):
-        return ENGLISH_STOP_WORDS if stop_words == "english" else stop_words_of(stop_words)
-    words = [] if stop_words is None else list(stop_words)
-    if not all(isinstance(word, str) for word in words):
-        raise ValueError("stop_words must be a language, a list of words (str) or None.")
-    return frozenset(map(fold, words))

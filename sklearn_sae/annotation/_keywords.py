@@ -15,19 +15,6 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from sklearn_sae.utils._words import UNSPACED, fold, stretches
 
-# Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
-_ENGLISH_STOP_WORDS = """
-    a an the this that these those i me my mine myself we us our ours you your yours he him his she her hers it its they
-    them their theirs who whom whose which what where when why how am is are was were be been being have has had having
-    do does did doing will would shall should can could may might must i'm i've i'd i'll you're you've you'd you'll he's
-    she's it's we're we've we'd we'll they're they've they'd they'll that's there's here's what's let's im ive and or
-    but if because as until while although though since so than then of at by for with about between into through during
-    before after above below to from up down in out on off over under upon within along around here there all any both
-    each either every few more most much many other another some such only own same too very also just even still yet
-    ever once one two get gets got getting go goes going went really quite rather else per via etc th
-"""
-ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
-
 _NUMBER = regex.compile(r"\p{N}+(?:[.,:]\p{N}+)*")
 _SPACE_WITHIN = regex.compile(rf"(?<={UNSPACED.pattern}) (?={UNSPACED.pattern})")
 

@@ -1,20 +1,19 @@
 """The transformer from texts to the latents of a published SAE."""
 
-import copy
 import json
 import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.pretrained._activation_store import pooled_activations
-from sklearn_sae.pretrained._engine import reader_identity
-from sklearn_sae.pretrained._highlight import highlight_html, highlight_text
+from sklearn_sae.pretrained._engine import load_engine, reader_identity
 from sklearn_sae.pretrained._labels import load_feature_labels
-from sklearn_sae.pretrained._loaded import engine_of, share_engine
+from sklearn_sae.pretrained._language_model import LanguageModelMixin
+from sklearn_sae.pretrained._loaded import loaded
 from sklearn_sae.pretrained._pooling import AGGREGATIONS
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._notes import warn
@@ -25,7 +24,7 @@ from sklearn_sae.utils._validation import check_texts, unique_names
 _BATCHES_SORTED = 32  # batches whose texts are tokenized and sorted together, so that a batch has texts of like length
 
 
-class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
+class PretrainedSAETransformer(LanguageModelMixin, TextTransformerMixin, BaseEstimator):
     """Read texts with a language model and describe them by the latents of a published sparse autoencoder (SAE).
 
     The reader is run up to the layer that the SAE was trained on. The SAE turns the state of each token into a few
@@ -290,66 +289,6 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         self._validate_params()
         return in_container(self, self._activations(check_texts(X)), X)
 
-    def token_activations(self, text, latent):
-        """Return how active a latent is on each token of a text.
-
-        Parameters
-        ----------
-        text : str or sequence of str
-            Several texts are read in batches.
-        latent : int
-
-        Returns
-        -------
-        tokens : DataFrame of shape (n_tokens, 4), or a list of them for a sequence
-            One row for each token of the text, with "token" (its characters in the text), "start" and "end" (their
-            places in the text) and "activation".
-
-        Raises
-        ------
-        TypeError, ValueError, OSError
-            As `transform`; and if there is no such latent.
-        """
-        import pandas as pd
-
-        if isinstance(text, str):
-            return self.token_activations([text], latent)[0]
-        frames = []
-        for one, spans, activations in self._tokens(text, latent):
-            start, end = spans.T
-            tokens = [one[i:j] for i, j in spans]
-            frames.append(pd.DataFrame({"token": tokens, "start": start, "end": end, "activation": activations}))
-        return frames
-
-    def highlight(self, text, latent, *, html=False):
-        """Return a text with the tokens marked on which a latent is active.
-
-        Parameters
-        ----------
-        text : str or sequence of str
-        latent : int
-        html : bool, default=False
-            False: runs of active tokens stand between ``<<`` and ``>>``, for a prompt. True: each active token is
-            shaded by its activation, for people, and the strongest of all texts has the full shade.
-
-        Returns
-        -------
-        highlighted : str, or a list of str for a sequence
-            Tokens that share a character, as those of an emoji, are marked as one.
-
-        Raises
-        ------
-        TypeError, ValueError, OSError
-            As `token_activations`.
-        """
-        if isinstance(text, str):
-            return self.highlight([text], latent, html=html)[0]
-        tokens = self._tokens(text, latent)
-        if not html:
-            return [highlight_text(*one) for one in tokens]
-        strongest = max(float(activations.max()) for *_, activations in tokens)
-        return [highlight_html(*one, strongest=strongest) for one in tokens]
-
     def get_feature_names_out(self, input_features=None):
         """Return the labels of the latents, each once.
 
@@ -370,7 +309,7 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
     def _engine(self):
         names = ("sae", "model", "activation_scale", "tokenizer", "device", "sae_device", "dtype")
         model_kwargs = dict(self.model_kwargs or {})  # a copy, so that what is changed in place is noticed
-        return engine_of(self, **{name: getattr(self, name) for name in names}, model_kwargs=model_kwargs)
+        return loaded(self, load_engine, **{name: getattr(self, name) for name in names}, model_kwargs=model_kwargs)
 
     def _activations(self, texts):
         engine = self._engine()
@@ -422,22 +361,6 @@ class PretrainedSAETransformer(TextTransformerMixin, BaseEstimator):
         activations = engine.activations(windows, int(latent), self.batch_size)
         spans = [np.concatenate([window.spans[window.kept] for window in some]) for some in windows]
         return list(zip(texts, spans, activations, strict=True))
-
-    def __getstate__(self):
-        if not isinstance(self.model, str | os.PathLike | None):
-            raise TypeError("model is a loaded model, which is not pickled; pass its name or folder instead.")
-        return super().__getstate__()
-
-    def __sklearn_clone__(self):
-        # A clone shares what is loaded. scikit-learn's own clone would copy a loaded model in the parameters too.
-        shared = ("model", "tokenizer")
-        parameters = self.get_params(deep=False).items()
-        twin = type(self)(**{name: p if name in shared else clone(p, safe=False) for name, p in parameters})
-        for name in ("_metadata_request", "_sklearn_output_config"):
-            if hasattr(self, name):
-                setattr(twin, name, copy.deepcopy(getattr(self, name)))
-        share_engine(self, twin)
-        return twin
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,6 +7,18 @@ from stop_words import LANGUAGE_MAPPING, get_stop_words
 from sklearn_sae.utils._words import fold, words
 
 LANGUAGES = tuple(sorted(set(LANGUAGE_MAPPING.values())))
+# Function words. Negations stay out of the list: "not", "no" and "never" carry what a text says.
+_ENGLISH_STOP_WORDS = """
+    a an the this that these those i me my mine myself we us our ours you your yours he him his she her hers it its they
+    them their theirs who whom whose which what where when why how am is are was were be been being have has had having
+    do does did doing will would shall should can could may might must i'm i've i'd i'll you're you've you'd you'll he's
+    she's it's we're we've we'd we'll they're they've they'd they'll that's there's here's what's let's im ive and or
+    but if because as until while although though since so than then of at by for with about between into through during
+    before after above below to from up down in out on off over under upon within along around here there all any both
+    each either every few more most much many other another some such only own same too very also just even still yet
+    ever once one two get gets got getting go goes going went really quite rather else per via etc th
+"""
+ENGLISH_STOP_WORDS = frozenset(_ENGLISH_STOP_WORDS.split())
 # Negations say something about a text, and so they are no stop words.
 _NEGATIONS = frozenset(
     word
@@ -37,7 +49,30 @@ def stop_words_of(language):
     -------
     stop_words : frozenset of str
     """
+    if language == "english":
+        return ENGLISH_STOP_WORDS
     return frozenset(fold(word) for word in get_stop_words(language)) - _NEGATIONS
+
+
+def check_stop_words(stop_words):
+    """Return the stop words as a frozenset, folded as texts are.
+
+    Parameters
+    ----------
+    stop_words : str, iterable of str or None
+        A str is one of `LANGUAGES`.
+
+    Raises
+    ------
+    ValueError
+        If an entry is no str.
+    """
+    if isinstance(stop_words, str):
+        return stop_words_of(stop_words)
+    words = [] if stop_words is None else list(stop_words)
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError("stop_words must be a language, a list of words (str) or None.")
+    return frozenset(map(fold, words))
 
 
 def guess_language(texts):

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import regex
 
 # Scripts that are written without spaces between words.
@@ -36,6 +37,7 @@ _TAG = regex.compile(
 _INLINE_TAG = regex.compile(
     rf"</?(?:a|b|code|em|font|i|mark|small|span|strong|su[bp]|u){_ATTRIBUTES}>", regex.IGNORECASE
 )
+_ENTITY = regex.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]*|#\d+|#[xX][0-9a-fA-F]+);")
 _ADDRESS = regex.compile(r"(?:https?://|www\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+", regex.IGNORECASE)
 
 _EMOJI = (
@@ -290,3 +292,52 @@ def _load(language):
     import budoux
 
     return getattr(budoux, f"load_default_{language}_parser")()
+
+
+def word_spans(text, *, others=False):
+    """Return where the words of `text` stand in it.
+
+    Parameters
+    ----------
+    text : str
+    others : bool, default=False
+        Whether each other character that is no white space counts as a word too: punctuation, and what tags and
+        addresses are made of.
+
+    Returns
+    -------
+    spans : ndarray of shape (n_words, 2), int32
+        The start and end of each word, in characters, in the order of the text.
+    words : list of str
+        The words, folded.
+
+    Examples
+    --------
+    >>> spans, words = word_spans("<b>Cold</b> soup!")
+    >>> spans.tolist(), words
+    ([[3, 7], [12, 16]], ['cold', 'soup'])
+    """
+    spans, words = [], []
+    for match in _TOKEN.finditer(text if others else _blanked(text)):
+        start = match.start()
+        for part in _divided(match.group()) if UNSPACED.search(match.group()) else (match.group(),):
+            if word := fold(part):
+                spans.append((start, start + len(part)))
+                words.append(word)
+            start += len(part)
+    if others:
+        covered = np.zeros(len(text) + 1, dtype=bool)
+        for start, end in spans:
+            covered[start:end] = True
+        rest = [(i, i + 1) for i, sign in enumerate(text) if not covered[i] and not sign.isspace()]
+        both = sorted([*zip(spans, words, strict=True), *((span, text[span[0]]) for span in rest)])
+        spans, words = [span for span, _ in both], [word for _, word in both]
+    return np.array(spans, dtype=np.int32).reshape(-1, 2), words
+
+
+def _blanked(text):
+    """Return `text` with spaces in place of HTML tags, entities and addresses, so that all else stays in its place."""
+    for sign, pattern in (("<", _TAG), ("&", _ENTITY), ("", _ADDRESS)):
+        if sign in text:
+            text = pattern.sub(lambda match: " " * len(match.group()), text)
+    return text

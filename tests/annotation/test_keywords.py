@@ -10,7 +10,6 @@ from sklearn_sae.annotation._keywords import (
     _PRIOR_SHARE,
     _RARITY,
     _SURE_Z,
-    ENGLISH_STOP_WORDS,
     choose_terms,
     find_terms,
     log_odds,
@@ -18,6 +17,7 @@ from sklearn_sae.annotation._keywords import (
     terms_of,
     write_sentence,
 )
+from sklearn_sae.utils._languages import ENGLISH_STOP_WORDS
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

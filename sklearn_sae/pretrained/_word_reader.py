@@ -1,0 +1,215 @@
+"""A language model that reads the words of texts, and what it has read in a store."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.pretrained._engine import reader_identity
+from sklearn_sae.pretrained._reader import Reader, count_layers
+from sklearn_sae.pretrained._word_states import read_words
+from sklearn_sae.pretrained._word_store import states_from_bytes, states_to_bytes
+from sklearn_sae.utils._progress import progress
+from sklearn_sae.utils.store import digest, fill
+
+LAYERS_RUN = 2 / 3  # of a model's layers; docs/reader.md says what was measured
+LONGEST_WINDOW = 256  # tokens; no state gains from more context what reading it costs
+TEXTS_AT_ONCE = 256  # texts that are read from a store, or tokenized and sorted, together
+
+
+def choose_layer(model, layer, others, model_kwargs):
+    """Return `layer`, or for "auto" two in three of a model's layers. It and `others` must be among them.
+
+    Raises
+    ------
+    ValueError
+        If the model has no such layer, or cannot be a reader.
+    """
+    n_layers = count_layers(model, **model_kwargs)
+    layer = max(1, round(LAYERS_RUN * n_layers)) if layer == "auto" else layer
+    for number in (layer, *others):
+        if not 1 <= number <= n_layers:
+            raise ValueError(f"layer={number} is beyond the model, which has {n_layers} layers; 1 is the first.")
+    return layer
+
+
+class Texts(NamedTuple):
+    """Texts and their words that count. A word counts in the same way wherever the text comes up."""
+
+    texts: list  # of str
+    spans: list  # of ndarray (n_counted, 2): where the words stand
+    words: list  # of list of str, folded
+
+    def at(self, places):
+        """Return some of them."""
+        return Texts(*([column[i] for i in places] for column in self))
+
+    def keys(self, kind, identity):
+        """Return the key of each text in a store."""
+        return [
+            digest(kind, identity, text, spans.tobytes()) for text, spans in zip(self.texts, self.spans, strict=True)
+        ]
+
+
+class WordReader:
+    """A reader of one layer, or of several in one run, and how it reads.
+
+    Parameters
+    ----------
+    model : str, path-like or PreTrainedModel
+    layer : int
+        How many of the layers are run; the last of them gives the states.
+    layers : tuple of int
+        Others, whose states are kept as well.
+    batch_size, max_length, overlap
+        As of `read_words`.
+    tokenizer, device, dtype
+        Parameters of the `Reader`.
+    model_kwargs : dict
+        More parameters of the `Reader`.
+    """
+
+    def __init__(self, model, *, layer, layers, batch_size, max_length, overlap, model_kwargs, **options):
+        self.layer, self.layers = layer, tuple(sorted({layer, *layers}))
+        self.reader = Reader(
+            model, layers=[number - 1 for number in self.layers], site="resid_post", **options, **model_kwargs
+        )
+        context = self.reader.context
+        if max_length is not None and max_length > context:
+            raise ValueError(f"max_length={max_length} is more than the {context} tokens that the model takes.")
+        self.prepend_bos = True if self.reader.is_causal else None
+        self._how = {
+            "max_length": max_length or min(context, LONGEST_WINDOW),
+            "overlap": overlap,
+            "prepend_bos": self.prepend_bos,
+        }
+        self._batch_size = batch_size
+        self._model, self._tokenizer, self._given = model, options["tokenizer"], [options["dtype"], repr(model_kwargs)]
+
+    @property
+    def width(self):
+        """The number of columns of the states."""
+        return self.reader.width
+
+    def identity(self, layer):
+        """Return a str of all that the states of a layer depend on beside the text; None if that cannot be known."""
+        model = reader_identity(self._model, self._tokenizer)
+        return None if model is None else json.dumps([model, layer, *self._given, self._how])
+
+    def read(self, texts, *, row_of=lambda i: i):
+        """Yield (places, for each of them a list with the `WordStates` of each layer); `texts` is a `Texts`."""
+        for start in range(0, len(texts.texts), TEXTS_AT_ONCE):
+            some = texts.at(range(start, min(start + TEXTS_AT_ONCE, len(texts.texts))))
+            found = read_words(
+                some.texts,
+                some.spans,
+                self.reader,
+                batch_size=self._batch_size,
+                row_of=lambda i, start=start: row_of(start + i),
+                **self._how,
+            )
+            for places, states in found:
+                yield [start + i for i in places], states
+
+
+class StoredStates:
+    """The states of texts in a store, which are read where they are missing.
+
+    Parameters
+    ----------
+    store : Store or MemoryStore
+    reader : WordReader
+        The states of each of its layers are put into the store.
+    verbose : bool, default=False
+    """
+
+    def __init__(self, store, reader, *, verbose=False):
+        self._store, self._reader, self._verbose = store, reader, verbose
+        self._identities = {layer: reader.identity(layer) or "" for layer in reader.layers}
+
+    @property
+    def width(self):
+        """The number of columns of the states."""
+        return self._reader.width
+
+    def keys(self, texts, layer=None):
+        """Return the keys of texts in one layer: the reader's own, if none is given."""
+        return texts.keys("states", self._identities[self._reader.layer if layer is None else layer])
+
+    def read(self, texts, *, row_of=lambda i: i):
+        """Read those of `texts` whose states are missing; `row_of` is as of `read_words`."""
+        order = sorted(first_of_each(texts.texts), key=lambda i: len(texts.texts[i]), reverse=True)
+        texts = texts.at(order)
+        keys = {layer: self.keys(texts, layer) for layer in self._identities}
+        place = {key: i for i, key in enumerate(self.keys(texts))}
+        n_missing = len(place) - len(self._store.stored(place))
+        with progress(desc="reading", total=n_missing, unit="text", verbose=self._verbose and n_missing > 0) as bar:
+
+            def compute(missing):
+                rows = [place[key] for key in missing]
+                for places, found in self._reader.read(texts.at(rows), row_of=lambda i: row_of(order[rows[i]])):
+                    for i, states in zip(places, found, strict=True):
+                        self._store.put(
+                            (keys[layer][rows[i]], states_to_bytes(states[self._reader.layers.index(layer)]))
+                            for layer in self._identities
+                        )
+                    bar.update(len(places))
+
+            fill(self._store, place, compute, chunk_size=TEXTS_AT_ONCE)
+
+    def of(self, texts):
+        """Return the `WordStates` of some texts, which have been read.
+
+        Raises
+        ------
+        OSError
+            If the store has lost one, or it is damaged.
+        """
+        keys = self.keys(texts)
+        values = self._store.get(set(keys))
+        if len(values) < len(set(keys)):
+            raise OSError(f"The cache file {self._store.path} was damaged and lost states just now; run again.")
+        return [
+            states_from_bytes(values[key], len(spans), self._reader.width, self._store.path)
+            for key, spans in zip(keys, texts.spans, strict=True)
+        ]
+
+    def forget(self, texts):
+        """Drop the states of texts, in every layer."""
+        for layer in self._identities:
+            self._store.drop(set(self.keys(texts, layer)))
+
+
+def first_of_each(texts):
+    """Return the places of `texts` without those at which an earlier text comes again."""
+    first = {}
+    for place, text in enumerate(texts):
+        first.setdefault(text, place)
+    return list(first.values())
+
+
+def gather(stored, texts, path):
+    """Return the states of all words of texts that are read, text by text, and the place of each word's text.
+
+    Parameters
+    ----------
+    stored : StoredStates
+    texts : Texts
+        They have been read.
+    path : path-like
+        The file to which the states are mapped, so that they need not be in memory.
+
+    Returns
+    -------
+    states : memmap of shape (n_words, width), float16
+    text_of : ndarray of shape (n_words,), int64
+    """
+    n_counted = sum(map(len, texts.spans))
+    states = np.memmap(path, dtype=np.float16, mode="w+", shape=(n_counted, stored.width))
+    n_words, end = [], 0
+    for start in range(0, len(texts.texts), TEXTS_AT_ONCE):
+        for one in stored.of(texts.at(range(start, min(start + TEXTS_AT_ONCE, len(texts.texts))))):
+            states[end : end + len(one.states)] = one.states
+            end += len(one.states)
+            n_words.append(len(one.states))
+    return states[:end], np.repeat(np.arange(len(n_words)), n_words)

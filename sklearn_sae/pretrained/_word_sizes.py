@@ -1,0 +1,52 @@
+"""How an autoencoder is trained on the states of words: sizes, passes over the words, and the scale of the states."""
+
+import math
+
+import numpy as np
+
+_WORDS_A_NEURON = 64
+_LARGEST, _LEAST = 1024, 16  # numbers of neurons; docs/reader.md says what was measured
+_WORDS_TRAINED_ON = 300_000  # in all epochs
+_MOST_EPOCHS, _FEWEST_EPOCHS = 25, 3
+_ROWS_AT_ONCE = 2**14
+
+
+def suggest_n_components(n_words):
+    """Return the power of two next to a 64th of the number of words, from 16 to 1024."""
+    return int(np.clip(2 ** round(math.log2(max(n_words, 1) / _WORDS_A_NEURON)), _LEAST, _LARGEST))
+
+
+def suggest_k(n_components):
+    """Return a 16th of the number of neurons, from 4 to 16, but at most a quarter."""
+    return max(1, min(n_components // 4, max(4, min(16, n_components // 16))))
+
+
+def suggest_epochs(n_words):
+    """Return the number of passes that come to 300,000 words, from 3 to 25."""
+    return int(np.clip(math.ceil(_WORDS_TRAINED_ON / n_words), _FEWEST_EPOCHS, _MOST_EPOCHS))
+
+
+def scale_columns(states):
+    """Divide the columns of an array that vary more than most by their standard deviations, in place.
+
+    In decoders the variance of a few dimensions is as large as that of all others together, so that an autoencoder
+    would work for these alone. What varies less than most stays as small as it is, because it is noise more often.
+
+    Parameters
+    ----------
+    states : ndarray of shape (n_words, width), floating
+        Also memory-mapped; it is read and written in parts.
+
+    Returns
+    -------
+    scale : ndarray of shape (width,), float32
+        What the columns were divided by: their standard deviations, and at least the median of these.
+    """
+    parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(states), _ROWS_AT_ONCE)]
+    mean = sum(states[part].sum(axis=0, dtype=np.float64) for part in parts) / len(states)
+    variance = sum(np.square(states[part] - mean).sum(axis=0) for part in parts) / len(states)
+    deviations = np.sqrt(variance)
+    scale = np.maximum(deviations, np.median(deviations) or 1.0).astype(np.float32)
+    for part in parts:
+        states[part] = states[part] / scale
+    return scale

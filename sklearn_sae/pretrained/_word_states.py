@@ -1,0 +1,131 @@
+"""The states of the words of texts: what a reader makes of each word where it stands."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.pretrained._tokens import pad, tokenize_texts, words_of_tokens
+from sklearn_sae.utils._words import word_spans
+
+
+class WordStates(NamedTuple):
+    """The states of the words of one text that count and of which the reader has a token."""
+
+    is_read: np.ndarray  # (n_counted,) bool: whether the reader has a token of each word that counts
+    states: np.ndarray  # (n_words, width) float16: the state of each word that is read, its norm the root of the width
+
+
+def counted_words(text, tokens, stop_words):
+    """Return where the words of `text` stand that count, and these words, folded.
+
+    Parameters
+    ----------
+    text : str
+    tokens : {"content", "all"} or callable
+        "content" leaves out punctuation, stop words and single letters of the Latin alphabet. A callable takes a folded
+        word and returns whether it counts.
+    stop_words : frozenset of str
+
+    Returns
+    -------
+    spans : ndarray of shape (n_words, 2), int32
+    words : list of str
+    """
+    spans, words = word_spans(text, others=tokens == "all")
+    if tokens == "all":
+        return spans, words
+    counts = tokens if callable(tokens) else lambda word: _is_content(word, stop_words)
+    places = [i for i, word in enumerate(words) if counts(word)]
+    return spans[places], [words[i] for i in places]
+
+
+def _is_content(word, stop_words):
+    return word not in stop_words and not (len(word) == 1 and word.isascii() and word.isalpha())
+
+
+def read_words(texts, spans, reader, *, prepend_bos, max_length, overlap, batch_size, row_of=lambda i: i):
+    """Yield, as texts are done, (their places, for each of them a list with the `WordStates` of each layer).
+
+    The state of a word is the mean over its tokens. The longest texts come first, because texts of like length pad each
+    other least.
+
+    Parameters
+    ----------
+    texts : list of str
+    spans : list of ndarray of shape (n_counted, 2)
+        Where the words stand in each text that count.
+    reader : Reader
+        A reader of several layers.
+    prepend_bos, max_length, overlap, row_of
+        As of `tokenize_texts`.
+    batch_size : int
+        The number of windows that are read at once; a text of more windows is read alone.
+    """
+    windows = tokenize_texts(
+        texts,
+        reader.tokenizer,
+        chat_template=None,
+        prepend_bos=prepend_bos,
+        max_length=max_length,
+        overlap=overlap,
+        is_causal=reader.is_causal,
+        row_of=row_of,
+    )
+    order = sorted(range(len(texts)), key=lambda i: sum(len(window.ids) for window in windows[i]), reverse=True)
+    for places in _batches(order, [len(some) for some in windows], batch_size):
+        yield places, _read(reader, [windows[i] for i in places], [spans[i] for i in places])
+
+
+def _batches(order, n_windows, batch_size):
+    batch, n = [], 0
+    for i in order:
+        if batch and n + n_windows[i] > batch_size:
+            yield batch
+            batch, n = [], 0
+        batch.append(i)
+        n += n_windows[i]
+    if batch:
+        yield batch
+
+
+def _read(reader, windows, spans):
+    """Return for each text a list with its `WordStates` in each layer; all windows are read at once."""
+    import torch
+
+    ids, mask = pad([window for some in windows for window in some], reader.tokenizer)
+    kept = mask.bool()
+    kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for some in windows for window in some]))
+    layers = reader.states(ids, mask)
+    word_of_token, is_read, start = [], [], 0
+    for some, words in zip(windows, spans, strict=True):
+        tokens = np.concatenate([window.spans[window.kept] for window in some])
+        places = words_of_tokens(tokens, words)
+        word_of_token.append(np.where(places >= 0, places + start, -1))
+        is_read.append(np.isin(np.arange(len(words)), places))
+        start += len(words)
+    word_of_token = np.concatenate(word_of_token)
+    means = [_means(states[kept.to(states.device)], word_of_token) for states in layers]
+    ends = np.cumsum([some.sum() for some in is_read])[:-1]
+    parts = [np.split(states, ends) for states in means]
+    return [
+        [WordStates(read, of_layer) for of_layer in of_text]
+        for read, of_text in zip(is_read, zip(*parts, strict=True), strict=True)
+    ]
+
+
+def _means(states, word_of_token):
+    """Return the mean state of each word that has a token, with the root of the width as its norm, float16."""
+    import torch
+
+    tokens = np.flatnonzero(word_of_token >= 0)
+    tokens = tokens[np.argsort(word_of_token[tokens], kind="stable")]
+    _, n_tokens = np.unique(word_of_token[tokens], return_counts=True)
+    states = states[torch.from_numpy(tokens).to(states.device)].float()
+    if not states.isfinite().all():
+        raise ValueError(
+            "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
+            "'float32', or look for such numbers in its weights."
+        )
+    means = torch.segment_reduce(states, "mean", lengths=torch.from_numpy(n_tokens).to(states.device))
+    norms = means.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    return (means * (means.shape[1] ** 0.5 / norms)).half().cpu().numpy()

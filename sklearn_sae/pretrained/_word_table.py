@@ -1,0 +1,39 @@
+"""On which words of texts neurons are active, as tables of texts by words."""
+
+import numpy as np
+from scipy import sparse
+
+
+def word_tables(words, activations, neurons):
+    """Return how often each text has each word, and for each neuron how active it is on them, and how often.
+
+    Parameters
+    ----------
+    words : list of list of str
+        The words of each text that count.
+    activations : iterable of WordActivations
+        Those of each text.
+    neurons : list of int
+
+    Returns
+    -------
+    counts, vocabulary, active, times
+        As `ReaderSAETransformer.word_activations` returns them.
+    """
+    place = {}
+    ids = [np.array([place.setdefault(word, len(place)) for word in some], dtype=np.int64) for some in words]
+    shape = len(words), len(place)
+    rows = np.repeat(np.arange(shape[0]), [len(one) for one in ids])
+    counts = sparse.csr_array((np.ones(len(rows), np.float32), (rows, np.concatenate(ids))), shape=shape)
+    found = {neuron: [] for neuron in neurons}
+    for row, one in enumerate(activations):
+        at = ids[row][one.words]
+        for neuron, entries in found.items():
+            of_neuron = one.neurons == neuron
+            entries.append((np.full(of_neuron.sum(), row), at[of_neuron], one.values[of_neuron]))
+    active, times = [], []
+    for neuron in neurons:
+        rows, columns, values = (np.concatenate(parts) for parts in zip(*found[neuron], strict=True))
+        active.append(sparse.csr_array((values, (rows, columns)), shape=shape))
+        times.append(sparse.csr_array((np.ones_like(values), (rows, columns)), shape=shape))
+    return counts, np.array(list(place), dtype=object), active, times
