@@ -147,15 +147,19 @@ def _stretches(text, tokenizer):
     if tokenizer is not None:
         return (tuple(fold(word.replace('"', "")) for word in _tokens(tokenizer, text) if word.strip('" ')),)
     found, end = [], None
-    may_have_signed = "+" in text or "&" in text or "#" in text or " ." in text or text[:1] == "."
-    token = _TOKEN_OR_SIGNED if may_have_signed else _TOKEN  # the usual case, made quick
-    for match in token.finditer(text):
+    for match in _token_in(text).finditer(text):
         start = match.start()
         if end is None or _parts(text[end:start], text[start]):
             found.append([])
         found[-1] += _folded(match.group())
         end = match.end()
     return tuple(map(tuple, found))
+
+
+def _token_in(text):
+    """Return the pattern of a word in `text`: the quick one, where it has no sign that may belong to a word."""
+    may_have_signed = "+" in text or "&" in text or "#" in text or " ." in text or text[:1] == "."
+    return _TOKEN_OR_SIGNED if may_have_signed else _TOKEN
 
 
 @lru_cache(maxsize=100_000)
@@ -318,7 +322,8 @@ def word_spans(text, *, others=False):
     ([[3, 7], [12, 16]], ['cold', 'soup'])
     """
     spans, words = [], []
-    for match in _TOKEN.finditer(text if others else _blanked(text)):
+    seen = text if others else _blanked(text)
+    for match in _token_in(seen).finditer(seen):
         start = match.start()
         for part in _divided(match.group()) if UNSPACED.search(match.group()) else (match.group(),):
             if word := fold(part):
