@@ -8,6 +8,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
+from sklearn_sae._describe import describe
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
@@ -16,13 +17,13 @@ from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
+from sklearn_sae.pretrained._pooling import check_aggregations
 from sklearn_sae.sae._settings import resolve_settings
-from sklearn_sae.sae._sizes import suggest_size
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
-from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts, counted
+from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 from sklearn_sae.utils._words import forget
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
@@ -34,6 +35,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "texts": "no_validation",
         "y": "no_validation",
         "embedder": [str, HasMethods(["fit", "transform"]), None],
+        "reader": [str, HasMethods(["fit", "transform", "word_activations"]), None],
         "task": [StrOptions(set(TASKS))],
         "n_components": [_POSITIVE, StrOptions({"auto"})],
         "k": [_POSITIVE, StrOptions({"auto"})],
@@ -53,6 +55,7 @@ def discover(
     y,
     *,
     embedder=None,
+    reader=None,
     task="auto",
     n_components="auto",
     k="auto",
@@ -83,6 +86,10 @@ def discover(
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is TF-IDF followed by
         truncated SVD, which needs no download.
 
+    reader : ReaderSAETransformer, str or None, default=None
+        What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
+        str is a model, such as "all-MiniLM-L6-v2". See `make_hypothesis_pipeline`.
+
     task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
         What `y` is. "auto": two distinct values are two classes, of which the later is the positive one; more are
         classes, each against the rest, if they are strings or categories, else a regression. "ordinal" is a regression
@@ -90,10 +97,12 @@ def discover(
         "never" to "always", or numbers.
 
     n_components : int or "auto", default="auto"
-        M, the number of neurons of the autoencoder. "auto" goes by the number of texts and is at least `n_hypotheses`.
+        M, the number of neurons of the autoencoder. "auto" goes by the number of texts, or of the words that are read,
+        and is at least `n_hypotheses`.
 
     k : int or "auto", default="auto"
-        K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
+        K, the neurons active per text, or per word with a `reader`. "auto" is 8, or M / 4 if that is less; with a
+        `reader` see `ReaderSAETransformer`.
 
     n_hypotheses : int or "auto", default="auto"
         How many hypotheses to find. "auto" is 20, or fewer where there are few texts to test them on: one for every
@@ -159,8 +168,8 @@ def discover(
     -----
     The held-out score is that of the pipeline's model: R² for a regression, AUC for classes (its mean over the
     classes where there are more than two, each against the rest). Beside it stands what others reach on the same texts:
-    as many single words, chosen by lasso; as many words as the names have in all; and the embedding, both by ridge
-    regression. See docs/discover.md.
+    as many single words, chosen by lasso; as many words as the names have in all; and the embedding, or with a
+    `reader` all neurons, both by ridge regression. See docs/discover.md.
 
     The command ``sklearn-sae discover`` calls this function.
 
@@ -181,6 +190,7 @@ def discover(
         texts,
         y,
         embedder=embedder,
+        reader=reader,
         task=task,
         n_components=n_components,
         k=k,
@@ -221,6 +231,7 @@ def plan_discovery(
     y,
     *,
     embedder,
+    reader=None,
     task="auto",
     n_components,
     k,
@@ -254,11 +265,10 @@ def plan_discovery(
     if n_hypotheses == "auto":
         n_hypotheses = n_hypotheses_for(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
-    if n_components == "auto" and n_hypotheses > suggest_size(len(train))[0]:
-        n_components = n_hypotheses
     is_regression = target.task == "regression"
     pipeline = make_hypothesis_pipeline(
         embedder,
+        reader=reader,
         n_components=n_components,
         k=k,
         n_hypotheses=n_hypotheses,
@@ -268,7 +278,7 @@ def plan_discovery(
         random_state=random_state,
     )
     pipeline["hypotheses"].encoder["select"].set_params(task=target.task)
-    _check_pipeline(pipeline, len(train))
+    _check_pipeline(pipeline, texts[train].tolist())
     return Plan(
         texts=texts,
         target=target,
@@ -280,7 +290,7 @@ def plan_discovery(
         n_hypotheses=n_hypotheses,
         alpha=alpha,
         correction=correction,
-        description=_describe(target, target_name, len(train), len(test)),
+        description=describe(target, target_name, len(train), len(test), pipeline["hypotheses"].encoder),
         notes=tuple(notes),
     )
 
@@ -313,7 +323,9 @@ def carry_out(plan):
         "": score(held_out, predictions(pipeline[1:], annotations, target)),
         "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
         "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
-        "_embedding": ridge_score(embedded, embedded_test, of_train, held_out),
+        "_neurons" if "read" in annotator.encoder.named_steps else "_embedding": ridge_score(
+            embedded, embedded_test, of_train, held_out
+        ),
     }
     forget()  # the texts are the user's
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
@@ -385,15 +397,22 @@ def _refuse_useless_groups(groups, texts, y):
             )
 
 
-def _check_pipeline(pipeline, n_texts):
-    """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work."""
+def _check_pipeline(pipeline, texts):
+    """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work.
+
+    A number of neurons that is "auto" becomes that of the hypotheses where it would be less.
+    """
     annotator = pipeline["hypotheses"]
     for step in (annotator, *(step for _, step in annotator.encoder.steps)):
         if hasattr(step, "_parameter_constraints"):
             step._validate_params()
-    sae, select = annotator.encoder["sae"], annotator.encoder["select"]
-    n_components, _ = resolve_settings(sae, n_texts, fitted=False)
+    encoder = annotator.encoder
+    select, trained = encoder["select"], encoder[-2]
+    n_components = _n_neurons(encoder, texts)
     if select.n_neurons > n_components:
+        if trained.n_components == "auto":
+            trained.set_params(n_components=select.n_neurons)
+            return _check_pipeline(pipeline, texts)
         raise ValueError(
             f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {n_components} neurons "
             "of the autoencoder; lower n_hypotheses, or train with more components."
@@ -402,19 +421,11 @@ def _check_pipeline(pipeline, n_texts):
         api_key(resolve_base_url(annotator.base_url))
 
 
-def _describe(target, name, n_train, n_test):
-    y = target.values
-    if target.scale:
-        what = (
-            f"places 1 to {len(target.scale)} on the scale {target.scale[0]} to {target.scale[-1]}, mean {y.mean():.3g}"
-        )
-    elif target.task == "regression":
-        what = f"numbers from {y.min():.4g} to {y.max():.4g}, mean {y.mean():.3g}"
-    elif target.task == "binary":
-        what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
-    else:
-        what = f"{len(target.classes)} classes, each against the rest"
-    return (
-        f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
-        f"Hypotheses are found on {counted(n_train, 'text')} and tested on the other {n_test:,}."
-    )
+def _n_neurons(encoder, texts):
+    """Return how many neurons an encoder will have, after the checks of their numbers."""
+    if "read" not in encoder.named_steps:
+        return resolve_settings(encoder["sae"], len(texts), fitted=False)[0]
+    reader = encoder["read"]
+    n_words = sum(map(len, reader._count(texts).spans))
+    n_aggregations = len(check_aggregations(reader.aggregation))
+    return n_aggregations * reader._plan(min(n_words, reader.max_tokens)).n_components

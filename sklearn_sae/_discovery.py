@@ -29,7 +29,8 @@ class Discovery:
 
     scores : dict
         How well the pipeline predicts the texts held out, `r2` or `auc`, and how well others do: as many single words
-        (`r2_words`), as many words as the names have (`r2_as_many_words`) and the embedding (`r2_embedding`).
+        (`r2_words`), as many words as the names have (`r2_as_many_words`) and the embedding (`r2_embedding`), or where
+        words were read all neurons (`r2_neurons`).
 
     pipeline : Pipeline
         As `make_hypothesis_pipeline` builds it, fitted on the texts in `train`. It predicts the target of any text;
@@ -99,7 +100,11 @@ def labelled_scores(discovery):
         "this hypothesis" if n == 1 else f"these {n} hypotheses": discovery.scores[metric],
         f"{counted(n_words, 'word')} chosen by lasso": discovery.scores[f"{metric}_words"],
         f"{counted(n_words_in(names), 'word')}, as many as the names have": discovery.scores[f"{metric}_as_many_words"],
-        "the embedding (ridge regression)": discovery.scores[f"{metric}_embedding"],
+        **{
+            f"{what} (ridge regression)": discovery.scores[f"{metric}_{of}"]
+            for of, what in (("embedding", "the embedding"), ("neurons", "all neurons"))
+            if f"{metric}_{of}" in discovery.scores
+        },
     }
 
 

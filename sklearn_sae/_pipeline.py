@@ -13,6 +13,7 @@ from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._rare_class_terms import RareClassTerms
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
+from sklearn_sae.pretrained import ReaderSAETransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._boilerplate import shared_boilerplate
@@ -26,6 +27,7 @@ _MAX_TERMS = 15_000  # TF-IDF keeps so many terms, the most frequent ones; docs/
 def make_hypothesis_pipeline(
     embedder=None,
     *,
+    reader=None,
     n_components="auto",
     k="auto",
     n_hypotheses=20,
@@ -37,18 +39,24 @@ def make_hypothesis_pipeline(
     """Build the standard pipeline from texts to predictions through named hypotheses.
 
     The steps are ``hypotheses`` (an annotator whose ``encoder`` is a pipeline of ``embed``, ``sae``
-    and ``select``), ``impute`` (an annotation that got no answer counts as absent) and ``model``. Any
-    parameter of a stage can be set or searched, such as ``hypotheses__encoder__sae__k``.
+    and ``select``, or of ``read`` and ``select``), ``impute`` (an annotation that got no answer
+    counts as absent) and ``model``. Any parameter of a stage can be set or searched, such as
+    ``hypotheses__encoder__sae__k``.
 
     Parameters
     ----------
     embedder : estimator, str or None, default=None
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is
         TF-IDF followed by truncated SVD, which needs no download.
+    reader : ReaderSAETransformer, str or None, default=None
+        What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
+        str is the model of a `ReaderSAETransformer`, such as "all-MiniLM-L6-v2". One with parameters of your own can be
+        passed; its `n_components`, `k`, `target_weight` and `random_state` are set here. See docs/reader.md.
     n_components : int or "auto", default="auto"
-        M, the number of neurons; "auto" goes by the number of texts.
+        M, the number of neurons; "auto" goes by the number of texts, or of words with a `reader`.
     k : int or "auto", default="auto"
-        K, the neurons active per text; "auto" is 8, or M / 4 if that is less.
+        K, the neurons active per text, or per word with a `reader`; "auto" is 8, or M / 4 if that is less. With a
+        `reader` see `ReaderSAETransformer`.
     n_hypotheses : int, default=20
         How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way
         to the next best.
@@ -84,16 +92,15 @@ def make_hypothesis_pipeline(
     >>> pipeline.fit(reviews.data[:500], reviews.target[:500]).predict(reviews.data[500:]).shape
     (100,)
     """
-    encoder = Pipeline(
-        [
-            ("embed", _embedder(embedder, naming, random_state)),
-            (
-                "sae",
-                TopKSAETransformer(n_components, k, target_weight=target_weight, random_state=random_state),
-            ),
-            ("select", NeuronSelector(n_hypotheses, n_spare=n_hypotheses, random_state=random_state)),
-        ]
-    )
+    sizes = {"n_components": n_components, "k": k, "target_weight": target_weight, "random_state": random_state}
+    if reader is None:
+        first = [("embed", _embedder(embedder, naming, random_state)), ("sae", TopKSAETransformer(**sizes))]
+    elif embedder is None:
+        first = [("read", _reader(reader, naming).set_params(**sizes))]
+    else:
+        raise ValueError("reader is in the place of embedder; pass one of them.")
+    select = NeuronSelector(n_hypotheses, n_spare=n_hypotheses, random_state=random_state)
+    encoder = Pipeline([*first, ("select", select)])
     return Pipeline(
         [
             ("hypotheses", _annotator(naming, random_state).set_params(encoder=encoder)),
@@ -113,6 +120,13 @@ def _embedder(embedder, naming, random_state):
             Normalizer(),
         )
     return EmbeddingTransformer(embedder) if isinstance(embedder, str) else embedder
+
+
+def _reader(reader, naming):
+    if not isinstance(reader, str):
+        return clone(reader)
+    # What is no keyword is no word to train on either.
+    return ReaderSAETransformer(reader, stop_words=getattr(naming, "stop_words", "english"))
 
 
 def _annotator(naming, random_state):

@@ -24,6 +24,7 @@ from sklearn_sae import (
     NeuronSelector,
     PairTransformer,
     PretrainedSAETransformer,
+    ReaderSAETransformer,
     TopKSAETransformer,
 )
 from sklearn_sae.analysis import PropertyRetriever, TargetedClustering
@@ -79,6 +80,19 @@ EXAMPLES = {
         PretrainedSAETransformer("an SAE on disk", batch_size=1, cache_dir=None),
     ],
     PropertyRetriever: [PropertyRetriever()],
+    ReaderSAETransformer: [
+        ReaderSAETransformer("a model on disk", n_components=8, k=1, batch_size=1, overlap=8, random_state=0),
+        ReaderSAETransformer(
+            "a model on disk",
+            n_components=8,
+            k=1,
+            aggregation=["mean", "max"],
+            batch_size=1,
+            overlap=8,
+            cache_dir=None,
+            random_state=0,
+        ),
+    ],
     TargetedClustering: [
         TargetedClustering("x0"),
         TargetedClustering("x0", clusterer=AgglomerativeClustering(2)),
@@ -158,6 +172,8 @@ def with_models_at_hand(estimator, fixture):
     if isinstance(estimator, PretrainedSAETransformer):
         sae = fixture("make_goodfire_file")(32, name="tiny-l2.pt")
         return estimator.set_params(sae=sae, model=fixture("gpt2_reader"))
+    if isinstance(estimator, ReaderSAETransformer):
+        return estimator.set_params(model=fixture("gpt2_reader"))
     if "base_url" in estimator.get_params() and estimator.base_url is not None:
         return estimator.set_params(base_url=fixture("openai_server").base_url)
     if isinstance(estimator, EmbeddingTransformer) and isinstance(estimator.model, str):

@@ -92,6 +92,12 @@ def _add_discover(parser):
         help="tfidf (default, offline), a sentence-transformers id or path, or an OpenAI embedding model",
     )
     hypotheses.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
+    hypotheses.add_argument(
+        "--reader",
+        metavar="MODEL",
+        help="in place of an embedder: train on words in context, as a model reads them: all-MiniLM-L6-v2 (the extra "
+        "minilm), or an id or path",
+    )
     hypotheses.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default %(default)s)")
     hypotheses.add_argument(
         "--language",

@@ -36,6 +36,7 @@ def run(arguments):
         y,
         arguments,
         embedder=_embedder(arguments),
+        reader=arguments.reader,
         naming=_naming(arguments),
         groups=groups,
         task=arguments.task,
@@ -70,8 +71,9 @@ def discover(texts, y, arguments, *, transform=None, **options):
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     if asks:
         print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
-    plan.pipeline.set_params(hypotheses__encoder__sae__verbose=arguments.verbose)
-    say(arguments, f"Embedding {counted(len(plan.train), 'text')}, then training, naming and testing …")
+    annotator.encoder[-2].set_params(verbose=arguments.verbose)  # the autoencoder, or the reader that trains it
+    does = "Reading" if "read" in annotator.encoder.named_steps else "Embedding"
+    say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
     found = findings(discovery, width)
@@ -109,6 +111,8 @@ def _check_together(arguments):
                 raise ValueError(f"--{name.replace('_', '-')} is for --naming llm.")
     elif arguments.language is not None:
         raise ValueError("--language is for --naming keywords; a language model needs none.")
+    if arguments.reader is not None and arguments.embedder != "tfidf":
+        raise ValueError("--reader is in the place of --embedder; give one of them.")
     if arguments.embedder_url is not None and arguments.embedder == "tfidf":
         raise ValueError("--embedder-url is for an --embedder that a server has.")
     check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_sae.pretrained._load import load_sparse_encoder
 from sklearn_sae.pretrained._pooling import pool
-from sklearn_sae.pretrained._reader import Reader
+from sklearn_sae.pretrained._reader import Reader, check_model_kwargs
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
 from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 from sklearn_sae.utils._device import check_device
@@ -173,17 +173,7 @@ def load_engine(sae, model, *, activation_scale, sae_device, model_kwargs, **opt
     TypeError, ValueError, OSError, ImportError
         As `load_sparse_encoder`.
     """
-    if "token" in model_kwargs:
-        raise ValueError(
-            "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
-            "set the environment variable HF_TOKEN."
-        )
-    for name in ("config", "device", "dtype", "torch_dtype", "tokenizer"):
-        if name in model_kwargs:
-            raise ValueError(
-                f"model_kwargs holds {name!r}; pass the parameter dtype, device or tokenizer instead, or for "
-                "another config a loaded model."
-            )
+    check_model_kwargs(model_kwargs)
     encoder = load_sparse_encoder(sae, activation_scale=activation_scale)
     model = encoder.model_name if model is None else model
     if model is None:

@@ -77,7 +77,7 @@ class LanguageModelMixin:
         tokens = self._tokens(text, latent)
         if not html:
             return [highlight_text(*one) for one in tokens]
-        strongest = max(float(activations.max()) for *_, activations in tokens)
+        strongest = max(float(activations.max(initial=0)) for *_, activations in tokens)
         return [highlight_html(*one, strongest=strongest) for one in tokens]
 
     def __getstate__(self):

@@ -67,6 +67,20 @@ def _reduce(operation, values, starts):
     return operation.reduceat(values, starts) if len(starts) else values[:0]
 
 
+def check_aggregations(aggregation):
+    """Return one of `AGGREGATIONS`, or several, as a list.
+
+    Raises
+    ------
+    ValueError
+        If there are others, one comes twice, or there is none.
+    """
+    found = [aggregation] if isinstance(aggregation, str) else list(aggregation)
+    if not found or any(one not in AGGREGATIONS for one in found) or len(set(found)) < len(found):
+        raise ValueError(f"aggregation must be one or several, each once, of {', '.join(AGGREGATIONS)}.")
+    return found
+
+
 def aggregate(pooled, aggregation):
     """Return the value of each of `pooled.latents` under one of `AGGREGATIONS`, float32.
 

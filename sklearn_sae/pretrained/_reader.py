@@ -193,6 +193,26 @@ def count_layers(model, **model_kwargs):
     return _check_layers(_source(model, model_kwargs)[1], None, ())
 
 
+def check_model_kwargs(model_kwargs):
+    """Refuse arguments of `from_pretrained` that have a parameter of their own, and a token.
+
+    Parameters
+    ----------
+    model_kwargs : dict
+    """
+    if "token" in model_kwargs:
+        raise ValueError(
+            "model_kwargs holds a token, which would be in every repr and pickle; log in with `hf auth login`, or "
+            "set the environment variable HF_TOKEN."
+        )
+    for name in ("config", "device", "dtype", "torch_dtype", "tokenizer"):
+        if name in model_kwargs:
+            raise ValueError(
+                f"model_kwargs holds {name!r}; pass the parameter dtype, device or tokenizer instead, or for "
+                "another config a loaded model."
+            )
+
+
 class _Found(Exception):
     """The states have been caught, so the rest of the model need not be run."""
 

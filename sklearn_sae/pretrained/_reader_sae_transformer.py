@@ -1,40 +1,31 @@
 """The transformer from texts to the neurons of an autoencoder that is trained on their words in context."""
 
 import os
-import tempfile
-import warnings
 from numbers import Integral, Real
-from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.pretrained._language_model import LanguageModelMixin
-from sklearn_sae.pretrained._loaded import loaded
-from sklearn_sae.pretrained._pooling import AGGREGATIONS, aggregate, stack
+from sklearn_sae.pretrained._pooling import AGGREGATIONS, check_aggregations
 from sklearn_sae.pretrained._reader_exchange import ReaderExchangeMixin
-from sklearn_sae.pretrained._word_encoder import WordEncoder
-from sklearn_sae.pretrained._word_reader import StoredStates, Texts, WordReader, choose_layer, gather
-from sklearn_sae.pretrained._word_sizes import scale_columns, suggest_epochs, suggest_k, suggest_n_components
-from sklearn_sae.pretrained._word_states import counted_words
+from sklearn_sae.pretrained._word_mixin import WordMixin
+from sklearn_sae.pretrained._word_reader import StoredStates, choose_layer, gather
 from sklearn_sae.pretrained._word_store import pool_words
-from sklearn_sae.pretrained._word_table import word_tables
-from sklearn_sae.sae import TopKSAETransformer
+from sklearn_sae.pretrained._word_texts import draw_texts
+from sklearn_sae.pretrained._word_training import check_enough, plan_autoencoder, scale_columns
 from sklearn_sae.utils._containers import in_container
-from sklearn_sae.utils._languages import LANGUAGES, check_stop_words
+from sklearn_sae.utils._languages import LANGUAGES
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
-from sklearn_sae.utils._targets import check_target, check_target_varies
+from sklearn_sae.utils._targets import as_given, check_target, check_target_varies
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
-from sklearn_sae.utils._validation import check_texts
+from sklearn_sae.utils._validation import check_alignment
 from sklearn_sae.utils.store import open_store
 
-_SAE_PARAMETERS = ("n_components", "k", "target_weight", "random_state", "device", "verbose")
 
-
-class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransformerMixin, BaseEstimator):
+class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin, BaseEstimator):
     """Train a sparse autoencoder on the words of your own texts, each as a language model reads it in its context.
 
     A language model (the reader) reads the texts. The state of each word at one layer, which is the mean over its
@@ -76,14 +67,15 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
     batch_size : int, default=32
         The number of texts, or of windows on them, that are read at once.
     max_length : int or None, default=None
-        The most tokens that are read at once. None: as many as the reader takes, at most 512.
+        The most tokens that are read at once. None: as many as the reader takes, at most 256.
     overlap : int or None, default=64
-        A longer text is read in windows, each of which repeats that many tokens of the one before, as context. None: it
-        is cut at the end, with a warning.
+        A longer text is read in windows, each of which repeats that many tokens of the one before, or half of them if
+        that is less, as context. None: it is cut at the end, with a warning.
     keep_states : bool or sequence of int, default=False
         Whether the states of all texts stay in the store, so that a search over sizes reads each text once. A sequence
         names layers whose states are kept, out of one read, for a search over layers. They take 2 bytes a number: 77 MB
-        for 100,000 words of a reader of width 384. False: the states are dropped when `fit` ends.
+        for 100,000 words of a reader of width 384. False: the states are dropped when `fit` ends, and stay if it fails
+        or is killed, so that it can go on where it stopped.
     sae_params : dict or None, default=None
         More parameters of the `TopKSAETransformer`, such as ``{"max_epochs": 10, "matryoshka_prefixes": [64, 512]}``.
     device : str, default="auto"
@@ -97,7 +89,7 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
         More arguments of ``from_pretrained``, such as ``{"revision": "main"}``.
     cache_dir : "auto", path-like or None, default="auto"
         The folder of the store, in which activations are kept, and states until `fit` ends. "auto" is the environment
-        variable SKLEARN_SAE_CACHE_DIR, else the user's cache folder. None: states are held in memory.
+        variable SKLEARN_SAE_CACHE_DIR, else the user's cache folder. None: all is held in memory.
     random_state : int, RandomState instance or None, default=None
         Seeds the training, and the draw of texts.
     verbose : bool, default=False
@@ -262,12 +254,18 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
         ------
         TypeError, ValueError
             If an entry of `X` is missing, empty or not a str; `y` is needed and missing, constant or of another length;
-            for a parameter that is wrong, a model that cannot be used, or texts without a word that counts.
+            for a parameter that is wrong, a model that cannot be used, or texts without a word that counts. All that
+            can be known before texts are read is checked before.
         OSError
             If a folder or file does not exist; if the hub does not have the model (also a ValueError), keeps it from
             you (a PermissionError) or cannot be reached (a ConnectionError); if the store cannot be used.
+
+        Warns
+        -----
+        UserWarning
+            If some texts are not trained on, because of `max_tokens`, or are cut, because `overlap` is None.
         """
-        self._fit(check_texts(X), y)
+        self._fit(X, y)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -286,8 +284,7 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
         activations : CSR matrix of shape (n_samples, n_features_out_), float32
             As from `transform`.
         """
-        texts = check_texts(X)
-        return in_container(self, self._fit(texts, y, encode=True), X)
+        return in_container(self, self._fit(X, y, encode=True), X)
 
     def transform(self, X):
         """Read the texts and pool the activations of their words.
@@ -307,42 +304,15 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
         ------
         TypeError, ValueError, OSError
             As `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If texts are cut, because `overlap` is None.
         """
         check_is_fitted(self)
         self._validate_params()
-        return in_container(self, self._pooled(self._count(check_texts(X)), self._reader()), X)
-
-    def word_activations(self, X, neurons):
-        """Return on which words of the texts neurons are active.
-
-        Parameters
-        ----------
-        X : sequence of str, 1-D array, Series, or one-column frame
-            The texts.
-        neurons : sequence of int
-            From 0 to ``n_components_ - 1``.
-
-        Returns
-        -------
-        counts : CSR array of shape (n_samples, n_vocabulary), float32
-            How often each text has each word that counts.
-        vocabulary : ndarray of str of shape (n_vocabulary,)
-            The words, in small letters.
-        active : list of CSR array of shape (n_samples, n_vocabulary), float32
-            For each neuron, the sum of its activations on a word of a text.
-        times : list of CSR array of shape (n_samples, n_vocabulary), float32
-            For each neuron, on how many of the word's places in a text it is active.
-
-        Raises
-        ------
-        TypeError, ValueError, OSError
-            As `transform`; and if there is no such neuron.
-        """
-        check_is_fitted(self)
-        neurons = [self._check_latent(neuron) for neuron in neurons]
-        texts = self._count(check_texts(X))
-        rows = (one for some in self._activations(texts, self._reader()) for one in some)
-        return word_tables(texts.words, rows, neurons)
+        return in_container(self, self._pooled(self._count(X), self._reader()), X)
 
     def get_feature_names_out(self, input_features=None):
         """Return "neuron 7"; with several aggregations "neuron 7, max".
@@ -356,14 +326,14 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
         names : ndarray of str of shape (n_features_out_,)
         """
         check_is_fitted(self)
-        aggregations = self._aggregations()
+        aggregations = check_aggregations(self.aggregation)
         endings = [f", {aggregation}" for aggregation in aggregations] if len(aggregations) > 1 else [""]
         return np.array([f"neuron {i}{end}" for end in endings for i in range(self.n_components_)], dtype=object)
 
     @property
     def n_features_out_(self):
         """The number of columns of the output."""
-        return self.n_components_ * len(self._aggregations())
+        return self.n_components_ * len(check_aggregations(self.aggregation))
 
     @property
     def feature_labels_(self):
@@ -378,147 +348,82 @@ class ReaderSAETransformer(ReaderExchangeMixin, LanguageModelMixin, TextTransfor
 
     # Steps of fit and transform
 
-    def _fit(self, texts, y, *, encode=False):
+    def _fit(self, X, y, *, encode=False):
         """Train the autoencoder; return the pooled activations of the texts if they shall be encoded."""
-        self._check_target(texts, y)
-        self._aggregations()
-        texts = self._count(texts)
+        texts = self._count(X)
+        target = self._check_target(X, y, len(texts.texts))
+        check_aggregations(self.aggregation)
+        rng = check_random_state(self.random_state)
+        drawn = self._draw(texts, rng)
+        trained_on = texts.at(drawn)
+        sae = self._plan(sum(map(len, trained_on.spans)), rng.randint(np.iinfo(np.int32).max))
         self.layer_ = choose_layer(self.model, self.layer, self._kept_layers(), self.model_kwargs or {})
         reader = self._reader()
-        rng = check_random_state(self.random_state)
-        drawn = _drawn(texts, self.max_tokens, rng)
         # What a reader without an identity has read cannot be found again.
         with open_store(self.cache_dir if reader.identity(reader.layer) else None, "states") as store:
             stored = StoredStates(store, reader, verbose=self.verbose)
-            stored.read(texts.at(drawn))
-            with tempfile.TemporaryDirectory(dir=None if store.path is None else store.path.parent) as folder:
-                states, text_of = gather(stored, texts.at(drawn), Path(folder) / "states.f16")
-                self._train(states, None if y is None else np.asarray(y)[drawn][text_of], rng)
-                del states  # so that the folder can be deleted on every system
-            pooled = self._pooled(texts, reader, stored) if encode else None
-            if self.keep_states is False:
+            stored.read(trained_on, row_of=lambda i: drawn[i])
+            states, text_of, is_cut = gather(stored, trained_on, None if store.path is None else store.path.parent)
+            check_enough(len(states))  # again, because a reader may have no token of some words
+            self.scale_ = scale_columns(states)
+            y = None if target is None else as_given(target._replace(values=target.values[drawn][text_of]))
+            self.sae_ = sae.fit(states, y)
+            self.n_components_, self.k_, self.n_words_ = sae.n_components_, sae.k_, len(states)
+            del states  # which frees the disk, or the memory, that they take
+            if encode:
+                pooled = self._pooled(texts, reader, stored)
+            else:
+                self._warn_of_cut(is_cut)
+                pooled = None
+            if not self._keeps():
                 stored.forget(texts)
         return pooled
 
-    def _train(self, states, y, rng):
-        """Train on the states of words; those in memory-mapped form are scaled in place."""
-        if len(states) < 2:
-            raise ValueError(f"The texts have {len(states)} words that count; two or more are needed to train on.")
-        self.scale_ = scale_columns(states)
-        self.n_words_ = len(states)
-        n_components = suggest_n_components(len(states)) if self.n_components == "auto" else self.n_components
-        k = suggest_k(n_components) if self.k == "auto" else self.k
-        settings = {"max_epochs": suggest_epochs(len(states))} | (self.sae_params or {})
-        self.sae_ = TopKSAETransformer(
-            n_components,
-            k,
+    def _check_target(self, X, y, n_texts):
+        """Return the `Target`, or None if the training does not attend to it."""
+        if not self.target_weight:
+            check_consistent_length(np.empty(n_texts), y)
+            return None
+        if y is None:
+            raise ValueError(f"target_weight={self.target_weight} requires y to be passed, but the target y is None.")
+        check_alignment(X, y)
+        target = check_target(y, n_samples=n_texts)
+        check_target_varies(target)
+        return target
+
+    def _plan(self, n_words, random_state=None):
+        """Return the autoencoder that will be trained on so many words, after the checks of its parameters."""
+        return plan_autoencoder(
+            n_words,
+            self.sae_params or {},
+            n_components=self.n_components,
+            k=self.k,
             target_weight=self.target_weight,
+            random_state=random_state,
             device=self.device,
-            random_state=rng.randint(np.iinfo(np.int32).max),
             verbose=self.verbose,
-            **settings,
         )
-        self.sae_.fit(states, y if self.target_weight else None)
-        self.n_components_, self.k_ = self.sae_.n_components_, self.sae_.k_
 
-    def _check_target(self, texts, y):
-        """Check what the training would check after the reading, and the parameters against each other."""
-        for name in _SAE_PARAMETERS:
-            if name in (self.sae_params or {}):
-                raise ValueError(f"sae_params holds {name!r}, which is a parameter of its own; set that.")
-        TopKSAETransformer(**(self.sae_params or {}))  # so that an unknown name is an error now
-        if self.n_components != "auto" and self.k != "auto" and self.k > self.n_components:
-            raise ValueError(f"k={self.k} is larger than n_components={self.n_components}.")
-        check_consistent_length(texts, y)
-        if self.target_weight:
-            if y is None:
-                raise ValueError(
-                    f"target_weight={self.target_weight} requires y to be passed, but the target y is None."
-                )
-            check_target_varies(check_target(y, n_samples=len(texts)))
-
-    def _count(self, texts):
-        """Return the `Texts`: each with its words that count."""
-        stop_words = check_stop_words(self.stop_words)
-        found = {text: counted_words(text, self.tokens, stop_words) for text in dict.fromkeys(texts)}
-        spans, words = zip(*(found[text] for text in texts), strict=True)
-        return Texts(texts, list(spans), list(words))
-
-    def _aggregations(self):
-        aggregations = [self.aggregation] if isinstance(self.aggregation, str) else list(self.aggregation)
-        unknown = [one for one in aggregations if one not in AGGREGATIONS]
-        if unknown or not aggregations or len(set(aggregations)) < len(aggregations):
-            raise ValueError(f"aggregation must be one or several, each once, of {', '.join(AGGREGATIONS)}.")
-        return aggregations
-
-    def _kept_layers(self):
-        """Return the layers, beside the one that is read, whose states are kept."""
-        return () if isinstance(self.keep_states, bool | np.bool_) else tuple(int(n) for n in self.keep_states)
-
-    def _reader(self):
-        """Return the `WordReader`, which is loaded once."""
-        return loaded(
-            self,
-            WordReader,
-            model=self.model,
-            layer=self.layer_,
-            layers=self._kept_layers(),
-            batch_size=self.batch_size,
-            max_length=self.max_length,
-            overlap=self.overlap,
-            model_kwargs=dict(self.model_kwargs or {}),
-            tokenizer=self.tokenizer,
-            device=self.device,
-            dtype=self.dtype,
-        )
+    def _draw(self, texts, rng):
+        """Return the places of the texts that are trained on."""
+        drawn = draw_texts(texts, self.max_tokens, rng)
+        if len(drawn) < len(texts.texts):
+            warn(
+                f"The autoencoder is trained on {len(drawn):,} texts drawn from {len(texts.texts):,}, because all have "
+                f"{sum(map(len, texts.spans)):,} words that count; raise max_tokens to train on more.",
+            )
+        return drawn
 
     def _pooled(self, texts, reader, stored=None):
-        """Return the pooled activations, (n_texts, n_features_out_); `stored` is where the states are, if anywhere."""
-        columns = [[] for _ in self._aggregations()]
-        for activations in self._activations(texts, reader, stored):
-            for pooled in pool_words(activations):
-                for column, aggregation in zip(columns, self._aggregations(), strict=True):
-                    column.append((pooled.latents, aggregate(pooled, aggregation)))
-        blocks = [stack(rows, self.n_components_) for rows in columns]
-        return blocks[0] if len(blocks) == 1 else sparse.csr_array(sparse.hstack(blocks, format="csr"))
+        """Return the pooled activations, (n_texts, n_features_out_)."""
+        activations = self._activations(texts, reader, stored)
+        pooled, is_cut = pool_words(activations, check_aggregations(self.aggregation), self.n_components_)
+        self._warn_of_cut(is_cut)
+        return pooled
 
-    def _activations(self, texts, reader, stored=None):
-        """Yield lists of the `WordActivations` of texts, in their order."""
-        encoder = WordEncoder(
-            self.sae_, self.scale_, reader, cache_dir=self.cache_dir, keeps=self.keep_states is not False
-        )
-        return encoder.activations(texts, stored, verbose=self.verbose)
-
-    def _check_latent(self, latent):
-        if not isinstance(latent, Integral) or not 0 <= latent < self.n_components_:
-            raise ValueError(f"latent={latent!r} does not exist; there are neurons 0 to {self.n_components_ - 1}.")
-        return int(latent)
-
-    def _tokens(self, texts, latent):
-        """Return for each text (text, spans of its words that count, activations of the neuron on them)."""
-        check_is_fitted(self)
-        latent = self._check_latent(latent)
-        texts = self._count(check_texts(texts, name="text"))
-        rows = [one for some in self._activations(texts, self._reader()) for one in some]
-        found = []
-        for text, spans, one in zip(texts.texts, texts.spans, rows, strict=True):
-            activations = np.zeros(len(spans), dtype=np.float32)
-            of_latent = one.neurons == latent
-            activations[one.words[of_latent]] = one.values[of_latent]
-            found.append((text, spans, activations))
-        return found
-
-
-def _drawn(texts, max_words, rng):
-    """Return the places of all texts, or of texts drawn at random with about `max_words` words, in their order."""
-    n_words = np.array([len(spans) for spans in texts.spans])
-    if n_words.sum() <= max_words:
-        return np.arange(len(n_words))
-    order = rng.permutation(len(n_words))
-    n_drawn = max(2, int(np.searchsorted(np.cumsum(n_words[order]), max_words)))
-    warnings.warn(
-        f"The autoencoder is trained on {n_drawn:,} texts drawn from {len(n_words):,}, because all have "
-        f"{n_words.sum():,} words that count; raise max_tokens to train on more.",
-        stacklevel=4,
-    )
-    return np.sort(order[:n_drawn])
+    def _warn_of_cut(self, is_cut):
+        if self.overlap is None and any(is_cut):
+            warn(
+                f"{sum(is_cut):,} of {len(is_cut):,} texts {'is' if sum(is_cut) == 1 else 'are'} longer than what is read at "
+                "once, and cut at the end; pass overlap to read them in windows."
+            )

@@ -33,7 +33,7 @@ class WordEncoder:
         self._cache_dir = None if self._identity is None else cache_dir
 
     def activations(self, texts, stored=None, *, verbose=False):
-        """Yield lists of the `WordActivations` of texts, in their order; what is not in the store is computed first.
+        """Yield the `WordActivations` of each text, in their order; what is not in the store is computed first.
 
         Parameters
         ----------
@@ -55,10 +55,8 @@ class WordEncoder:
                 values = store.get(set(some))
                 if len(values) < len(set(some)):
                     raise OSError(f"The cache file {store.path} was damaged and lost activations just now; run again.")
-                yield [
-                    activations_from_bytes(values[key], len(spans), self._sae.n_components_, store.path)
-                    for key, spans in zip(some, texts.spans[start : start + TEXTS_AT_ONCE], strict=True)
-                ]
+                for key, spans in zip(some, texts.spans[start : start + TEXTS_AT_ONCE], strict=True):
+                    yield activations_from_bytes(values[key], len(spans), self._sae.n_components_, store.path)
 
     def _compute_missing(self, store, keys, texts, stored, verbose):
         row_of = {key: row for row, key in reversed(list(enumerate(keys)))}  # the first row of each

@@ -1,16 +1,18 @@
 """A language model that reads the words of texts, and what it has read in a store."""
 
 import json
-from typing import NamedTuple
+import os
+import tempfile
+from numbers import Integral
 
 import numpy as np
 
 from sklearn_sae.pretrained._engine import reader_identity
-from sklearn_sae.pretrained._reader import Reader, count_layers
-from sklearn_sae.pretrained._word_states import read_words
+from sklearn_sae.pretrained._reader import Reader, check_model_kwargs, count_layers
+from sklearn_sae.pretrained._word_states import ends_unread, read_words
 from sklearn_sae.pretrained._word_store import states_from_bytes, states_to_bytes
 from sklearn_sae.utils._progress import progress
-from sklearn_sae.utils.store import digest, fill
+from sklearn_sae.utils.store import fill
 
 LAYERS_RUN = 2 / 3  # of a model's layers; docs/reader.md says what was measured
 LONGEST_WINDOW = 256  # tokens; no state gains from more context what reading it costs
@@ -25,30 +27,13 @@ def choose_layer(model, layer, others, model_kwargs):
     ValueError
         If the model has no such layer, or cannot be a reader.
     """
+    check_model_kwargs(model_kwargs)
     n_layers = count_layers(model, **model_kwargs)
     layer = max(1, round(LAYERS_RUN * n_layers)) if layer == "auto" else layer
     for number in (layer, *others):
-        if not 1 <= number <= n_layers:
+        if not isinstance(number, Integral) or not 1 <= number <= n_layers:
             raise ValueError(f"layer={number} is beyond the model, which has {n_layers} layers; 1 is the first.")
     return layer
-
-
-class Texts(NamedTuple):
-    """Texts and their words that count. A word counts in the same way wherever the text comes up."""
-
-    texts: list  # of str
-    spans: list  # of ndarray (n_counted, 2): where the words stand
-    words: list  # of list of str, folded
-
-    def at(self, places):
-        """Return some of them."""
-        return Texts(*([column[i] for i in places] for column in self))
-
-    def keys(self, kind, identity):
-        """Return the key of each text in a store."""
-        return [
-            digest(kind, identity, text, spans.tobytes()) for text, spans in zip(self.texts, self.spans, strict=True)
-        ]
 
 
 class WordReader:
@@ -78,9 +63,10 @@ class WordReader:
         if max_length is not None and max_length > context:
             raise ValueError(f"max_length={max_length} is more than the {context} tokens that the model takes.")
         self.prepend_bos = True if self.reader.is_causal else None
+        max_length = max_length or min(context, LONGEST_WINDOW)
         self._how = {
-            "max_length": max_length or min(context, LONGEST_WINDOW),
-            "overlap": overlap,
+            "max_length": max_length,
+            "overlap": None if overlap is None else min(overlap, max_length // 2),
             "prepend_bos": self.prepend_bos,
         }
         self._batch_size = batch_size
@@ -148,11 +134,13 @@ class StoredStates:
             def compute(missing):
                 rows = [place[key] for key in missing]
                 for places, found in self._reader.read(texts.at(rows), row_of=lambda i: row_of(order[rows[i]])):
-                    for i, states in zip(places, found, strict=True):
-                        self._store.put(
-                            (keys[layer][rows[i]], states_to_bytes(states[self._reader.layers.index(layer)]))
-                            for layer in self._identities
-                        )
+                    # All that was read at once is put at once. After a kill the texts that are missing are then read in
+                    # the same company, on which their last digits depend.
+                    self._store.put(
+                        (keys[layer][rows[i]], states_to_bytes(states))
+                        for i, of_text in zip(places, found, strict=True)
+                        for layer, states in zip(self._reader.layers, of_text, strict=True)
+                    )
                     bar.update(len(places))
 
             fill(self._store, place, compute, chunk_size=TEXTS_AT_ONCE)
@@ -160,56 +148,82 @@ class StoredStates:
     def of(self, texts):
         """Return the `WordStates` of some texts, which have been read.
 
+        Those that another process has dropped meanwhile are read again, and not stored.
+
         Raises
         ------
         OSError
-            If the store has lost one, or it is damaged.
+            If one is damaged.
         """
         keys = self.keys(texts)
         values = self._store.get(set(keys))
-        if len(values) < len(set(keys)):
-            raise OSError(f"The cache file {self._store.path} was damaged and lost states just now; run again.")
-        return [
-            states_from_bytes(values[key], len(spans), self._reader.width, self._store.path)
+        found = {
+            key: states_from_bytes(values[key], len(spans), self._reader.width, self._store.path)
             for key, spans in zip(keys, texts.spans, strict=True)
-        ]
+            if key in values
+        }
+        lost = [i for i in first_of_each(keys) if keys[i] not in found]
+        at = self._reader.layers.index(self._reader.layer)
+        for places, read in self._reader.read(texts.at(lost)):
+            found.update((keys[lost[i]], states[at]) for i, states in zip(places, read, strict=True))
+        return [found[key] for key in keys]
 
     def forget(self, texts):
         """Drop the states of texts, in every layer."""
         for layer in self._identities:
             self._store.drop(set(self.keys(texts, layer)))
+        self._store.shrink()
 
 
-def first_of_each(texts):
-    """Return the places of `texts` without those at which an earlier text comes again."""
+def first_of_each(values):
+    """Return the places of some values without those at which an earlier one comes again."""
     first = {}
-    for place, text in enumerate(texts):
-        first.setdefault(text, place)
+    for place, value in enumerate(values):
+        first.setdefault(value, place)
     return list(first.values())
 
 
-def gather(stored, texts, path):
-    """Return the states of all words of texts that are read, text by text, and the place of each word's text.
+def gather(stored, texts, folder):
+    """Return the states of all words of texts that are read, text by text, and what became of the texts.
 
     Parameters
     ----------
     stored : StoredStates
     texts : Texts
-        They have been read.
-    path : path-like
-        The file to which the states are mapped, so that they need not be in memory.
+        They have been read, and have a word that counts.
+    folder : path-like or None
+        The states are mapped to a file in it, so that they need not be in memory. The file has no name, and so it is
+        gone with the array, or the process. None: they are in memory.
 
     Returns
     -------
-    states : memmap of shape (n_words, width), float16
+    states : memmap or ndarray of shape (n_words, width), float16
     text_of : ndarray of shape (n_words,), int64
+        The place of each word's text.
+    is_cut : ndarray of shape (n_texts,), bool
+        Whether the last word of a text is not read.
     """
-    n_counted = sum(map(len, texts.spans))
-    states = np.memmap(path, dtype=np.float16, mode="w+", shape=(n_counted, stored.width))
-    n_words, end = [], 0
+    shape = sum(map(len, texts.spans)), stored.width
+    states = np.empty(shape, np.float16) if folder is None else _mapped(shape, folder)
+    n_words, is_cut, end = [], [], 0
     for start in range(0, len(texts.texts), TEXTS_AT_ONCE):
         for one in stored.of(texts.at(range(start, min(start + TEXTS_AT_ONCE, len(texts.texts))))):
             states[end : end + len(one.states)] = one.states
             end += len(one.states)
             n_words.append(len(one.states))
-    return states[:end], np.repeat(np.arange(len(n_words)), n_words)
+            is_cut.append(ends_unread(one.is_read))
+    return states[:end], np.repeat(np.arange(len(n_words)), n_words), np.array(is_cut)
+
+
+def _mapped(shape, folder):
+    with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            n_bytes = 2 * shape[0] * shape[1]
+            try:
+                os.posix_fallocate(file.fileno(), 0, n_bytes)  # because writing to a map of a full disk kills a process
+            except OSError as error:
+                raise OSError(
+                    f"The states of {shape[0]:,} words need {n_bytes / 2**20:,.0f} MiB in {folder} ({error.strerror}); "
+                    "free some space, pass another cache_dir, or lower max_tokens."
+                ) from None
+        return np.memmap(file, np.float16, "w+", shape=shape)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_sae.pretrained._tokens import pad, tokenize_texts, words_of_tokens
-from sklearn_sae.utils._words import word_spans
 
 
 class WordStates(NamedTuple):
@@ -15,32 +14,9 @@ class WordStates(NamedTuple):
     states: np.ndarray  # (n_words, width) float16: the state of each word that is read, its norm the root of the width
 
 
-def counted_words(text, tokens, stop_words):
-    """Return where the words of `text` stand that count, and these words, folded.
-
-    Parameters
-    ----------
-    text : str
-    tokens : {"content", "all"} or callable
-        "content" leaves out punctuation, stop words and single letters of the Latin alphabet. A callable takes a folded
-        word and returns whether it counts.
-    stop_words : frozenset of str
-
-    Returns
-    -------
-    spans : ndarray of shape (n_words, 2), int32
-    words : list of str
-    """
-    spans, words = word_spans(text, others=tokens == "all")
-    if tokens == "all":
-        return spans, words
-    counts = tokens if callable(tokens) else lambda word: _is_content(word, stop_words)
-    places = [i for i, word in enumerate(words) if counts(word)]
-    return spans[places], [words[i] for i in places]
-
-
-def _is_content(word, stop_words):
-    return word not in stop_words and not (len(word) == 1 and word.isascii() and word.isalpha())
+def ends_unread(is_read):
+    """Return whether the reader has no token of a text's last word that counts, as where the text was cut."""
+    return len(is_read) > 0 and not is_read[-1]
 
 
 def read_words(texts, spans, reader, *, prepend_bos, max_length, overlap, batch_size, row_of=lambda i: i):
@@ -59,7 +35,7 @@ def read_words(texts, spans, reader, *, prepend_bos, max_length, overlap, batch_
     prepend_bos, max_length, overlap, row_of
         As of `tokenize_texts`.
     batch_size : int
-        The number of windows that are read at once; a text of more windows is read alone.
+        The number of windows that are read at once.
     """
     windows = tokenize_texts(
         texts,
@@ -73,7 +49,7 @@ def read_words(texts, spans, reader, *, prepend_bos, max_length, overlap, batch_
     )
     order = sorted(range(len(texts)), key=lambda i: sum(len(window.ids) for window in windows[i]), reverse=True)
     for places in _batches(order, [len(some) for some in windows], batch_size):
-        yield places, _read(reader, [windows[i] for i in places], [spans[i] for i in places])
+        yield places, _read(reader, [windows[i] for i in places], [spans[i] for i in places], batch_size)
 
 
 def _batches(order, n_windows, batch_size):
@@ -88,14 +64,12 @@ def _batches(order, n_windows, batch_size):
         yield batch
 
 
-def _read(reader, windows, spans):
-    """Return for each text a list with its `WordStates` in each layer; all windows are read at once."""
+def _read(reader, windows, spans, batch_size):
+    """Return for each text a list with its `WordStates` in each layer."""
     import torch
 
-    ids, mask = pad([window for some in windows for window in some], reader.tokenizer)
-    kept = mask.bool()
-    kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for some in windows for window in some]))
-    layers = reader.states(ids, mask)
+    runs = [window for some in windows for window in some]
+    runs = [_kept_states(reader, runs[start : start + batch_size]) for start in range(0, len(runs), batch_size)]
     word_of_token, is_read, start = [], [], 0
     for some, words in zip(windows, spans, strict=True):
         tokens = np.concatenate([window.spans[window.kept] for window in some])
@@ -104,7 +78,7 @@ def _read(reader, windows, spans):
         is_read.append(np.isin(np.arange(len(words)), places))
         start += len(words)
     word_of_token = np.concatenate(word_of_token)
-    means = [_means(states[kept.to(states.device)], word_of_token) for states in layers]
+    means = [_means(torch.cat(states), word_of_token) for states in zip(*runs, strict=True)]
     ends = np.cumsum([some.sum() for some in is_read])[:-1]
     parts = [np.split(states, ends) for states in means]
     return [
@@ -113,12 +87,24 @@ def _read(reader, windows, spans):
     ]
 
 
+def _kept_states(reader, windows):
+    """Return for each layer the states of the kept tokens, (n_kept, width); all windows are read at once."""
+    import torch
+
+    ids, mask = pad(windows, reader.tokenizer)
+    kept = mask.bool()
+    kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
+    return [states[kept.to(states.device)] for states in reader.states(ids, mask)]
+
+
 def _means(states, word_of_token):
     """Return the mean state of each word that has a token, with the root of the width as its norm, float16."""
     import torch
 
     tokens = np.flatnonzero(word_of_token >= 0)
     tokens = tokens[np.argsort(word_of_token[tokens], kind="stable")]
+    if not len(tokens):  # which torch does not reduce
+        return np.zeros((0, states.shape[1]), np.float16)
     _, n_tokens = np.unique(word_of_token[tokens], return_counts=True)
     states = states[torch.from_numpy(tokens).to(states.device)].float()
     if not states.isfinite().all():

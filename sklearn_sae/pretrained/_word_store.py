@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sklearn_sae.pretrained._pooling import pool
-from sklearn_sae.pretrained._word_states import WordStates
+from sklearn_sae.pretrained._pooling import aggregate, pool, stack
+from sklearn_sae.pretrained._word_states import WordStates, ends_unread
 
 
 class WordActivations(NamedTuple):
@@ -36,14 +36,33 @@ def split_codes(codes, is_read):
     return parts
 
 
-def pool_words(activations):
-    """Return the `Pooled` of each text, from its `WordActivations`."""
-    return pool(
-        np.repeat(np.arange(len(activations)), [len(one.neurons) for one in activations]),
-        np.concatenate([one.neurons for one in activations]),
-        np.concatenate([one.values for one in activations]),
-        [len(one.n_active) for one in activations],
-    )
+def pool_words(activations, aggregations, n_neurons):
+    """Pool the activations of words to texts.
+
+    Parameters
+    ----------
+    activations : iterable of WordActivations
+        Those of each text.
+    aggregations : list of str
+        Of `AGGREGATIONS`.
+    n_neurons : int
+
+    Returns
+    -------
+    pooled : CSR array of shape (n_texts, len(aggregations) * n_neurons), float32
+        All neurons under the first aggregation, then all under the second, and so on.
+    is_cut : ndarray of shape (n_texts,), bool
+        Whether the last word of a text is not read.
+    """
+    rows, is_cut = [[] for _ in aggregations], []
+    for one in activations:
+        (pooled,) = pool(np.zeros(len(one.neurons), np.int64), one.neurons, one.values, [len(one.n_active)])
+        for column, aggregation in zip(rows, aggregations, strict=True):
+            column.append((pooled.latents, aggregate(pooled, aggregation)))
+        is_cut.append(ends_unread(one.is_read))
+    blocks = [stack(column, n_neurons) for column in rows]
+    whole = blocks[0] if len(blocks) == 1 else sparse.csr_array(sparse.hstack(blocks, format="csr"))
+    return whole, np.array(is_cut)
 
 
 def states_to_bytes(states):

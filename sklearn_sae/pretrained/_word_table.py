@@ -37,3 +37,23 @@ def word_tables(words, activations, neurons):
         active.append(sparse.csr_array((values, (rows, columns)), shape=shape))
         times.append(sparse.csr_array((np.ones_like(values), (rows, columns)), shape=shape))
     return counts, np.array(list(place), dtype=object), active, times
+
+
+def activations_on_words(activations, neuron, n_words):
+    """Return how active a neuron is on each word of a text that counts.
+
+    Parameters
+    ----------
+    activations : WordActivations
+    neuron : int
+    n_words : int
+        The number of words that count.
+
+    Returns
+    -------
+    values : ndarray of shape (n_words,), float32
+    """
+    values = np.zeros(n_words, dtype=np.float32)
+    of_neuron = activations.neurons == neuron
+    values[activations.words[of_neuron]] = activations.values[of_neuron]
+    return values

@@ -97,3 +97,26 @@ def hub(tmp_path, monkeypatch):
         (repository / "refs" / "main").write_text("0" * 40)
 
     return put
+
+
+@pytest.fixture(scope="session")
+def bert_reader(tmp_path_factory):
+    """Path of a random BERT: width 32, 3 layers, 64 positions; its word pieces are learned from a few sentences."""
+    import torch
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = BertWordPieceTokenizer()
+    text = "the food was great and the waiter was kind but the soup was cold so we will not come back to this place"
+    tokenizer.train_from_iterator(
+        [text, "abcdefghijklmnopqrstuvwxyz é ü 漢 字 😀"], vocab_size=150, show_progress=False
+    )
+    tokenizer.save_model(str(folder))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = BertConfig(vocab_size=150, max_position_embeddings=64, initializer_range=0.3, **sizes)
+        BertModel(config).save_pretrained(folder)
+    return str(folder)

@@ -1,5 +1,7 @@
 """The parameters of an estimator as JSON has them."""
 
+import os
+
 import numpy as np
 
 # What says where and how loudly to compute; a folder may name its user.
@@ -42,6 +44,8 @@ def estimator_of(cls, parameters):
 def _plain(value, name, kind):
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, (list, tuple, range)):
         return [_plain(one, name, kind) for one in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):

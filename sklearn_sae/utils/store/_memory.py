@@ -36,6 +36,9 @@ class MemoryStore:
         for key in keys:
             self._values.pop(key, None)
 
+    def shrink(self):
+        """Do nothing, because there is no file."""
+
     def claims(self):
         """Return a `Claims` to which every key is free, for a `with` block."""
         return nullcontext(Claims(self.stored))

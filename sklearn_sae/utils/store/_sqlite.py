@@ -22,6 +22,7 @@ def connect(path):
         _when_free(lambda: connection.execute("PRAGMA journal_mode=WAL"))
         # A killed process then loses nothing; a power cut loses what was written last.
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA secure_delete=ON")  # because what a user has dropped shall be in no file
         _when_free(lambda: connection.execute(STORE_TABLE))
     except BaseException:
         connection.close()
@@ -37,6 +38,14 @@ def select(connection, statement, keys):
         query = f"{statement} WHERE key IN ({','.join('?' * len(some))})"
         rows += _when_free(lambda q=query, k=some: connection.execute(q, k).fetchall())
     return rows
+
+
+def shrink(connection):
+    """Give the room of deleted rows back to the disk where it is most of the file and no other process is writing."""
+    n_free, n_pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count"))
+    if n_free > n_pages / 2:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("VACUUM")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.store._claims import Claims, shared_claims
 from sklearn_sae.utils.store._memory import MemoryStore
 from sklearn_sae.utils.store._rescue import or_rescue
-from sklearn_sae.utils.store._sqlite import connect, select, writing
+from sklearn_sae.utils.store._sqlite import connect, select, shrink, writing
 
 
 @contextmanager
@@ -140,6 +140,11 @@ class Store:
         """Delete `keys` and their values."""
         keys = list(keys)
         self._write("DELETE FROM store WHERE key = ?", [(key,) for key in keys], dict.fromkeys(keys))
+
+    def shrink(self):
+        """Give the room of dropped values back to the disk, if there is much of it and the file is not in use."""
+        if self._writable:
+            shrink(self._connection)
 
     def claims(self):
         """Return a `Claims` that lasts as long as a `with` block, or until the process is killed."""

@@ -1,8 +1,11 @@
-"""How an autoencoder is trained on the states of words: sizes, passes over the words, and the scale of the states."""
+"""How an autoencoder is trained on the states of words: its sizes, its passes over them, and their scale."""
 
 import math
 
 import numpy as np
+
+from sklearn_sae.sae import TopKSAETransformer
+from sklearn_sae.sae._settings import check_encoder, resolve_settings
 
 _WORDS_A_NEURON = 64
 _LARGEST, _LEAST = 1024, 16  # numbers of neurons; docs/reader.md says what was measured
@@ -24,6 +27,53 @@ def suggest_k(n_components):
 def suggest_epochs(n_words):
     """Return the number of passes that come to 300,000 words, from 3 to 25."""
     return int(np.clip(math.ceil(_WORDS_TRAINED_ON / n_words), _FEWEST_EPOCHS, _MOST_EPOCHS))
+
+
+def plan_autoencoder(n_words, sae_params, *, n_components, k, **parameters):
+    """Return the autoencoder that will be trained on so many words, after all checks for which none need be read.
+
+    Parameters
+    ----------
+    n_words : int
+    sae_params : dict
+        More parameters of the autoencoder.
+    n_components, k : int or "auto"
+    **parameters
+        Others, which `sae_params` may not hold.
+
+    Returns
+    -------
+    sae : TopKSAETransformer
+        Not fitted.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two words; if `sae_params` holds a name that is unknown or has a parameter of its own;
+        if a value is refused, or values contradict each other.
+    """
+    known = TopKSAETransformer().get_params()
+    for name in sae_params:
+        if name in ("n_components", "k", *parameters):
+            raise ValueError(f"sae_params holds {name!r}, which is a parameter of its own; set that.")
+        if name not in known:
+            raise ValueError(f"sae_params holds {name!r}, which is no parameter of TopKSAETransformer.")
+    check_enough(n_words)
+    if n_components == "auto":
+        n_components = max(suggest_n_components(n_words), 1 if k == "auto" else k)
+    k = suggest_k(n_components) if k == "auto" else k
+    settings = {"max_epochs": suggest_epochs(n_words)} | sae_params
+    sae = TopKSAETransformer(n_components, k, **parameters, **settings)
+    sae._validate_params()
+    check_encoder(sae)
+    resolve_settings(sae, n_words, fitted=False)
+    return sae
+
+
+def check_enough(n_words):
+    """Refuse texts of fewer than two words that count."""
+    if n_words < 2:
+        raise ValueError(f"The texts have {n_words} words that count; two or more are needed to train on.")
 
 
 def scale_columns(states):
