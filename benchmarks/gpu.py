@@ -1,8 +1,8 @@
 """The sparse autoencoder and the reader on a GPU: do they agree with the CPU, and how fast are they?
 
-``python -m benchmarks.gpu [agreement encoding reading training tests]`` prints markdown for each of the sections named,
-or for all, in less than eight minutes. It needs no data and no network, and installs nothing: a package that is not
-there costs a line that says so. Where there is no GPU it says that, and exits with 0.
+``python -m benchmarks.gpu [agreement encoding reading training words tests]`` prints markdown for each of the sections
+named, or for all, in less than eight minutes. It needs no data and no network, and installs nothing: a package that is
+not there costs a line that says so. Where there is no GPU it says that, and exits with 0.
 
 ``--device cpu`` runs every line of it at tiny sizes on a machine without a GPU; its figures mean nothing.
 """
@@ -25,8 +25,9 @@ import torch
 from benchmarks._floor import BATCH, adam_seconds, encoder_seconds
 from benchmarks._measure import seconds
 from benchmarks._peers import epochs_of_hypothesaes, epochs_of_sae_lens, hypothesaes_with, quiet
+from benchmarks._random_reader import make_reader, make_tokenizer, save_sae
 from benchmarks._report import machine, print_table
-from sklearn_sae import PretrainedSAETransformer, TopKSAETransformer
+from sklearn_sae import PretrainedSAETransformer, ReaderSAETransformer, TopKSAETransformer
 from sklearn_sae.datasets import make_concept_texts
 
 N_FEATURES = 384
@@ -330,51 +331,59 @@ def _precision(effort, folder, tokenizer, texts):
     return min(correlations) > 0.99
 
 
-def make_tokenizer(texts):
-    """Return a byte-level BPE trained on the texts."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    end = "<|endoftext|>"
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=4000, special_tokens=[end], initial_alphabet=alphabet, show_progress=False)
-    backend.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=end, eos_token=end, model_max_length=1024)
-
-
-def make_reader(width, n_layers, device, dtype):
-    """Return a Llama of random weights."""
-    from transformers import AutoModelForCausalLM, LlamaConfig
-
-    config = LlamaConfig(
-        vocab_size=4096,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=n_layers,
-        num_attention_heads=width // 64,
-        num_key_value_heads=width // 64,
-        max_position_embeddings=1024,
+def words(effort):
+    """Print words a second that are read, trained on and encoded, beside the bare forward pass over the same texts."""
+    if not is_installed("transformers"):
+        print("\n## Words\n\nSkipped: transformers is not installed.")
+        return True
+    texts = make_concept_texts(4 * effort.n_texts, random_state=0).data
+    tokenizer = make_tokenizer(texts)
+    width = max(64, effort.width // 4)
+    model = make_reader(width, 4, effort.device, torch.float32 if effort.device == "cpu" else torch.bfloat16)
+    params = {"layer": 4, "tokenizer": tokenizer, "batch_size": 64, "device": effort.device, "random_state": 0}
+    m, k = effort.sizes[1]
+    params |= {"n_components": m, "k": k, "sae_params": {"max_epochs": 5}}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kept in ("in memory", "in a file"):
+            transformer = ReaderSAETransformer(model, cache_dir=None if kept == "in memory" else folder, **params)
+            transformer.fit(texts[:64])
+            fitted, encoded = seconds(partial(transformer.fit, texts)), seconds(partial(transformer.transform, texts))
+            rows.append(
+                {
+                    "states": kept,
+                    "fit, words/s": f"{transformer.n_words_ / fitted:,.0f}",
+                    "transform, words/s": f"{transformer.n_words_ / encoded:,.0f}",
+                    "bare pass, words/s": f"{transformer.n_words_ / _bare_pass(model, tokenizer, texts):,.0f}",
+                }
+            )
+    print_table(
+        f"Words in context on {effort.device}",
+        rows,
+        f"{len(texts):,} reviews, {transformer.n_words_:,} words that count; a Llama of random weights, width {width}, "
+        f"4 layers; M={m}, K={k}, five epochs. `fit` reads and trains, `transform` reads and encodes. Ours trains on "
+        "states in the CPU's memory, batch by batch. The bare pass: the reader's forward pass over the same tokens, "
+        "sorted by length, in batches of 64, with nothing kept.",
     )
-    torch.manual_seed(0)
-    with torch.device(device):
-        return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
+    return True
 
 
-@torch.no_grad()
-def save_sae(path, model, tokenizer, n_latents, texts):
-    """Save a random SAE in Goodfire's layout for the layer in its name; its latents are active on 1 of 250 tokens."""
-    device, layer = model.device, int(path.stem.rpartition("-l")[2])
-    ids = [i for text in texts[:64] for i in tokenizer(text).input_ids][:2048]
-    ids = torch.tensor(ids[: len(ids) // 4 * 4], device=device).view(4, -1)
-    states = model.model(ids, output_hidden_states=True).hidden_states[layer + 1]
-    states = states.flatten(0, 1).float().cpu()
-    weight = torch.randn(n_latents, states.shape[1], generator=torch.Generator().manual_seed(0)) / len(states[0]) ** 0.5
-    bias = -(states @ weight.T).kthvalue(len(states) - len(states) // 250, dim=0).values
-    decoder = {"decoder_linear.weight": weight.T, "decoder_linear.bias": torch.zeros(states.shape[1])}
-    torch.save({"encoder_linear.weight": weight, "encoder_linear.bias": bias, **decoder}, path)
+def _bare_pass(model, tokenizer, texts):
+    ids = sorted((tokenizer(text).input_ids for text in texts), key=len, reverse=True)
+
+    @torch.no_grad()
+    def run():
+        for start in range(0, len(ids), 64):
+            some = ids[start : start + 64]
+            batch = torch.zeros(len(some), len(some[0]), dtype=torch.int64)
+            for row, one in zip(batch, some, strict=True):
+                row[: len(one)] = torch.tensor(one)
+            model.model(batch.to(model.device), attention_mask=(batch > 0).long().to(model.device), use_cache=False)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    run()
+    return seconds(run)
 
 
 # --- the whole ----------------------------------------------------------------------------------------
@@ -400,6 +409,7 @@ SECTIONS = {
     "encoding": encoding,
     "reading": reading,
     "training": training,
+    "words": words,
     "tests": tests,
 }
 START = time.perf_counter()
