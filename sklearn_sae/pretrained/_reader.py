@@ -20,7 +20,7 @@ from sklearn_sae.pretrained._sites import (
 )
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
-from sklearn_sae.utils._minilm import minilm_folder
+from sklearn_sae.utils._minilm import NAMES, minilm_folder
 
 _CONTEXT = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 _HUB_ARGUMENTS = ("revision", "token", "trust_remote_code", "cache_dir", "subfolder")
@@ -279,6 +279,7 @@ def _source(model, model_kwargs):
         return model.config._name_or_path, model.config, {}
     name = os.path.expanduser(os.fspath(model))
     is_packaged = "revision" not in model_kwargs and not os.path.isdir(name)
+    name = NAMES[1] if name in NAMES and not os.path.isdir(name) else name  # its whole name, by which the hub has it
     source = _transformer_folder((minilm_folder(name) if is_packaged else None) or name)
     hub = {key: model_kwargs[key] for key in _HUB_ARGUMENTS if key in model_kwargs}
     return source, _load_config(source, hub), hub
