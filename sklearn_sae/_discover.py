@@ -305,7 +305,7 @@ def carry_out(plan):
         _leave_out_near_copies(pipeline, annotations, as_given(of_train))
     with noted() as said_of_test:
         annotations = annotator.transform(texts[test])
-        embedded_test = annotator.encoder_["embed"].transform(texts[test])
+        embedded_test = annotator.encoder_[0].transform(texts[test])
     said += [f"In the texts held out: {note}" for note in said_of_test]
     names = annotator.get_feature_names_out()
     evaluation = evaluate(

@@ -422,8 +422,9 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         return pooled
 
     def _warn_of_cut(self, is_cut):
-        if self.overlap is None and any(is_cut):
+        n_cut = sum(is_cut)
+        if self.overlap is None and n_cut:
             warn(
-                f"{sum(is_cut):,} of {len(is_cut):,} texts {'is' if sum(is_cut) == 1 else 'are'} longer than what is read at "
-                "once, and cut at the end; pass overlap to read them in windows."
+                f"{n_cut:,} of {len(is_cut):,} texts {'is' if n_cut == 1 else 'are'} longer than what is read at once, "
+                "and cut at the end; pass overlap to read them in windows."
             )

@@ -423,7 +423,7 @@ def test_a_window_that_is_too_long_or_too_short(reader, n_read):
 
 @pytest.mark.parametrize("max_tokens", [10**6, 150])
 def test_a_text_without_a_token(bert_reader, max_tokens):
-    texts = [*TEXTS[:40], "\u200b\u200b", *TEXTS[40:]]
+    texts = [*TEXTS[:40], "\ue000\ue001", *TEXTS[40:]]
     transformer = ReaderSAETransformer(bert_reader, max_tokens=max_tokens, **FEW)
     message = r"^The text in row 40 has no token for the reader; drop it\.$"
     if max_tokens > 1000:
