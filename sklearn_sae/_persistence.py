@@ -128,6 +128,10 @@ def _annotator_content(annotator):
             f"A pipeline whose first step is this {kind} cannot be saved: its annotators are of another kind."
         )
     parameters = annotator.get_params(deep=False)
+    if parameters.get("judge") == "neuron":
+        raise TypeError(
+            'A pipeline with judge="neuron" cannot be saved, because the file has no encoder to judge with.'
+        )
     unknown = set(vars(annotator)) - set(parameters) - _FITTED - _FITTED_NOT_KEPT
     if unknown:
         raise TypeError(f"A {kind} with {', '.join(sorted(unknown))} cannot be saved.")

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array, check_consistent_length, check_random_state
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._before_encoding import check_before_encoding
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
-from sklearn_sae.annotation._neurons import check_neurons, column, density_of, warn_left_out
+from sklearn_sae.annotation._neurons import as_columns, check_neurons, column, density_of, warn_left_out
 from sklearn_sae.annotation._outputs import output_names, selection_of
 from sklearn_sae.annotation._succession import (
     NEARLY,
@@ -86,8 +85,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             1, 0 (or a number between) or NaN; NaN outside the mask.
         """
 
-    def _prepare(self, texts):
-        """Return what `_name` needs of all texts, once for all neurons."""
+    def _prepare(self, texts, neurons):
+        """Return what `_name` needs of all texts, once for all `neurons` that may be named."""
+
+    def _judge(self, texts, shown):
+        """Return what `transform` returns, from the texts and from the parts of them that annotating sees."""
+        return self._annotate(shown, self._interpretations())
 
     def _latent_labels(self, neurons):
         """Return the label that each neuron comes with, or None, and the fidelity from which on a label is kept."""
@@ -174,6 +177,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             density=density[neurons],
             **scores.add_prefix("fidelity_"),
         )
+        if getattr(self, "judge", "words") != "words":
+            self.hypotheses_["judge"] = self.judge
         self.examples_ = [{kind: first[rows] for kind, rows in one.examples._asdict().items()} for one in named]
         return self
 
@@ -221,7 +226,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
         boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
         shown = self._shorten([boilerplate.without(text) for text in texts])
-        return self._annotate(shown, self._interpretations())
+        return self._judge(texts, shown)
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.
@@ -283,7 +288,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
-        return texts, _as_columns(X), check_feature_names_in(self), {}
+        return texts, as_columns(X), check_feature_names_in(self), {}
 
     def _fit_encoder(self, texts, y):
         """Fit the encoder; return its activations, their names and what they were selected by.
@@ -305,7 +310,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
                 f"neuron; its output has shape {shape}."
             )
         output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
-        return _as_columns(output), output_names(self.encoder_, shape[1]), selection_of(self.encoder_, shape[1])
+        return as_columns(output), output_names(self.encoder_, shape[1]), selection_of(self.encoder_, shape[1])
 
     def _name_in_turn(self, texts, activations, neurons, n_outputs):
         """Return the names that are offered, in the order of the neurons, and those passed over with why.
@@ -317,7 +322,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         order, n_wanted = succession.order, succession.n_wanted
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(neurons))
         random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
-        prepared = self._prepare(texts)
+        prepared = self._prepare(texts, neurons)
         kept, passed, unnamed, why_not = [], [], [], ""
         while order and len(kept) < n_wanted:
             batch, order = order[: n_wanted - len(kept)], order[n_wanted - len(kept) :]
@@ -418,11 +423,6 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     def _rank(self, score):
         value = getattr(score, getattr(self, "scoring", "f1"))
         return -np.inf if np.isnan(value) else value
-
-
-def _as_columns(X):
-    """Return checked activations as a csc_array of float32 or float64."""
-    return sparse.csc_array(X if X.dtype in (np.float32, np.float64) else X.astype(np.float64))
 
 
 def _check_several(texts):

@@ -3,7 +3,11 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
+from sklearn import config_context
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_sae.annotation._active_terms import active_terms, link_words
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._keywords import (
     choose_terms,
@@ -11,12 +15,15 @@ from sklearn_sae.annotation._keywords import (
     match_sentences,
     write_sentence,
 )
+from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._neurons import column
+from sklearn_sae.annotation._quotes import quote
 from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.utils._languages import LANGUAGES, check_stop_words, guess_language
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
+from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import count_markup, undivided_script
 
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
@@ -24,6 +31,12 @@ _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewe
 _UNDIVIDED = (
     "has no spaces between words and is not divided into words here; put spaces between words, or in Python pass a "
     "tokenizer"
+)
+_NO_WORDS = "they are active on no word in most of the texts that have it; try a smaller min_df"
+_N_KEYWORDS, _N_WORDS = 60, 8  # n_keywords="auto" without and with a reader
+_NEURON_JUDGES = (
+    'The judge is the neuron (judge="neuron"): its name is a label, and fidelity says how well the words of the name '
+    "agree with it."
 )
 _N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 
@@ -39,6 +52,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     and a text is annotated 1 if it has more of the first terms than of the second, each counted once.
     "minutes" also finds "minute", and the other way round. The target takes no part in the naming.
 
+    Behind a `ReaderSAETransformer`, with selectors between or none, candidates are the words on which the neuron is
+    active in a good part of the texts that have them, and phrases of such words. Nothing else is in the name.
+
     Parameters
     ----------
     encoder : estimator or None, default=None
@@ -46,9 +62,10 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
     neurons : "all", int or array-like of int, default="all"
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
-    n_keywords : int, default=60
+    n_keywords : int or "auto", default="auto"
         The most terms in a name, best first in either set. A name ends sooner when no further term improves its
-        agreement with the activation. Terms that speak against the neuron come after all others were tried.
+        agreement with the activation. Terms that speak against the neuron come after all others were tried. "auto": 8
+        behind a `ReaderSAETransformer`, else 60.
     ngram_range : tuple of (int, int), default=(1, 2)
         The least and largest number of words in a term.
     min_df : int or float, default=2
@@ -61,6 +78,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         emoticons, hash tags and user names, and Chinese, Japanese and Thai are divided by BudouX; phrases end where a
         sentence or a field does. For Lao, Khmer and Burmese pass your own, ``jieba.lcut`` for another division of
         Chinese, or ``re.compile(pattern).findall`` for a regular expression.
+    judge : {"words", "neuron"}, default="words"
+        What annotates. "words": the words of the name, so that a name says all that is annotated. "neuron": the neuron
+        itself, 1 where it is active; a name is then a label. This needs an `encoder`, and cannot be saved.
     n_scoring_examples : int, default=100
         Texts held back to score a name on, half of them activating; at least 2, or 0, which names from all
         texts and leaves fidelity NaN. At most a quarter of a neuron's activating texts is held back.
@@ -79,7 +99,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
         ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
         ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
-        activation on the texts held back), ``density`` (share of texts that activate it).
+        activation on the texts held back), ``density`` (share of texts that activate it). With ``judge="neuron"`` a
+        last column, ``judge``, says so; fidelity is that of the words of the name there too.
     passed_over_ : list of dict
         The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
         ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
@@ -94,6 +115,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     See Also
     --------
     LLMHypothesisAnnotator : Lets a language model name neurons and annotate texts.
+    ReaderSAETransformer : Trains neurons that are active on words, which then are their names.
     evaluate_hypotheses : Tests the annotations against a target.
     make_hypothesis_pipeline : Builds the whole path; ``naming="keywords"`` takes this annotator.
 
@@ -101,7 +123,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     -----
     Long names predict better than short ones, because people say one thing in many ways. Where names are to be
     understood at a glance, set `n_keywords` to 8. A term is tried if its log-odds lie 3 standard errors from 0.
-    See docs/annotation.md for what was measured.
+    Behind a reader long names agree better with the neuron but predict no better. See docs/annotation.md for what was
+    measured.
 
     References
     ----------
@@ -128,11 +151,12 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
 
     _parameter_constraints: dict = {
         **BaseHypothesisAnnotator._parameter_constraints,
-        "n_keywords": [Interval(Integral, 1, None, closed="left")],
+        "n_keywords": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "ngram_range": [tuple],
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
         "stop_words": [StrOptions(set(LANGUAGES)), "array-like", None],
         "tokenizer": [callable, None],
+        "judge": [StrOptions({"words", "neuron"})],
         "n_scoring_examples": [Options(Integral, {0}), Interval(Integral, 2, None, closed="left")],
     }
 
@@ -143,11 +167,12 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         encoder=None,
         *,
         neurons="all",
-        n_keywords=60,
+        n_keywords="auto",
         ngram_range=(1, 2),
         min_df=2,
         stop_words="english",
         tokenizer=None,
+        judge="words",
         n_scoring_examples=100,
         remove_boilerplate=True,
         random_state=None,
@@ -160,6 +185,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         self.min_df = min_df
         self.stop_words = stop_words
         self.tokenizer = tokenizer
+        self.judge = judge
         self.n_scoring_examples = n_scoring_examples
         self.remove_boilerplate = remove_boilerplate
         self.random_state = random_state
@@ -170,6 +196,39 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         if not are_integers or not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ValueError(f"ngram_range must be two integers, 1 <= least <= largest; got {self.ngram_range}.")
         check_stop_words(self.stop_words)
+        if self.judge == "neuron" and self.encoder is None:
+            raise ValueError('judge="neuron" needs an encoder=, which turns the texts to annotate into activations.')
+
+    def quotes(self, texts, n=3):
+        """Show the clauses of texts in which the neuron behind each hypothesis is most active.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Those that it was fitted on, or any others.
+        n : int, default=3
+            The most clauses of a hypothesis, each from another text.
+
+        Returns
+        -------
+        quotes : dict of str to list of str
+            For each hypothesis, as `get_feature_names_out` names it, its clauses, the strongest first: a sentence, or
+            up to 15 words of it. The word on which the neuron is most active stands between ``<<`` and ``>>``.
+
+        Raises
+        ------
+        ValueError
+            If the encoder is no `ReaderSAETransformer`, with selectors behind it or none.
+        """
+        check_is_fitted(self, "hypotheses_")
+        latents = self._latents() if hasattr(self, "encoder_") else None
+        if latents is None:
+            raise ValueError(
+                "quotes needs an encoder whose first step is a ReaderSAETransformer, because only that knows on which "
+                "words a neuron is active."
+            )
+        clauses = quote(latents, check_texts(texts, name="texts"), self.hypotheses_["neuron"].tolist(), n)
+        return dict(zip(self.get_feature_names_out(), clauses, strict=True))
 
     def _choose_examples(self, activation, rng):
         return score_then_name(
@@ -191,28 +250,58 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 "of names."
             )
 
-    def _prepare(self, texts):
+    def _prepare(self, texts, neurons):
         self._warn_of_texts(texts)
-        return find_terms(
+        if self.judge == "neuron":
+            warn(_NEURON_JUDGES)
+        presence, terms = find_terms(
             texts,
             tokenizer=self.tokenizer,
             ngram_range=self.ngram_range,
             stop_words=check_stop_words(self.stop_words),
             min_df=self.min_df,
         )
+        latents = self._latents()
+        if latents is None:
+            return presence, terms, None
+        _, vocabulary, _, times = latents.word_activations(texts, neurons)
+        return presence, terms, (link_words(vocabulary, terms), dict(zip(neurons, times, strict=True)))
+
+    def _latents(self):
+        """Return the `Latents` that the encoder's outputs are, if it is known on which words each is active."""
+        latents = None if self.encoder is None else latents_of(self.encoder_)
+        return latents if latents is not None and latents.knows_words else None
 
     def _name(self, texts, activations, examples, neurons, prepared):
-        presence, terms = prepared
+        presence, terms, of_words = prepared
+        n_keywords = self.n_keywords
+        if n_keywords == "auto":
+            n_keywords = _N_KEYWORDS if of_words is None else _N_WORDS
         candidates = []
         for i, chosen in enumerate(progress(examples, desc="naming", verbose=self.verbose, unit="neuron")):
             use = np.ones(len(texts), dtype=bool)
             use[chosen.scoring] = False
-            keywords, opposed = choose_terms(presence, column(activations, i), self.n_keywords, use=use)
+            among = None
+            if of_words is not None:
+                links, times = of_words
+                among = active_terms(presence, links, times[neurons[i]], use=use)
+            keywords, opposed = choose_terms(presence, column(activations, i), n_keywords, use=use, among=among)
             candidates.append(
                 [write_sentence(terms[keywords], terms[opposed], tokenizer=self.tokenizer)] if keywords else []
             )
+        if of_words is not None:
+            return candidates, _NO_WORDS
         script = undivided_script(texts) if self.tokenizer is None else None
         return candidates, _WHY_NOT if script is None else f"the texts are in {script}, which {_UNDIVIDED}"
+
+    def _judge(self, texts, shown):
+        if self.judge == "words":
+            return super()._judge(texts, shown)
+        check_is_fitted(self, "encoder_")
+        with config_context(transform_output="default"):
+            activations = self.encoder_.transform(texts)
+        columns = self.hypotheses_["neuron"].to_numpy()
+        return np.asarray(sparse.csc_array(activations)[:, columns].toarray() > 0, dtype=np.float64)
 
     def _annotate(self, texts, hypotheses, mask=None):
         holds = match_sentences(texts, hypotheses, tokenizer=self.tokenizer).astype(np.float64)

@@ -76,7 +76,7 @@ def find_terms(texts, *, tokenizer, ngram_range, stop_words, min_df):
     Returns
     -------
     presence : csc_array of shape (n_texts, n_terms), float64
-        1 where the text has the term in one of its `_variants`.
+        1 where the text has the term in one of its `variants`.
     terms : ndarray of str of shape (n_terms,)
         Of "minute" and "minutes", which are one term, the one in more texts.
     """
@@ -91,7 +91,7 @@ def find_terms(texts, *, tokenizer, ngram_range, stop_words, min_df):
     n_texts = np.diff(presence.indptr)
     shown = np.arange(len(terms))
     for i, term in enumerate(terms):
-        j = column.get(term[:-1], i) if term in _variants(term[:-1]) else i
+        j = column.get(term[:-1], i) if term in variants(term[:-1]) else i
         shown[[i, j]] = i if n_texts[i] > n_texts[j] else j
     merge = sparse.csc_array((np.ones(len(terms)), (np.arange(len(terms)), shown)), shape=(len(terms),) * 2)
     presence = sparse.csc_array(presence @ merge)
@@ -123,7 +123,7 @@ def log_odds(inside, outside, prior):
     return (np.log(a / rest_a) - np.log(b / rest_b)) / np.sqrt(1 / a + 1 / b)
 
 
-def choose_terms(presence, activation, n_keywords, *, use):
+def choose_terms(presence, activation, n_keywords, *, use, among=None):
     """Choose two small sets of terms: a text with more of the first than of the second activates the neuron.
 
     Candidates for the first set are the terms with the highest log-odds of standing in the activating
@@ -142,6 +142,8 @@ def choose_terms(presence, activation, n_keywords, *, use):
         The most terms in both sets together.
     use : ndarray of bool of shape (n_texts,)
         The texts to look at.
+    among : ndarray of int or None, default=None
+        The candidates for the first set, and then there is no second. None: as above.
 
     Returns
     -------
@@ -153,10 +155,7 @@ def choose_terms(presence, activation, n_keywords, *, use):
         return [], []
     weight /= weight[weight > 0].mean()
     used = use.astype(np.float64)
-    inside, outside = presence.T @ weight, presence.T @ (used * (weight == 0))
-    z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
-    more, less = (np.argsort(-side, kind="stable")[:_N_CANDIDATES] for side in (z, -z))
-    more, less = more[z[more] > max(0, min(_SURE_Z, z.max() / 2))], less[z[less] < -_SURE_Z]
+    more, less = _candidates(presence, weight, used) if among is None else (among, among[:0])
     candidates, sign = np.concatenate([more, less]), np.repeat([1, -1], [len(more), len(less)])
     columns = sparse.block_diag((presence[:, more], presence[:, less]), format="csc")
 
@@ -182,6 +181,14 @@ def choose_terms(presence, activation, n_keywords, *, use):
             surplus[presence.indices[presence.indptr[term] : presence.indptr[term + 1]]] += sign[i]
             sets[int(sign[i] < 0)].append(term)
     return sets
+
+
+def _candidates(presence, weight, used):
+    """Return the terms that are sure to be more, and less, usual in the texts that have a weight; the surest first."""
+    inside, outside = presence.T @ weight, presence.T @ (used * (weight == 0))
+    z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
+    more, less = (np.argsort(-side, kind="stable")[:_N_CANDIDATES] for side in (z, -z))
+    return more[z[more] > max(0, min(_SURE_Z, z.max() / 2))], less[z[less] < -_SURE_Z]
 
 
 def write_sentence(terms, opposed=(), *, tokenizer=None):
@@ -216,7 +223,7 @@ def match_sentences(texts, sentences, *, tokenizer):
             count = -1 if before == _OPPOSED else count
             counts[i, term] = count
             for *some, last in _readings(quoted, tokenizer):
-                for variant in _variants(last):
+                for variant in variants(last):
                     phrase = (*some, variant)
                     phrases[phrase[0]].append((phrase, (i, term)))
     surplus = np.zeros((len(texts), len(sentences)), dtype=np.int16)
@@ -239,7 +246,7 @@ def _readings(quoted, tokenizer):
     return [words for words in ([spaced] if spaced == divided else [spaced, divided]) if words]
 
 
-def _variants(term):
+def variants(term):
     """Return the term, and what it is with an "s" more or less at the end, unless its last word is short."""
     variants = {term, term + "s"}
     if term.endswith("s") and not term.endswith("ss"):

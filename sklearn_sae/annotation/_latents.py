@@ -1,4 +1,4 @@
-"""Encoders whose outputs are latents of a language model: their labels, and where in a text each is active."""
+"""Encoders whose outputs are latents of a reader: their labels, and on which words of a text each is active."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from sklearn_sae.annotation._outputs import steps_of
 
 
 class Latents(NamedTuple):
-    """The latents that are the outputs of an encoder with a published SAE."""
+    """The latents that are the outputs of an encoder whose first step is a reader."""
 
     reader: object  # with `highlight(texts, latent)` and `feature_labels_`, as PretrainedSAETransformer
-    selected: np.ndarray | None  # (n_outputs,) the latent of each output; None: output i is latent i
+    selected: np.ndarray | None  # (n_outputs,) the reader's column that each output is; None: output i is column i
 
     def label(self, output):
         """Return the label of an output, or None."""
@@ -21,8 +21,18 @@ class Latents(NamedTuple):
         """Return `texts` with the words between ``<<`` and ``>>`` on which an output is active."""
         return self.reader.highlight(texts, self._latent(output))
 
+    @property
+    def knows_words(self):
+        """Whether the reader says on which words its latents are active, as ReaderSAETransformer does."""
+        return hasattr(self.reader, "word_activations")
+
+    def word_activations(self, texts, outputs):
+        """Return on which words outputs are active, as `ReaderSAETransformer.word_activations` does."""
+        return self.reader.word_activations(texts, [self._latent(output) for output in outputs])
+
     def _latent(self, output):
-        return int(output if self.selected is None else self.selected[output])
+        column = int(output if self.selected is None else self.selected[output])
+        return column % getattr(self.reader, "n_components_", column + 1)  # a block of columns for each aggregation
 
 
 def latents_of(encoder):

