@@ -123,8 +123,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     -----
     Long names predict better than short ones, because people say one thing in many ways. Where names are to be
     understood at a glance, set `n_keywords` to 8. A term is tried if its log-odds lie 3 standard errors from 0.
-    Behind a reader long names agree better with the neuron but predict no better. See docs/annotation.md for what was
-    measured.
+    Behind a reader long names agree better with the neuron but predict hardly better. See docs/annotation.md for what
+    was measured.
 
     References
     ----------
