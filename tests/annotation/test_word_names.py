@@ -12,7 +12,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_sae import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, NeuronSelector, ReaderSAETransformer
+from sklearn_sae import (
+    KeywordHypothesisAnnotator,
+    LLMHypothesisAnnotator,
+    NeuronSelector,
+    ReaderSAETransformer,
+    discover,
+)
 from sklearn_sae._persistence import save_model
 from sklearn_sae.annotation._active_terms import active_terms, link_words
 from sklearn_sae.annotation._keywords import find_terms
@@ -178,6 +184,15 @@ def test_the_neuron_as_judge(planted, reader, tmp_path):
     assert table["judge"].tolist() == ["neuron"] * len(table)
     assert table.drop(columns="judge").equals(by_words.hypotheses_)  # fidelity is that of the words
     np.testing.assert_array_equal(by_words.set_params(judge="neuron").transform(texts), annotator.transform(texts))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_printed_discovery_says_that_the_neuron_judges():
+    reviews = make_concept_texts(300, random_state=0)
+    naming = KeywordHypothesisAnnotator(judge="neuron")
+    discovery = discover(reviews.data, reviews.target, n_hypotheses=3, naming=naming, random_state=0)
+    assert re.search("Note: " + ABOUT_JUDGE, str(discovery))
+    assert set(discovery.table["judge"]) == {"neuron"}
 
 
 def test_a_pipeline_with_the_neuron_as_judge_is_not_saved(planted, reader, tmp_path):
