@@ -19,11 +19,17 @@ def highlight_text(text, spans, activations):
     --------
     >>> highlight_text("a warm, dry day", [(0, 1), (1, 6), (6, 7), (7, 11), (11, 15)], [0.0, 2.0, 0.5, 0.1, 0.0])
     'a <<warm, dry>> day'
+
+    Where some parts of a text are no tokens, these end a run:
+
+    >>> highlight_text("warm and dry", [(0, 4), (9, 12)], [2.0, 1.0])
+    '<<warm>> and <<dry>>'
     """
     runs, was_active = [], False
     for start, end, activation in _pieces(spans, activations):
         if activation > 0:
-            runs.append((runs.pop()[0] if was_active else start, end))
+            goes_on = was_active and not text[runs[-1][1] : start].strip()  # nothing but tokens stands between
+            runs.append((runs.pop()[0] if goes_on else start, end))
         was_active = activation > 0
     return _marked(text, runs, str, lambda part, _: f"<<{part}>>")
 

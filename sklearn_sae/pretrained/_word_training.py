@@ -7,7 +7,7 @@ import numpy as np
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.sae._settings import check_encoder, resolve_settings
 
-_WORDS_A_NEURON = 64
+_WORDS_A_NEURON = 100
 _LARGEST, _LEAST = 1024, 16  # numbers of neurons; docs/reader.md says what was measured
 _WORDS_TRAINED_ON = 300_000  # in all epochs
 _MOST_EPOCHS, _FEWEST_EPOCHS = 25, 3
@@ -15,13 +15,13 @@ _ROWS_AT_ONCE = 2**14
 
 
 def suggest_n_components(n_words):
-    """Return the power of two next to a 64th of the number of words, from 16 to 1024."""
+    """Return the power of two next to a hundredth of the number of words, from 16 to 1024."""
     return int(np.clip(2 ** round(math.log2(max(n_words, 1) / _WORDS_A_NEURON)), _LEAST, _LARGEST))
 
 
 def suggest_k(n_components):
-    """Return a 16th of the number of neurons, from 4 to 16, but at most a quarter."""
-    return max(1, min(n_components // 4, max(4, min(16, n_components // 16))))
+    """Return a 64th of the number of neurons, from 4 to 8, but at most a quarter."""
+    return max(1, min(n_components // 4, max(4, min(8, n_components // 64))))
 
 
 def suggest_epochs(n_words):
