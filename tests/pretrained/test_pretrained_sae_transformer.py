@@ -512,7 +512,7 @@ def test_a_latent_that_does_not_exist(gpt2_reader, sae, latent):
 def test_a_text_longer_than_the_context_is_cut_with_a_warning(gpt2_reader, sae):
     transformer = PretrainedSAETransformer(sae, model=gpt2_reader, cache_dir=None)
     long = "the soup was cold " * 60
-    with pytest.warns(UserWarning, match=r"1 of 2 texts are longer .* pass overlap") as warned:
+    with pytest.warns(UserWarning, match=r"1 of 2 texts is longer .* pass overlap") as warned:
         X = transformer.transform([long, "yes"])
     assert Path(warned[0].filename) == Path(__file__)
     cut = transformer.token_activations(long, 0)
@@ -550,10 +550,10 @@ def test_a_text_without_tokens_is_named_by_its_row(gpt2_reader, sae):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(gpt2_reader)
-    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("\u200b", "")
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("§", "")
     transformer = PretrainedSAETransformer(sae, model=gpt2_reader, tokenizer=tokenizer)
     with pytest.raises(ValueError, match="text in row 2 has no token"):
-        transformer.transform(["a", "the longest of them", "\u200b", "bcd"])
+        transformer.transform(["a", "the longest of them", "§", "bcd"])
 
 
 @pytest.mark.parametrize(

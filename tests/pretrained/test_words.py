@@ -334,7 +334,7 @@ def test_sizes():
 def test_the_plan():
     own = {"target_weight": 0.0, "random_state": 0, "device": "cpu", "verbose": False}
     sae = plan_autoencoder(30_000, {}, n_components="auto", k="auto", **own)
-    assert (sae.n_components, sae.k, sae.max_epochs) == (512, 16, 10)
+    assert (sae.n_components, sae.k, sae.max_epochs) == (256, 4, 10)
     sae = plan_autoencoder(100, {"max_epochs": 2, "sparsity": "batch_topk"}, n_components="auto", k=40, **own)
     assert (sae.n_components, sae.k, sae.max_epochs, sae.sparsity) == (40, 40, 2, "batch_topk")
     for message, n_words, params, sizes in [
