@@ -29,7 +29,8 @@ def check_before_encoding(encoder, y, n_samples):
     for step in steps_of(encoder, frozen=False):
         if _size(step, "k") > _size(step, "n_components"):
             raise ValueError(f"k={step.k} is larger than n_components={step.n_components}.")
-        if _size(step, "n_neurons") > _size(before, "n_components"):
+        columns = _size(before, "n_components") * _n_aggregations(before)
+        if _size(step, "n_neurons") > columns:
             raise ValueError(
                 f"n_neurons={step.n_neurons} is more than the {before.n_components} neurons of the step before; lower "
                 "n_neurons, or train with more components."
@@ -39,6 +40,12 @@ def check_before_encoding(encoder, y, n_samples):
             if y is None:
                 raise ValueError(f"{type(step).__name__} requires y to be passed, but the target y is None.")
             check_target_varies(check_target(y, task=getattr(step, "task", "auto"), n_samples=n_samples))
+
+
+def _n_aggregations(step):
+    """Return how many columns a step has for each neuron."""
+    aggregation = getattr(step, "aggregation", "")
+    return len(aggregation) if isinstance(aggregation, (list, tuple)) else 1
 
 
 def _size(step, name):
