@@ -5,10 +5,12 @@ each section named, or for all: neurons, layers, settings, names, pairs, planted
 ``minilm``, and but for *planted* and *training* the data folder (see `_data.py`). ``--model`` names another reader than
 all-MiniLM-L6-v2, such as a folder.
 
-No figure is on rows that chose anything: sizes and settings are the defaults.
+Sizes and settings are the defaults. No figure is on rows that chose anything, but in *layers* and *settings*, which are
+there to choose by.
 """
 
 import argparse
+import json
 import tempfile
 import time
 import warnings
@@ -238,14 +240,10 @@ def pairs(options):
 
 
 def _retweet(part):
-    import json
-
     with (folder() / f"retweet_{part}.jsonl").open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    keys = [key for key in rows[0] if key != "target" and isinstance(rows[0][key], str)][:2]
-    return np.array([[row[key] for key in keys] for row in rows], dtype=object), np.array(
-        [row["target"] == "first" for row in rows]
-    )
+    texts = np.array([[row["text_a"], row["text_b"]] for row in rows], dtype=object)
+    return texts, np.array([row["target"] == "first" for row in rows])
 
 
 def planted(options):

@@ -15,7 +15,7 @@ from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import fill
 
 LAYERS_RUN = 2 / 3  # of a model's layers; docs/reader.md says what was measured
-LONGEST_WINDOW = 256  # tokens; no state gains from more context what reading it costs
+LONGEST_WINDOW = 256  # tokens; longer windows cost more, and on reviews their states predict no better
 TEXTS_AT_ONCE = 256  # texts that are read from a store, or tokenized and sorted, together
 
 
