@@ -46,8 +46,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
     n_components : int or "auto", default="auto"
         The number of neurons, M. "auto" is a power of two near a hundredth of the number of words, from 16 to 1024.
     k : int or "auto", default="auto"
-        The number of neurons that may be active on a word, K. "auto" is M / 64, from 4 (or M / 4, if that is less) to
-        8.
+        The number of neurons that may be active on a word, K. "auto" is M / 64, but at least 4, or M / 4, if that is
+        less.
     target_weight : float, default=0.0
         How much the training attends to what predicts the target, as in `TopKSAETransformer`. Each word inherits the
         target of its text. Above 0, `fit` needs `y`.

@@ -20,8 +20,8 @@ def suggest_n_components(n_words):
 
 
 def suggest_k(n_components):
-    """Return a 64th of the number of neurons, from 4 to 8, but at most a quarter."""
-    return max(1, min(n_components // 4, max(4, min(8, n_components // 64))))
+    """Return a 64th of the number of neurons, but at least 4, and at most a quarter."""
+    return max(1, min(n_components // 4, max(4, n_components // 64)))
 
 
 def suggest_epochs(n_words):

@@ -327,7 +327,7 @@ def test_a_disk_without_room(word_reader, tmp_path, monkeypatch):
 
 def test_sizes():
     assert [suggest_n_components(n) for n in (2, 2_000, 30_000, 100_000, 10**7)] == [16, 16, 256, 1024, 1024]
-    assert [suggest_k(m) for m in (1, 2, 8, 16, 32, 128, 256, 1024)] == [1, 1, 2, 4, 4, 4, 4, 8]
+    assert [suggest_k(m) for m in (1, 2, 8, 16, 32, 128, 256, 1024)] == [1, 1, 2, 4, 4, 4, 4, 16]
     assert [suggest_epochs(n) for n in (2, 30_000, 10**6)] == [25, 10, 3]
 
 
