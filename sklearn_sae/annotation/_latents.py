@@ -30,6 +30,10 @@ class Latents(NamedTuple):
         """Return on which words outputs are active, as `ReaderSAETransformer.word_activations` does."""
         return self.reader.word_activations(texts, [self._latent(output) for output in outputs])
 
+    def token_activations(self, texts, output):
+        """Return for each text its words, where they stand and how active an output is on each, as a DataFrame."""
+        return self.reader.token_activations(texts, self._latent(output))
+
     def _latent(self, output):
         column = int(output if self.selected is None else self.selected[output])
         return column % getattr(self.reader, "n_components_", column + 1)  # a block of columns for each aggregation

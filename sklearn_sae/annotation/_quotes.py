@@ -4,11 +4,9 @@ import numpy as np
 import regex
 
 from sklearn_sae.utils._validation import text_identity
-from sklearn_sae.utils._words import word_spans
 
 _MOST_WORDS = 15  # of a quote
 _WORD = regex.compile(r"\S+")
-_MARK = regex.compile(r"<<(.*?)>>", regex.DOTALL)
 _BETWEEN = regex.compile(r"(?<=[.!?…。！？])\s+|\n+")  # the sentences of a text
 
 
@@ -18,7 +16,7 @@ def quote(latents, texts, outputs, n):
     Parameters
     ----------
     latents : Latents
-        With `word_activations`.
+        With `word_activations` and `token_activations`.
     texts : list of str
     outputs : list of int
     n : int
@@ -29,37 +27,29 @@ def quote(latents, texts, outputs, n):
     quotes : list of list of str
         The word on which the output is most active stands between ``<<`` and ``>>``.
     """
-    _, vocabulary, active, times = latents.word_activations(texts, outputs)
+    *_, active, times = latents.word_activations(texts, outputs)
     quotes = []
     for output, some, often in zip(outputs, active, times, strict=True):
-        rows, words_of_rows = _strongest(some, often, 4 * n)  # more than n, because clauses may be the same
-        marked = latents.highlight([texts[row] for row in rows], output) if len(rows) else []
-        clauses = [
-            _clause(texts[row], text, vocabulary[word])
-            for row, text, word in zip(rows, marked, words_of_rows, strict=True)
-        ]
-        quotes.append(list({text_identity(clause): clause for clause in reversed(clauses)}.values())[::-1][:n])
+        chosen = [texts[row] for row in _strongest(some, often, 4 * n)]  # more than n, because clauses may be the same
+        tables = latents.token_activations(chosen, output) if chosen else []
+        places = [max(table.itertuples(), key=lambda word: word.activation) for table in tables]
+        distinct = {}
+        for i in sorted(range(len(chosen)), key=lambda i: -places[i].activation):
+            clause = _clause(chosen[i], places[i].start, places[i].end)
+            distinct.setdefault(text_identity(clause), clause)
+        quotes.append(list(distinct.values())[:n])
     return quotes
 
 
 def _strongest(active, times, n):
-    """Return the `n` texts in which a neuron is most active on a word, on the mean of its places, and these words."""
+    """Return the rows of the `n` texts in which a neuron is most active on a word, on the mean of its places."""
     entries = active.tocoo()
-    order = np.argsort(-entries.data / times.tocoo().data, kind="stable")
-    rows, columns = entries.coords[0][order], entries.coords[1][order]
-    first = np.sort(np.unique(rows, return_index=True)[1])[:n]
-    return rows[first], columns[first]
+    rows = entries.coords[0][np.argsort(-entries.data / times.tocoo().data, kind="stable")]
+    return rows[np.sort(np.unique(rows, return_index=True)[1])[:n]]
 
 
-def _clause(text, marked, word):
-    """Return the sentence around a place of `word` on which the neuron is active, cut to a few words.
-
-    Of several places it is the first. `marked` is the text with marks around all words on which the neuron is active.
-    """
-    spans, found = word_spans(text, others=True)
-    places = [(int(start), int(end)) for (start, end), one in zip(spans, found, strict=True) if one == word]
-    active = [(mark.start() - 4 * i, mark.end() - 4 * (i + 1)) for i, mark in enumerate(_MARK.finditer(marked))]
-    start, end = next((one for one in places if any(a <= one[0] < b for a, b in active)), places[0])
+def _clause(text, start, end):
+    """Return the sentence around a word of `text`, which is marked, cut to a few words."""
     first = max((gap.end() for gap in _BETWEEN.finditer(text, 0, start)), default=0)
     last = next((gap.start() for gap in _BETWEEN.finditer(text, end)), len(text))
     n_before, n_after = _MOST_WORDS // 2, _MOST_WORDS - 1 - _MOST_WORDS // 2

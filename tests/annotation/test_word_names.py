@@ -2,8 +2,10 @@
 
 import re
 from importlib.metadata import PackageNotFoundError, distribution
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -23,6 +25,7 @@ from sklearn_sae._persistence import save_model
 from sklearn_sae.annotation._active_terms import active_terms, link_words
 from sklearn_sae.annotation._keywords import find_terms
 from sklearn_sae.annotation._latents import latents_of
+from sklearn_sae.annotation._quotes import quote
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._words import words
 
@@ -235,6 +238,38 @@ def test_a_long_sentence_is_cut_around_the_word(fitted, planted):
     (clause,) = fitted.quotes(["Nice. We met a\nRude waiter! He was cold."])[name]
     assert clause == "<<Rude>> waiter!"
     assert fitted.quotes(["nothing of it"])[name] == []
+
+
+def quote_of(annotator, text):
+    """Return the one clause of `text` for the neuron of "rude"."""
+    name = next(name for name in annotator.get_feature_names_out() if quoted(name) == ["rude"])
+    (clause,) = annotator.quotes([text])[name]
+    return clause
+
+
+def test_a_quote_marks_a_word_of_the_text_as_it_is_read(fitted):
+    assert quote_of(fitted, "Fine. The rude&gt; waiter. Bad.") == "The <<rude>>&gt; waiter."
+    assert quote_of(fitted, "A <<plain>> day. A <<fine>> one. A rude host.") == "A <<rude>> host."
+    assert quote_of(fitted, "See https://rude.org today. A rude host.") == "A <<rude>> host."
+
+
+def test_a_word_that_is_divided_otherwise_without_its_entity_is_quoted(planted, reader):
+    encoder = make_pipeline(clone_of(reader, n_components=30, tokens=lambda word: len(word) > 1), NeuronSelector(30))
+    annotator = KeywordHypothesisAnnotator(encoder, stop_words=None, random_state=0).fit(planted.texts, planted.y)
+    clauses = [clause for some in annotator.quotes(["Nice. The by&gt; of it."]).values() for clause in some]
+    assert "The <<by>>&gt; of it." in clauses
+
+
+def test_the_strongest_place_of_each_text_is_quoted_once_and_the_strongest_first():
+    texts = ["Cold at first. Colder later.", "Icy.", "icy."]
+    places = [[("Cold", 0, 4, 1.0), ("Colder", 15, 21, 4.0)], [("Icy", 0, 3, 5.0)], [("icy", 0, 3, 3.0)]]
+    tables = [pd.DataFrame(one, columns=["token", "start", "end", "activation"]) for one in places]
+    active = sparse.csr_array(np.array([[1.0, 4.0, 0.0], [0.0, 0.0, 5.0], [0.0, 0.0, 3.0]], dtype=np.float32))
+    latents = SimpleNamespace(
+        word_activations=lambda texts, outputs: (None, None, [active], [sparse.csr_array(active > 0)]),
+        token_activations=lambda some, output: [tables[texts.index(text)] for text in some],
+    )
+    assert quote(latents, texts, [0], 3) == [["<<Icy>>.", "<<Colder>> later."]]
 
 
 def test_the_interpreter_sees_on_which_words_a_neuron_is_active(rule_server, planted, reader):
