@@ -177,6 +177,24 @@ def test_words_on_which_a_neuron_is_seldom_active_are_no_candidates():
     assert len(active_terms(presence, links, sparse.csr_array(times), use=use)) == 0
 
 
+def test_a_phrase_is_a_candidate_if_the_neuron_is_active_on_each_word_that_the_reader_counts():
+    texts = ["wait a minute", "wait minute minutes", "wait minute", "so so", "so so soup", "a waste of time"] * 2
+    presence, terms = find_terms(texts, tokenizer=None, ngram_range=(1, 3), stop_words=frozenset(["a", "of"]), min_df=1)
+    vocabulary = np.array(["wait", "minute", "minutes", "so", "soup", "waste", "time"], dtype=object)
+    links = link_words(vocabulary, terms)
+
+    def found(active_on):
+        times = np.array([[one in active_on and one in text.split() for one in vocabulary] for text in texts])
+        rows = sparse.csr_array(times.astype(np.float32))
+        return set(terms[active_terms(presence, links, rows, use=np.ones(len(texts), dtype=bool))])
+
+    assert found(["minute", "minutes"]) == {"minute", "minute minutes"}  # two variants are not both words of a phrase
+    assert {"wait minute", "wait a minute"} < found(["wait", "minute"])
+    assert found(["so"]) == {"so", "so so"}
+    assert found(["waste"]) == {"waste"}
+    assert found(["waste", "time"]) == {"waste", "time", "waste of time"}
+
+
 def test_the_neuron_as_judge(planted, reader, tmp_path):
     with pytest.warns(UserWarning, match=ABOUT_JUDGE):
         annotator = named(reader, planted, judge="neuron")
