@@ -5,8 +5,8 @@ from scipy import sparse
 
 from sklearn_sae.annotation._keywords import variants
 
-_LEAST_SHARE = 0.3  # of the texts with a term, in which the neuron is active on it; docs/annotation.md says why
-_LEAST_TEXTS = 2
+LEAST_SHARE = 0.3  # of the texts with a term, in which the neuron is active on it; docs/annotation.md says why
+LEAST_TEXTS = 2
 
 
 def link_words(vocabulary, terms):
@@ -70,4 +70,4 @@ def active_terms(presence, links, times, *, use):
     is_active = presence.multiply(is_filled @ shares > 1 - 1e-3)  # on each word of a phrase
     n_active = np.asarray(is_active.sum(axis=0)).ravel()
     n_texts = np.diff(sparse.csc_array(presence).indptr)
-    return np.flatnonzero((n_active >= _LEAST_TEXTS) & (n_active >= _LEAST_SHARE * n_texts))
+    return np.flatnonzero((n_active >= LEAST_TEXTS) & (n_active >= LEAST_SHARE * n_texts))

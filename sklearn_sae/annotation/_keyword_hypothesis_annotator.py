@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_sae.annotation._active_terms import active_terms, link_words
+from sklearn_sae.annotation._active_terms import LEAST_SHARE, LEAST_TEXTS, active_terms, link_words
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._keywords import (
     choose_terms,
@@ -32,7 +32,10 @@ _UNDIVIDED = (
     "has no spaces between words and is not divided into words here; put spaces between words, or in Python pass a "
     "tokenizer"
 )
-_NO_WORDS = "they are active on no word in most of the texts that have it; try a smaller min_df"
+_NO_WORDS = (
+    f"no word on which they are active in at least {LEAST_SHARE} of the texts that have it, and in {LEAST_TEXTS} "
+    "texts, agrees with them; try more texts, or spare neurons, NeuronSelector(n_spare=...)"
+)
 _N_KEYWORDS, _N_WORDS = 60, 8  # n_keywords="auto" without and with a reader
 _NEURON_JUDGES = (
     'The judge is the neuron (judge="neuron"): its name is a label, and fidelity says how well the words of the name '
@@ -218,7 +221,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         Raises
         ------
         ValueError
-            If the encoder is no `ReaderSAETransformer`, with selectors behind it or none.
+            If the encoder is no `ReaderSAETransformer`, with selectors behind it or none; or `n` is not at least 1.
         """
         check_is_fitted(self, "hypotheses_")
         latents = self._latents() if hasattr(self, "encoder_") else None
@@ -227,6 +230,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 "quotes needs an encoder whose first step is a ReaderSAETransformer, because only that knows on which "
                 "words a neuron is active."
             )
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n={n!r} must be an integer, at least 1.")
         clauses = quote(latents, check_texts(texts, name="texts"), self.hypotheses_["neuron"].tolist(), n)
         return dict(zip(self.get_feature_names_out(), clauses, strict=True))
 

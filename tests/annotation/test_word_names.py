@@ -142,6 +142,13 @@ def test_names_are_short_unless_a_person_says_otherwise(n_keywords, n_expected):
     assert set(quoted(name)) <= set(active)
 
 
+def test_why_a_neuron_has_no_name_is_said_with_what_helps():
+    texts = [f"plain {word}" for word in "abcdefgh"] + ["seldom seen"]
+    annotator = KeywordHypothesisAnnotator(WordReader(["seldom"]), min_df=1, n_scoring_examples=0)
+    with pytest.raises(ValueError, match=r"in at least 0.3 of .*, and in 2 texts, .* NeuronSelector\(n_spare="):
+        annotator.fit(texts)
+
+
 def clone_of(reader, **params):
     """Return the reader with other parameters; the model, which `clone` would copy, stays the same."""
     return ReaderSAETransformer(**reader.get_params(deep=False) | params)
@@ -256,6 +263,12 @@ def test_a_long_sentence_is_cut_around_the_word(fitted, planted):
     (clause,) = fitted.quotes(["Nice. We met a\nRude waiter! He was cold."])[name]
     assert clause == "<<Rude>> waiter!"
     assert fitted.quotes(["nothing of it"])[name] == []
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_a_number_of_quotes_that_is_none_is_refused(fitted, planted, n):
+    with pytest.raises(ValueError, match=f"n={n} must be an integer, at least 1"):
+        fitted.quotes(planted.texts, n=n)
 
 
 def quote_of(annotator, text):
