@@ -92,6 +92,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return what `transform` returns, from the texts and from the parts of them that annotating sees."""
         return self._annotate(shown, self._interpretations())
 
+    def _complete(self, table):
+        """Return the table of hypotheses with what only a subclass knows of them."""
+        return table
+
     def _latent_labels(self, neurons):
         """Return the label that each neuron comes with, or None, and the fidelity from which on a label is kept."""
         return [None] * len(neurons), -np.inf
@@ -169,7 +173,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         ]
         neurons = neurons[[one.place for one in named]]
         scores = pd.DataFrame([one.score for one in named], columns=Fidelity._fields)
-        self.hypotheses_ = _hypothesis_table(
+        table = _hypothesis_table(
             neuron=neurons,
             feature=features[neurons],
             interpretation=[one.sentence for one in named],
@@ -177,8 +181,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             density=density[neurons],
             **scores.add_prefix("fidelity_"),
         )
-        if getattr(self, "judge", "words") != "words":
-            self.hypotheses_["judge"] = self.judge
+        self.hypotheses_ = self._complete(table)
         self.examples_ = [{kind: first[rows] for kind, rows in one.examples._asdict().items()} for one in named]
         return self
 

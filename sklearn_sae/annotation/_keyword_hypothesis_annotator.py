@@ -299,8 +299,14 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         script = undivided_script(texts) if self.tokenizer is None else None
         return candidates, _WHY_NOT if script is None else f"the texts are in {script}, which {_UNDIVIDED}"
 
+    def _complete(self, table):
+        return table if self.judge == "words" else table.assign(judge=self.judge)
+
     def _judge(self, texts, shown):
-        if self.judge == "words":
+        fitted = "neuron" if "judge" in self.hypotheses_ else "words"
+        if self.judge != fitted:
+            raise ValueError(f"judge={self.judge!r} was set after fit, which took judge={fitted!r}; fit again.")
+        if fitted == "words":
             return super()._judge(texts, shown)
         check_is_fitted(self, "encoder_")
         with config_context(transform_output="default"):

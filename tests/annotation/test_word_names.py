@@ -211,7 +211,10 @@ def test_the_neuron_as_judge(planted, reader, tmp_path):
     by_words = named(reader, planted)
     assert table["judge"].tolist() == ["neuron"] * len(table)
     assert table.drop(columns="judge").equals(by_words.hypotheses_)  # fidelity is that of the words
-    np.testing.assert_array_equal(by_words.set_params(judge="neuron").transform(texts), annotator.transform(texts))
+    with pytest.raises(ValueError, match="judge='neuron' was set after fit, which took judge='words'; fit again"):
+        by_words.set_params(judge="neuron").transform(texts)
+    with pytest.raises(ValueError, match="judge='words' was set after fit, which took judge='neuron'; fit again"):
+        annotator.set_params(judge="words").transform(texts)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
