@@ -35,8 +35,7 @@ class Latents(NamedTuple):
         return self.reader.token_activations(texts, self._latent(output))
 
     def _latent(self, output):
-        column = int(output if self.selected is None else self.selected[output])
-        return column % getattr(self.reader, "n_components_", column + 1)  # a block of columns for each aggregation
+        return int(output if self.selected is None else self.selected[output])
 
 
 def latents_of(encoder):
