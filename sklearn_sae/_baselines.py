@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
@@ -11,6 +12,7 @@ from sklearn_sae.utils._targets import as_given
 from sklearn_sae.utils._words import TermAnalyzer, words
 
 _PENALTIES = np.logspace(0, 5, 11)  # of columns of unit variance
+_WIDEST = 2048  # columns of a sparse matrix that is made dense
 
 
 def score(target, predicted):
@@ -104,7 +106,12 @@ def ridge_score(X, X_held_out, target, held_out):
 
 
 def _ridge_predictions(X, Y, X_held_out):
-    """Return what `RidgeCV` predicts, sooner, because one product of all rows and columns serves all penalties."""
+    """Return what `RidgeCV` predicts, sooner, because one product of all rows and columns serves all penalties.
+
+    A wide sparse matrix is left to `RidgeCV`, because it may be too large for memory once it is dense.
+    """
+    if issparse(X) and X.shape[1] > _WIDEST:
+        return RidgeCV(_PENALTIES).fit(X, Y).predict(X_held_out)
     X = np.array(X.toarray() if issparse(X) else X, dtype=np.float64)
     Y = Y.reshape(len(Y), -1)
     X_mean, Y_mean = X.mean(axis=0), Y.mean(axis=0)
