@@ -257,11 +257,13 @@ def plan_discovery(
     of_copies = copies(texts.tolist())
     units = joined(of_copies, groups)
     what = "different text" if groups is None else "group of texts"
-    train, test = split(units, target, groups is None, test_size, random_state, name=name, what=what)
+    on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
+    options = {"name": name, "what": what, "why": on_copies}
+    train, test = split(units, target, groups is None, test_size, random_state, **options)
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
     notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units), *notes_on_classes(target, test)]
-    notes += notes_on_copies(of_copies, groups, len(np.unique(units)))
+    notes += on_copies
     if n_hypotheses == "auto":
         n_hypotheses = n_hypotheses_for(n_units)
         n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)

@@ -11,7 +11,7 @@ from sklearn_sae.utils._targets import check_target_varies
 from sklearn_sae.utils._validation import counted
 
 
-def split(units, target, stratify, test_size, random_state, *, name, what):
+def split(units, target, stratify, test_size, random_state, *, name, what, why):
     """Return the rows to find hypotheses on and the rows to test them on.
 
     Parameters
@@ -27,6 +27,8 @@ def split(units, target, stratify, test_size, random_state, *, name, what):
     random_state : int, RandomState instance or None
     name, what : str
         What to call the target and one unit in an error.
+    why : list of str
+        Sentences that say why there are so few units, which end an error.
 
     Returns
     -------
@@ -48,10 +50,11 @@ def split(units, target, stratify, test_size, random_state, *, name, what):
     least = 2 if labels is None else len(target.classes)
     if min(n_test, len(first) - n_test) < least:
         are = "is" if len(first) == 1 else "are"
-        raise ValueError(
+        few = (
             f"{counted(len(first), what)} {are} too few to hold out a share of {test_size:g}: both parts need at least "
             f"{least}."
         )
+        raise ValueError(" ".join([few, *why]))
     in_test = np.zeros(len(first), dtype=bool)
     places = np.arange(len(first))
     in_test[train_test_split(places, test_size=n_test, stratify=labels, random_state=random_state)[1]] = True

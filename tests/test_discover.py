@@ -150,6 +150,15 @@ def test_groups_are_never_on_both_sides_and_copies_join_theirs(reviews):
     assert any(note.startswith("50 groups count as 40, because those that have copies") for note in found.notes)
 
 
+def test_an_answer_that_many_give_is_named_where_it_joins_all_groups(reviews):
+    texts, groups = reviews["review"].to_list(), np.array([f"author {row // 6}" for row in range(300)])
+    texts[::6] = ["nothing"] * 50
+    with pytest.raises(
+        ValueError, match=r"^1 group of texts is too few .* 50 groups count as 1, because those that have "
+    ):
+        discover(texts, reviews["stars"], groups=groups, **SMALL)
+
+
 def test_a_language_model_names(reviews, openai_server):
     openai_server.reply = lambda body: (
         f"mentions {len(str(body))} things" if body["model"] == "gpt-5.2" else "yes" if len(str(body)) % 2 else "no"
