@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sae.pretrained._pooling import AGGREGATIONS, check_aggregations
 from sklearn_sae.pretrained._reader_exchange import ReaderExchangeMixin
 from sklearn_sae.pretrained._word_mixin import WordMixin
-from sklearn_sae.pretrained._word_reader import StoredStates, choose_layer, gather
+from sklearn_sae.pretrained._word_reader import StoredStates, check_known, choose_layer, gather
 from sklearn_sae.pretrained._word_store import pool_words
 from sklearn_sae.pretrained._word_texts import draw_texts
 from sklearn_sae.pretrained._word_training import check_enough, plan_autoencoder, scale_columns
@@ -254,8 +254,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         ------
         TypeError, ValueError
             If an entry of `X` is missing, empty or not a str; `y` is needed and missing, constant or of another length;
-            for a parameter that is wrong, a model that cannot be used, or texts without a word that counts. All that
-            can be known before texts are read is checked before.
+            for a parameter that is wrong, a model that cannot be used, or texts without a word that counts, or of which
+            its tokenizer knows none. All that can be known before texts are read is checked before.
         OSError
             If a folder or file does not exist; if the hub does not have the model (also a ValueError), keeps it from
             you (a PermissionError) or cannot be reached (a ConnectionError); if the store cannot be used.
@@ -263,7 +263,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         Warns
         -----
         UserWarning
-            If some texts are not trained on, because of `max_tokens`, or are cut, because `overlap` is None.
+            If some texts are not trained on, because of `max_tokens`, or are cut, because `overlap` is None; or if the
+            reader's tokenizer does not know a twentieth of the words, which are then all the same to it.
         """
         self._fit(X, y)
         return self
@@ -359,6 +360,7 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         sae = self._plan(sum(map(len, trained_on.spans)), rng.randint(np.iinfo(np.int32).max))
         self.layer_ = choose_layer(self.model, self.layer, self._kept_layers(), self.model_kwargs or {})
         reader = self._reader()
+        check_known(trained_on, reader.reader.tokenizer)
         # What a reader without an identity has read cannot be found again.
         with open_store(self.cache_dir if reader.identity(reader.layer) else None, "states") as store:
             stored = StoredStates(store, reader, verbose=self.verbose)

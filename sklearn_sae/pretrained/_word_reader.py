@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections import Counter
 from numbers import Integral
 
 import numpy as np
@@ -11,11 +12,13 @@ from sklearn_sae.pretrained._engine import reader_identity
 from sklearn_sae.pretrained._reader import Reader, check_model_kwargs, count_layers
 from sklearn_sae.pretrained._word_states import ends_unread, read_words
 from sklearn_sae.pretrained._word_store import states_from_bytes, states_to_bytes
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.store import fill
 
 LAYERS_RUN = 2 / 3  # of a model's layers; docs/reader.md says what was measured
 LONGEST_WINDOW = 256  # tokens; longer windows cost more, and on reviews their states predict no better
+_MANY_UNKNOWN = 0.05  # of the words, from which it is said that the reader cannot tell them apart
 TEXTS_AT_ONCE = 256  # texts that are read from a store, or tokenized and sorted, together
 
 
@@ -173,6 +176,50 @@ class StoredStates:
         for layer in self._identities:
             self._store.drop(set(self.keys(texts, layer)))
         self._store.shrink()
+
+
+def check_known(texts, tokenizer):
+    """Warn if a tokenizer knows no part of many of the words that count, and refuse texts of which it knows no word.
+
+    Parameters
+    ----------
+    texts : Texts
+    tokenizer : PreTrainedTokenizerFast
+
+    Raises
+    ------
+    ValueError
+        If it knows none of the words.
+    """
+    n_times = Counter(word for words in texts.words for word in words)
+    unknown = _unknown(list(n_times), tokenizer)
+    n_unknown = sum(n_times[word] for word in unknown)
+    if n_unknown == 0 or n_unknown < _MANY_UNKNOWN * n_times.total():
+        return
+    largest = max(unknown, key=n_times.get)
+    if n_unknown == n_times.total():
+        raise ValueError(
+            f"The model's tokenizer knows none of the words of the texts, such as {largest!r}, so that they are all "
+            "the same to it; pass a model that was trained on such texts, or use another embedding."
+        )
+    warn(
+        f"The model's tokenizer does not know {n_unknown:,} of {n_times.total():,} words of the texts, such as "
+        f"{largest!r}, which are all the same to it; a model that was trained on such texts tells them apart."
+    )
+
+
+def _unknown(words, tokenizer):
+    """Return those of some words that a tokenizer turns into nothing but its token for what is unknown."""
+    unknown = tokenizer.unk_token_id
+    if unknown is None or not words:
+        return []
+    ids = tokenizer(words, add_special_tokens=False, verbose=False)["input_ids"]
+    # Some tokenizers put a token of a blank before each word.
+    return [
+        word
+        for word, some in zip(words, ids, strict=True)
+        if unknown in some and not any(tokenizer.decode([i]).strip() for i in some if i != unknown)
+    ]
 
 
 def first_of_each(values):

@@ -433,6 +433,18 @@ def test_a_text_without_a_token(bert_reader, max_tokens):
         transformer.set_params(max_tokens=10**6).fit(TEXTS).transform(texts)
 
 
+def test_words_that_the_tokenizer_does_not_know(bert_reader):
+    signs = ["\u4e00\u4e01", "\u4e02\u4e03\u4e04", "\u0b95 \u0b95\u0bae"]  # of none of which it has a word piece
+    transformer = ReaderSAETransformer(bert_reader, **FEW)
+    with pytest.raises(ValueError, match=r"tokenizer knows none of the words of the texts, such as '.+', so that they"):
+        transformer.fit(signs * 10)
+    with pytest.warns(UserWarning, match=r"does not know 50 of \d+ words of the texts, such as '\u4e05', which"):
+        transformer.fit([*TEXTS, *["\u4e05 cold"] * 50])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transformer.fit([*TEXTS, "\u4e05 cold"])  # one of many
+
+
 def test_states_that_are_no_numbers(gpt2_reader):
     from transformers import AutoModel, AutoTokenizer
 
