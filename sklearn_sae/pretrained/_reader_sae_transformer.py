@@ -313,7 +313,7 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         """
         check_is_fitted(self)
         self._validate_params()
-        return in_container(self, self._pooled(self._count(X), self._reader()), X)
+        return in_container(self, self._pooled(self._count(X), self._reader(self.layer_)), X)
 
     def get_feature_names_out(self, input_features=None):
         """Return "neuron 7"; with several aggregations "neuron 7, max".
@@ -358,8 +358,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         drawn = self._draw(texts, rng)
         trained_on = texts.at(drawn)
         sae = self._plan(sum(map(len, trained_on.spans)), rng.randint(np.iinfo(np.int32).max))
-        self.layer_ = choose_layer(self.model, self.layer, self._kept_layers(), self.model_kwargs or {})
-        reader = self._reader()
+        layer = choose_layer(self.model, self.layer, self._kept_layers(), self.model_kwargs or {})
+        reader = self._reader(layer)
         check_known(trained_on, reader.reader.tokenizer)
         # What a reader without an identity has read cannot be found again.
         with open_store(self.cache_dir if reader.identity(reader.layer) else None, "states") as store:
@@ -367,10 +367,12 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
             stored.read(trained_on, row_of=lambda i: drawn[i])
             states, text_of, is_cut = gather(stored, trained_on, None if store.path is None else store.path.parent)
             check_enough(len(states))  # again, because a reader may have no token of some words
-            self.scale_ = scale_columns(states)
+            scale = scale_columns(states)
             y = None if target is None else as_given(target._replace(values=target.values[drawn][text_of]))
-            self.sae_ = sae.fit(states, y)
-            self.n_components_, self.k_, self.n_words_ = sae.n_components_, sae.k_, len(states)
+            sae.fit(states, y)
+            # All at once, so that a fit that fails leaves the estimator as it was.
+            self.sae_, self.scale_, self.layer_, self.n_words_ = sae, scale, layer, len(states)
+            self.n_components_, self.k_, self._prepend_bos = sae.n_components_, sae.k_, reader.prepend_bos
             del states  # which frees the disk, or the memory, that they take
             if encode:
                 pooled = self._pooled(texts, reader, stored)

@@ -47,7 +47,7 @@ class WordMixin(LanguageModelMixin):
         self._validate_params()
         neurons = [self._check_neuron(neuron) for neuron in neurons]
         texts = self._count(X)
-        return word_tables(texts.words, self._activations(texts, self._reader()), neurons)
+        return word_tables(texts.words, self._activations(texts, self._reader(self.layer_)), neurons)
 
     def _count(self, X, *, name="X"):
         """Return the `Texts`: each with its words that count."""
@@ -61,13 +61,13 @@ class WordMixin(LanguageModelMixin):
         """Return the layers, beside the one that is read, whose states are kept."""
         return () if isinstance(self.keep_states, bool | np.bool_) else tuple(self.keep_states)
 
-    def _reader(self):
-        """Return the `WordReader`, which is loaded once."""
+    def _reader(self, layer):
+        """Return the `WordReader` of a layer, which is loaded once."""
         return loaded(
             self,
             WordReader,
             model=self.model,
-            layer=self.layer_,
+            layer=layer,
             layers=self._kept_layers(),
             batch_size=self.batch_size,
             max_length=self.max_length,
@@ -95,7 +95,7 @@ class WordMixin(LanguageModelMixin):
         self._validate_params()
         neuron = self._check_neuron(latent)
         texts = self._count(texts, name="text")
-        activations = self._activations(texts, self._reader())
+        activations = self._activations(texts, self._reader(self.layer_))
         return [
             (text, spans, activations_on_words(one, neuron, len(spans)))
             for text, spans, one in zip(texts.texts, texts.spans, activations, strict=True)

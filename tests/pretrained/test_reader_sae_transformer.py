@@ -1,5 +1,6 @@
 """The estimator as a user meets it: against plain references, in searches, with bad input, saved and killed."""
 
+import json
 import os
 import pickle
 import signal
@@ -29,6 +30,8 @@ from sklearn_sae import (
 from sklearn_sae.analysis import diff_features, feature_correlations, top_documents
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.pretrained import _reader
+from sklearn_sae.pretrained._load import load_sparse_encoder
+from sklearn_sae.pretrained._tokens import tokenize_texts
 from sklearn_sae.utils._minilm import minilm_folder
 
 torch = pytest.importorskip("torch")
@@ -384,6 +387,28 @@ def test_bad_targets_are_refused_before_the_model_is_loaded(reader, monkeypatch,
             reader().fit(TEXTS, y)
 
 
+def test_a_fit_that_fails_leaves_what_was_fitted(reader, monkeypatch):
+    from sklearn.exceptions import NotFittedError
+
+    from sklearn_sae.pretrained import _reader_sae_transformer
+
+    transformer, first = reader().fit(TEXTS), reader()
+    expected = transformer.transform(TEXTS).toarray()
+    before = dict(vars(transformer))
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(_reader_sae_transformer, "check_enough", fail)  # after the words are read
+    for estimator in (transformer.set_params(layer=1), first):
+        with pytest.raises(MemoryError):
+            estimator.fit(TEXTS)
+    assert vars(transformer) == before | {"layer": 1}
+    np.testing.assert_array_equal(transformer.transform(TEXTS).toarray(), expected)
+    with pytest.raises(NotFittedError):
+        first.transform(TEXTS)
+
+
 # Bad parameters
 
 
@@ -586,13 +611,21 @@ SAES = [{}, {"sparsity": "batch_topk"}, {"matryoshka_prefixes": [4, 16]}, {"enco
 
 @pytest.mark.parametrize("sae_params", SAES, ids=str)
 @pytest.mark.parametrize("target_weight", [0, 1.0])
-def test_the_hub_there_and_back(reader, hub_server, sae_params, target_weight):
+def test_the_hub_there_and_back(reader, gpt2_reader, hub_server, n_read, sae_params, target_weight):
     transformer = reader(sae_params=FEW["sae_params"] | sae_params, target_weight=target_weight).fit(TEXTS, COLD)
+    expected = transformer.transform(TEXTS).toarray()
+    transformer.set_params(model="me/reader")
     transformer.push_to_hub("me/words", trained_on="72 sentences")
     loaded = ReaderSAETransformer.from_pretrained("me/words")
     assert loaded.get_params() == transformer.get_params()
+    del n_read[:]
+    np.testing.assert_array_equal(loaded.set_params(model=gpt2_reader).transform(TEXTS).toarray(), expected)
+    assert not n_read, "what is stored is found again"
+    np.testing.assert_array_equal(loaded.set_params(cache_dir=None).transform(TEXTS).toarray(), expected)
+    for name, array in vars(transformer.sae_).items():
+        if isinstance(array, np.ndarray):
+            np.testing.assert_array_equal(getattr(loaded.sae_, name), array, err_msg=name)
     assert (loaded.layer_, loaded.n_words_, loaded.n_components_, loaded.k_) == (2, transformer.n_words_, 16, 2)
-    assert_same_activations(loaded, transformer)
     assert "ReaderSAETransformer.from_pretrained('me/words')" in hub_server.files("me/words")["README.md"].decode()
 
 
@@ -608,8 +641,9 @@ def test_saelens_gives_the_same_activations(request, model, sae_params, tmp_path
     assert theirs.cfg.normalize_activations == "constant_norm_rescale"
     assert theirs.cfg.metadata.hook_name == "blocks.1.hook_resid_post"
     assert theirs.cfg.metadata.model_name == folder
-    assert theirs.cfg.metadata.prepend_bos == (model == "llama")
-    read = [states[0] for _, found in transformer._reader().read(transformer._count(TEXTS)) for states in found]
+    # Without a word of it the tokenizer of an encoder adds its [CLS] and [SEP].
+    assert theirs.cfg.metadata.prepend_bos is (True if model == "llama" else None)
+    read = [states[0] for _, found in transformer._reader(2).read(transformer._count(TEXTS)) for states in found]
     rows = np.concatenate([one.states for one in read]).astype(np.float32)
     rows *= 32**0.5 / np.linalg.norm(rows, axis=1, keepdims=True)  # again, because float16 has few digits
     expected = transformer.sae_.transform(rows / transformer.scale_).toarray()
@@ -617,6 +651,38 @@ def test_saelens_gives_the_same_activations(request, model, sae_params, tmp_path
         found = theirs.encode(torch.from_numpy(7 * rows)).numpy()  # of states as they come, whatever their norm
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
     assert_same_activations(ReaderSAETransformer.from_pretrained(tmp_path / "sae"), transformer)
+
+
+def test_an_encoder_is_read_as_it_was_trained(bert_reader, tmp_path):
+    transformer = ReaderSAETransformer(bert_reader, layer=2, **FEW).fit(TEXTS)
+    transformer.to_saelens(tmp_path / "sae")
+    assert "prepend_bos" not in json.loads((tmp_path / "sae" / "cfg.json").read_text())["metadata"]
+    encoder = load_sparse_encoder(tmp_path / "sae")
+    tokenizer = transformer._reader(2).reader.tokenizer
+    (window,) = tokenize_texts(TEXTS[:1], tokenizer, prepend_bos=encoder.prepend_bos, is_causal=False)[0]
+    assert window.ids == tokenizer(TEXTS[0])["input_ids"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("scale", lambda scale: scale[:-1]),
+        ("scale", lambda scale: -scale),
+        ("scale", lambda scale: scale * np.float32(np.nan)),
+        ("scale", lambda scale: scale.astype(np.int64)),
+        ("trained_components", lambda components: components.T),
+        ("trained_bias", lambda bias: bias * np.float32(np.inf)),
+    ],
+)
+def test_damaged_arrays_are_refused(reader, tmp_path, name, change):
+    from safetensors.numpy import load_file, save_file
+
+    reader().fit(TEXTS).to_saelens(tmp_path)
+    arrays = load_file(tmp_path / "sklearn_sae.safetensors")
+    arrays[name] = np.ascontiguousarray(change(arrays[name]))
+    save_file(arrays, tmp_path / "sklearn_sae.safetensors")
+    with pytest.raises(ValueError, match=r"is damaged, or was changed by hand"):
+        ReaderSAETransformer.from_pretrained(tmp_path)
 
 
 def test_what_no_file_can_hold(reader, gpt2_reader, hub_server, tmp_path):
@@ -631,6 +697,41 @@ def test_what_no_file_can_hold(reader, gpt2_reader, hub_server, tmp_path):
         reader(tokens=lambda word: True).fit(TEXTS).push_to_hub("me/words")
     with pytest.raises(ValueError, match="no form for encoder='matching_pursuit'"):
         reader(sae_params={"encoder": "matching_pursuit", "max_epochs": 1}).fit(TEXTS).to_saelens(tmp_path / "sae")
+
+
+def test_no_file_asks_for_code(reader, hub_server, tmp_path):
+    asked = {"trust_remote_code": True, "revision": "main", "cache_dir": str(tmp_path / "mine")}
+    transformer = reader().fit(TEXTS).set_params(model="me/reader", model_kwargs=asked)
+    note = (
+        r"^Of model_kwargs 'trust_remote_code', 'cache_dir' are not saved, because a file holds only revision and "
+        r"subfolder; whoever loads it sets others with set_params\.$"
+    )
+    with pytest.warns(UserWarning, match=note) as said:
+        transformer.push_to_hub("me/words")
+    assert (len(said), said[0].filename) == (1, __file__)
+    assert ReaderSAETransformer.from_pretrained("me/words").model_kwargs == {"revision": "main"}
+    with pytest.warns(UserWarning, match=note):
+        transformer.to_saelens(tmp_path / "sae")
+    state = json.loads((tmp_path / "sae" / "sklearn_sae.json").read_text())
+    state["facts"]["parameters"]["model_kwargs"] = asked | {"subfolder": "x", "revision": {"trust_remote_code": True}}
+    state["facts"]["parameters"]["sae_params"]["checkpoint_dir"] = "/home/somebody"
+    (tmp_path / "sae" / "sklearn_sae.json").write_text(json.dumps(state))
+    loaded = ReaderSAETransformer.from_pretrained(tmp_path / "sae")
+    assert loaded.model_kwargs == {"subfolder": "x"}
+    assert loaded.sae_params == FEW["sae_params"]
+
+
+def test_no_path_of_the_user_is_published(reader, gpt2_reader, hub_server, tmp_path):
+    sae_params = FEW["sae_params"] | {"checkpoint_dir": str(tmp_path / "checkpoints")}
+    transformer = reader(sae_params=sae_params, cache_dir=tmp_path / "cache").fit(TEXTS).set_params(model="me/reader")
+    transformer.push_to_hub("me/words")
+    assert str(tmp_path).encode() not in b"".join(hub_server.files("me/words").values())
+    assert ReaderSAETransformer.from_pretrained("me/words").sae_params == FEW["sae_params"]
+    for folder in (gpt2_reader, Path(gpt2_reader), str(tmp_path / "not there any more")):
+        with pytest.raises(ValueError, match=r"^model is a folder, which others do not have and whose path would be"):
+            transformer.set_params(model=folder).push_to_hub("me/other")
+    assert "me/other" not in hub_server.repositories
+    transformer.to_saelens(tmp_path / "sae")
 
 
 # Memory, and a real model

@@ -44,6 +44,16 @@ class Autoencoder(NamedTuple):
         return {f"{name}_": getattr(self, name) for name in names}
 
 
+def check_weights(autoencoder):
+    """Raise ValueError if the arrays of an autoencoder do not fit together, or hold what is no finite float32."""
+    n_components, n_features = autoencoder.components.shape
+    shapes = ((n_components, n_features), (n_components,), (n_components, n_features), (n_features,))
+    if tuple(array.shape for array in autoencoder[:4]) != shapes or not autoencoder.components.size:
+        raise ValueError("the shapes of the weights do not fit together")
+    if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in autoencoder[:4]):
+        raise ValueError("a weight is not a finite float32 number")
+
+
 def fold_affine(autoencoder, center, scale):
     """Return the autoencoder of rows ``x`` for one that was trained on ``(x - center) * scale``.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_sae.utils.exchange._autoencoder import Autoencoder
+from sklearn_sae.utils.exchange._autoencoder import Autoencoder, check_weights
 
 _CONFIG, _WEIGHTS = "cfg.json", "sae_weights.safetensors"
 _STATE, _ARRAYS = "sklearn_sae.json", "sklearn_sae.safetensors"
@@ -195,12 +195,8 @@ def _autoencoder(weights, settings):
     autoencoder = Autoencoder(
         encoder_weight, weights["b_enc"], components, weights["b_dec"], *(settings[name] for name in _SETTINGS)
     )
-    n_components, n_features = components.shape
-    shapes = ((n_components, n_features), (n_components,), (n_components, n_features), (n_features,))
-    if tuple(array.shape for array in autoencoder[:4]) != shapes or not components.size:
-        raise ValueError("the shapes of the weights do not fit together")
-    if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in autoencoder[:4]):
-        raise ValueError("a weight is not a finite float32 number")
+    check_weights(autoencoder)
+    n_components = len(components)
     k, threshold = autoencoder.k, autoencoder.threshold
     if k is not None and not (type(k) is int and 1 <= k <= n_components):
         raise ValueError(f"k is {k!r} of {n_components} neurons")

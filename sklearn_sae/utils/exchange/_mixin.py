@@ -83,7 +83,8 @@ class ExchangeMixin:
 
         The repository holds what `to_saelens` writes, and a README.md that says what the autoencoder is, how to load it
         and what was measured. Such files that are there are replaced, all in one commit. SAELens has no form for
-        ``encoder="matching_pursuit"``; what is written then is for `from_pretrained` alone.
+        ``encoder="matching_pursuit"``; what is written then is for `from_pretrained` alone. An estimator with a `model`
+        names it, and of its `model_kwargs` the `revision` and `subfolder`.
 
         Parameters
         ----------
@@ -111,11 +112,14 @@ class ExchangeMixin:
         ------
         TypeError
             If a parameter or a class is of a kind that a file without code cannot hold.
+        ValueError
+            If the parameter `model` is a folder, because others do not have it and its path may name you.
         PermissionError, ConnectionError, OSError
             If the hub does not take it.
         """
         check_is_fitted(self)
         exchanged, kind = self._exchanged(), type(self).__name__
+        _check_not_a_folder(exchanged.facts["parameters"].get("model"))
         metadata = _told(exchanged.metadata, model_name, hook_name, prepend_bos)
         card = model_card(
             repo_id,
@@ -144,6 +148,10 @@ class ExchangeMixin:
 
         Only tensors and JSON are read, and no code is run. The estimator gives the activations of the one that was
         saved, and can be fitted further; where `partial_fit` had come to is not saved.
+
+        A file may name a language model. That model is loaded at the first `transform` and not before: look at `model`
+        if you do not trust who saved it. Of `model_kwargs` only `revision` and `subfolder` are taken, so that no file
+        can ask for the code of a model to be run.
 
         Parameters
         ----------
@@ -178,6 +186,16 @@ class ExchangeMixin:
         autoencoder, facts, arrays = read_folder(folder, kind=cls.__name__, what=what)
         with damaged(what):
             return cls._from_exchanged(autoencoder, facts, arrays)
+
+
+def _check_not_a_folder(model):
+    """Refuse to publish a path, which may name its user."""
+    path = None if model is None else os.path.expanduser(model)
+    if path is not None and (os.path.isdir(path) or os.path.isabs(path)):
+        raise ValueError(
+            "model is a folder, which others do not have and whose path would be published; put the model on the hub "
+            "and pass its name there by set_params(model=...), or save the autoencoder by to_saelens."
+        )
 
 
 def _told(known, model_name, hook_name, prepend_bos):
