@@ -73,7 +73,7 @@ class Reader:
     Raises
     ------
     ValueError
-        If the model has no such layer or site, has an encoder beside its decoder, or lacks weights.
+        If the model has no such layer or site, has both an encoder and a decoder, or lacks weights.
     NotOnHubError, PermissionError, ConnectionError, OSError
         If there is no such model, it is gated, the hub cannot be reached, or its files cannot be loaded.
     """
@@ -288,7 +288,10 @@ def _source(model, model_kwargs):
 def _check_layers(config, layer, layers):
     """Return the number of the reader's layers. `layer`, or each of `layers`, must be one of them."""
     if config.is_encoder_decoder:
-        raise ValueError(f"The reader is of type {config.model_type!r}, with an encoder; pass a causal language model.")
+        raise ValueError(
+            f"The reader is of type {config.model_type!r}, with both an encoder and a decoder; pass a model that is "
+            "one of the two."
+        )
     n_layers = config.get_text_config(decoder=True).num_hidden_layers
     for one in [layer] if layers is None else layers:
         if not 0 <= one < n_layers:

@@ -206,8 +206,8 @@ def _bos_id(tokenizer):
         if token is not None:
             return token
     raise ValueError(
-        "The SAE was trained with a BOS token before each text, and the reader's tokenizer has neither a BOS nor an "
-        "EOS token; set tokenizer.bos_token."
+        "The reader is to get a BOS token before each text, and its tokenizer has neither a BOS nor an EOS token; pass "
+        "as tokenizer one whose bos_token is set."
     )
 
 

@@ -86,7 +86,7 @@ class WordMixin(LanguageModelMixin):
     def _check_neuron(self, column):
         """Return the neuron for which a column of the output stands."""
         if not isinstance(column, Integral) or not 0 <= column < self.n_features_out_:
-            raise ValueError(f"latent={column!r} does not exist; there are neurons 0 to {self.n_components_ - 1}.")
+            raise ValueError(f"latent={column!r} does not exist; there are columns 0 to {self.n_features_out_ - 1}.")
         return int(column) % self.n_components_
 
     def _tokens(self, texts, latent):

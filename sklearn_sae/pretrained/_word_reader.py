@@ -33,9 +33,10 @@ def choose_layer(model, layer, others, model_kwargs):
     check_model_kwargs(model_kwargs)
     n_layers = count_layers(model, **model_kwargs)
     layer = max(1, round(LAYERS_RUN * n_layers)) if layer == "auto" else layer
-    for number in (layer, *others):
+    named = [(f"layer={layer}", layer), *((f"{number} in keep_states", number) for number in others)]
+    for name, number in named:
         if not isinstance(number, Integral) or not 1 <= number <= n_layers:
-            raise ValueError(f"layer={number} is beyond the model, which has {n_layers} layers; 1 is the first.")
+            raise ValueError(f"{name} is beyond the model, which has {n_layers} layers; 1 is the first.")
     return layer
 
 

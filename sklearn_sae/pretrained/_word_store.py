@@ -78,7 +78,7 @@ def states_from_bytes(value, n_counted, width, path):
     OSError
         If the value is damaged.
     """
-    is_read, rest = _read_bits(value, n_counted)
+    is_read, rest = _read_bits(value, n_counted, path, "states")
     n = int(is_read.sum())
     if len(rest) != 2 * n * width:
         raise _damaged(path, "states")
@@ -103,8 +103,10 @@ def activations_from_bytes(value, n_counted, n_neurons, path):
     OSError
         If the value is damaged.
     """
-    is_read, rest = _read_bits(value, n_counted)
+    is_read, rest = _read_bits(value, n_counted, path, "activations")
     n_words = int(is_read.sum())
+    if len(rest) < 2 * n_words:
+        raise _damaged(path, "activations")
     n_active = np.frombuffer(rest[: 2 * n_words], "<u2")
     n = int(n_active.sum())
     if len(rest) == 2 * n_words + 8 * n:
@@ -118,8 +120,10 @@ def _bits(is_read):
     return np.packbits(is_read).tobytes()
 
 
-def _read_bits(value, n):
+def _read_bits(value, n, path, what):
     length = -(-n // 8)
+    if len(value) < length:
+        raise _damaged(path, what)
     return np.unpackbits(np.frombuffer(value[:length], np.uint8), count=n).astype(bool), value[length:]
 
 

@@ -25,15 +25,18 @@ def word_tables(words, activations, neurons):
     shape = len(words), len(place)
     rows = np.repeat(np.arange(shape[0]), [len(one) for one in ids])
     counts = sparse.csr_array((np.ones(len(rows), np.float32), (rows, np.concatenate(ids))), shape=shape)
-    found = {neuron: [] for neuron in neurons}
-    for row, one in enumerate(activations):
-        at = ids[row][one.words]
-        for neuron, entries in found.items():
-            of_neuron = one.neurons == neuron
-            entries.append((np.full(of_neuron.sum(), row), at[of_neuron], one.values[of_neuron]))
+    entries = [
+        (one.neurons, np.full(len(one.neurons), row), ids[row][one.words], one.values)
+        for row, one in enumerate(activations)
+    ]
+    entries = [np.concatenate(parts) for parts in zip(*entries, strict=True)]
+    wanted = np.flatnonzero(np.isin(entries[0], neurons))
+    wanted = wanted[np.argsort(entries[0][wanted], kind="stable")]
+    of_entry, *entries = (part[wanted] for part in entries)
     active, times = [], []
     for neuron in neurons:
-        rows, columns, values = (np.concatenate(parts) for parts in zip(*found[neuron], strict=True))
+        start, end = np.searchsorted(of_entry, [neuron, neuron + 1])
+        rows, columns, values = (part[start:end] for part in entries)
         active.append(sparse.csr_array((values, (rows, columns)), shape=shape))
         times.append(sparse.csr_array((np.ones_like(values), (rows, columns)), shape=shape))
     return counts, np.array(list(place), dtype=object), active, times

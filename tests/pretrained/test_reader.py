@@ -551,7 +551,7 @@ def test_a_model_with_an_encoder_beside_its_decoder_is_refused(tmp_path):
     from transformers import T5Config
 
     T5Config(d_model=16, num_layers=1, num_heads=2, d_ff=16).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="type 't5', with an encoder; pass a causal language model"):
+    with pytest.raises(ValueError, match="type 't5', with both an encoder and a decoder; pass a model that"):
         Reader(tmp_path, layer=0, site="resid_post")
 
 

@@ -32,6 +32,8 @@ from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.pretrained import _reader
 from sklearn_sae.pretrained._load import load_sparse_encoder
 from sklearn_sae.pretrained._tokens import tokenize_texts
+from sklearn_sae.pretrained._word_store import WordActivations
+from sklearn_sae.pretrained._word_table import word_tables
 from sklearn_sae.utils._minilm import minilm_folder
 
 torch = pytest.importorskip("torch")
@@ -136,8 +138,35 @@ def test_the_activations_of_words_as_tables(reader):
     assert total == pytest.approx(transformer.set_params(aggregation="sum").transform(texts).sum(), rel=1e-5)
     n_active = sum(table.sum() for table in transformer.word_activations(texts, range(16))[3])
     assert 0 < n_active <= 2 * 6  # k of each of the six words that count
-    with pytest.raises(ValueError, match=r"^latent=16 does not exist; there are neurons 0 to 15\.$"):
-        transformer.word_activations(texts, [16])
+    for aggregation, n in (("sum", 16), (["max", "sum"], 32)):
+        with pytest.raises(ValueError, match=rf"^latent={n} does not exist; there are columns 0 to {n - 1}\.$"):
+            transformer.set_params(aggregation=aggregation).word_activations(texts, [n])
+
+
+def test_the_tables_are_those_of_each_text_and_neuron():
+    rng = np.random.default_rng(0)
+    words = [[f"word {i}" for i in rng.integers(5, size=n)] for n in (0, 9, 40, 1)]
+    activations = []
+    for some in words:
+        is_read = rng.random(len(some)) < 0.8
+        n_active = rng.integers(4, size=is_read.sum())
+        sizes = {"size": n_active.sum()}
+        values = rng.random(**sizes).astype(np.float32)
+        activations.append(WordActivations(is_read, n_active, rng.integers(6, **sizes).astype(np.int32), values))
+    neurons = [4, 1, 4, 7]  # one again, and one that is never active
+    counts, vocabulary, active, times = word_tables(words, iter(activations), neurons)
+    assert counts.sum() == 50
+    column = {word: i for i, word in enumerate(vocabulary)}
+    for neuron, of_neuron, n_times in zip(neurons, active, times, strict=True):
+        expected = np.zeros((2, *counts.shape), np.float32)
+        for row, (some, one) in enumerate(zip(words, activations, strict=True)):
+            for place, of, value in zip(one.words, one.neurons, one.values, strict=True):
+                if of == neuron:
+                    expected[:, row, column[some[place]]] += value, 1
+        np.testing.assert_array_equal([of_neuron.toarray(), n_times.toarray()], expected)
+        assert of_neuron.dtype == n_times.dtype == np.float32
+    assert active[0].nnz
+    assert not active[3].nnz
 
 
 def test_highlighting(reader):
@@ -416,8 +445,8 @@ def test_a_fit_that_fails_leaves_what_was_fitted(reader, monkeypatch):
     ("params", "message"),
     [
         ({"layer": 5}, r"^layer=5 is beyond the model, which has 4 layers; 1 is the first\.$"),
-        ({"keep_states": [0, 2]}, r"^layer=0 is beyond the model"),
-        ({"keep_states": [1.5]}, r"^layer=1\.5 is beyond the model"),
+        ({"keep_states": [0, 2]}, r"^0 in keep_states is beyond the model, which has 4 layers"),
+        ({"keep_states": [1.5]}, r"^1\.5 in keep_states is beyond the model"),
         ({"k": 17}, r"^k=17 is larger than n_components=16"),
         ({"sae_params": {"n_components": 4}}, r"^sae_params holds 'n_components', which is a parameter of its own"),
         ({"sae_params": {"depth": 4}}, r"^sae_params holds 'depth', which is no parameter of TopKSAETransformer\.$"),

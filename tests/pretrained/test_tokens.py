@@ -418,6 +418,9 @@ def test_what_cannot_be_read_is_said(llama, own):
     import tokenizers
 
     own.backend_tokenizer.normalizer = tokenizers.normalizers.Replace("\u200b", "")
+    own.bos_token = own.eos_token = None
+    with pytest.raises(ValueError, match=r"nor an EOS token; pass as tokenizer one whose bos_token is set"):
+        tokenize_texts(["soup"], own, chat_template=None, prepend_bos=True)
     with pytest.raises(ValueError, match="row 7 has no token"):
         tokenize_texts(["soup", "\u200b\u200b"], own, chat_template=None, row_of=lambda i: i + 6)
 
