@@ -9,9 +9,9 @@ import numpy as np
 
 from sklearn_sae.pretrained._load import load_sparse_encoder
 from sklearn_sae.pretrained._pooling import pool
-from sklearn_sae.pretrained._reader import Reader, check_model_kwargs
+from sklearn_sae.pretrained._reader import Reader, check_finite, check_model_kwargs, kept_states
 from sklearn_sae.pretrained._sparse_encoder import TorchEncoder
-from sklearn_sae.pretrained._tokens import pad, tokenize_texts
+from sklearn_sae.pretrained._tokens import tokenize_texts
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils.store import path_fingerprint
 
@@ -131,19 +131,8 @@ class Engine:
             yield np.repeat([i for i, _ in batch], n_kept), *self._active([window for _, window in batch]), n_done
 
     def _active(self, windows):
-        import torch
-
-        reader = self.reader
-        ids, mask = pad(windows, reader.tokenizer)
-        kept = mask.bool()
-        kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
-        states = reader.states(ids, mask)
-        states = states[kept.to(states.device)]
-        if not states.isfinite().all():  # an error, because no latent would be active
-            raise ValueError(
-                "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
-                "'float32', or look for such numbers in its weights."
-            )
+        (states,) = kept_states(self.reader, windows)
+        check_finite(states)  # because no latent would be active
         if self._torch_encoder is None:
             device = states.device if self._sae_device == "auto" else self._sae_device
             self._torch_encoder = TorchEncoder(self.encoder, device)

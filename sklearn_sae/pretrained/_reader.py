@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
+
 from sklearn_sae.pretrained._sites import (
     SITES,
     find_layers,
@@ -18,6 +20,7 @@ from sklearn_sae.pretrained._sites import (
     n_inputs,
     text_model,
 )
+from sklearn_sae.pretrained._tokens import pad
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 from sklearn_sae.utils._minilm import NAMES, minilm_folder
@@ -191,6 +194,33 @@ def count_layers(model, **model_kwargs):
         As the `Reader`.
     """
     return _check_layers(_source(model, model_kwargs)[1], None, ())
+
+
+def kept_states(reader, windows):
+    """Return the states of the kept tokens, a list with one array (n_kept, width) for each of the reader's layers.
+
+    Parameters
+    ----------
+    reader : Reader
+    windows : list of Window
+        They are read at once.
+    """
+    import torch
+
+    ids, mask = pad(windows, reader.tokenizer)
+    kept = mask.bool()
+    kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
+    states = reader.states(ids, mask)
+    return [some[kept.to(some.device)] for some in (states if isinstance(states, list) else [states])]
+
+
+def check_finite(states):
+    """Refuse states that are not all finite numbers."""
+    if not states.isfinite().all():
+        raise ValueError(
+            "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
+            "'float32', or look for such numbers in its weights."
+        )
 
 
 def check_model_kwargs(model_kwargs):

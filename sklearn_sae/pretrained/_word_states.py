@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.pretrained._tokens import pad, tokenize_texts, words_of_tokens
+from sklearn_sae.pretrained._reader import check_finite, kept_states
+from sklearn_sae.pretrained._tokens import tokenize_texts, words_of_tokens
 
 
 class WordStates(NamedTuple):
@@ -69,7 +70,7 @@ def _read(reader, windows, spans, batch_size):
     import torch
 
     runs = [window for some in windows for window in some]
-    runs = [_kept_states(reader, runs[start : start + batch_size]) for start in range(0, len(runs), batch_size)]
+    runs = [kept_states(reader, runs[start : start + batch_size]) for start in range(0, len(runs), batch_size)]
     word_of_token, is_read, start = [], [], 0
     for some, words in zip(windows, spans, strict=True):
         tokens = np.concatenate([window.spans[window.kept] for window in some])
@@ -87,16 +88,6 @@ def _read(reader, windows, spans, batch_size):
     ]
 
 
-def _kept_states(reader, windows):
-    """Return for each layer the states of the kept tokens, (n_kept, width); all windows are read at once."""
-    import torch
-
-    ids, mask = pad(windows, reader.tokenizer)
-    kept = mask.bool()
-    kept[kept.clone()] = torch.from_numpy(np.concatenate([window.kept for window in windows]))
-    return [states[kept.to(states.device)] for states in reader.states(ids, mask)]
-
-
 def _means(states, word_of_token):
     """Return the mean state of each word that has a token, with the root of the width as its norm, float16."""
     import torch
@@ -107,11 +98,7 @@ def _means(states, word_of_token):
         return np.zeros((0, states.shape[1]), np.float16)
     _, n_tokens = np.unique(word_of_token[tokens], return_counts=True)
     states = states[torch.from_numpy(tokens).to(states.device)].float()
-    if not states.isfinite().all():
-        raise ValueError(
-            "The reader's states are not all finite numbers; read with another dtype, such as 'bfloat16' or "
-            "'float32', or look for such numbers in its weights."
-        )
+    check_finite(states)
     means = torch.segment_reduce(states, "mean", lengths=torch.from_numpy(n_tokens).to(states.device))
     norms = means.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
     return (means * (means.shape[1] ** 0.5 / norms)).half().cpu().numpy()

