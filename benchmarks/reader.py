@@ -283,7 +283,7 @@ def speed(options):
     y = y.astype(float)
     ours = ReaderSAETransformer(options.model, target_weight=0.2, cache_dir=None, random_state=0)
     ours.fit(texts[:50], y[:50])  # loads the model
-    reading = ours._reader()
+    reading = ours._reader(ours.layer_)
     from sklearn_sae.pretrained._tokens import pad, tokenize_texts
 
     tokenizer = reading.reader.tokenizer
