@@ -12,6 +12,7 @@ _LARGEST, _LEAST = 1024, 16  # numbers of neurons; docs/reader.md says what was 
 _WORDS_TRAINED_ON = 300_000  # in all epochs
 _MOST_EPOCHS, _FEWEST_EPOCHS = 25, 3
 _ROWS_AT_ONCE = 2**14
+_LEAST_DEVIATION = 1e-3  # of states whose numbers are about 1
 
 
 def suggest_n_components(n_words):
@@ -96,7 +97,9 @@ def scale_columns(states):
     mean = sum(states[part].sum(axis=0, dtype=np.float64) for part in parts) / len(states)
     variance = sum(np.square(states[part] - mean).sum(axis=0) for part in parts) / len(states)
     deviations = np.sqrt(variance)
-    scale = np.maximum(deviations, np.median(deviations) or 1.0).astype(np.float32)
+    least = np.median(deviations)
+    # Where hardly anything varies, rounding errors would grow beyond float16.
+    scale = np.maximum(deviations, least if least > _LEAST_DEVIATION else 1.0).astype(np.float32)
     for part in parts:
         states[part] = states[part] / scale
     return scale

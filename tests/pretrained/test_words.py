@@ -363,3 +363,8 @@ def test_columns_that_vary_more_than_most_are_scaled(tmp_path):
     np.testing.assert_allclose(mapped, X / scale, atol=5e-3)
     same = np.ones((4, 3), np.float16)
     assert scale_columns(same).tolist() == [1, 1, 1]
+    nearly = np.random.default_rng(0).normal(1, 1e-4, size=(50, 4)).astype(np.float16)
+    nearly[:, 0] *= np.arange(50) % 2
+    scale_columns(nearly)
+    assert np.isfinite(nearly).all()
+    assert np.abs(nearly).max() <= 2
