@@ -33,7 +33,10 @@ class WordEncoder:
         self._cache_dir = None if self._identity is None else cache_dir
 
     def activations(self, texts, stored=None, *, verbose=False):
-        """Yield the `WordActivations` of each text, in their order; what is not in the store is computed first.
+        """Yield the `WordActivations` of each text, in their order.
+
+        They are kept in a store, but where states are kept: from these they are soon computed again, and a search would
+        leave those of each of its candidates.
 
         Parameters
         ----------
@@ -47,6 +50,9 @@ class WordEncoder:
         OSError
             If the store cannot be used, or is damaged.
         """
+        if self._keeps:
+            yield from self._of_kept_states(texts, stored, verbose)
+            return
         with open_store(self._cache_dir, "word_activations") as store:
             keys = texts.keys("word activations", self._identity or "")
             self._compute_missing(store, keys, texts, stored, verbose)
@@ -57,6 +63,16 @@ class WordEncoder:
                     raise OSError(f"The cache file {store.path} was damaged and lost activations just now; run again.")
                 for key, spans in zip(some, texts.spans[start : start + TEXTS_AT_ONCE], strict=True):
                     yield activations_from_bytes(values[key], len(spans), self._sae.n_components_, store.path)
+
+    def _of_kept_states(self, texts, stored, verbose):
+        if stored is None:
+            with open_store(self._cache_dir, "states") as store:
+                yield from self._of_kept_states(texts, StoredStates(store, self._reader, verbose=verbose), verbose)
+            return
+        stored.read(texts)
+        for start in range(0, len(texts.texts), TEXTS_AT_ONCE):
+            some = texts.at(range(start, min(start + TEXTS_AT_ONCE, len(texts.texts))))
+            yield from self._encode(stored.of(some))
 
     def _compute_missing(self, store, keys, texts, stored, verbose):
         row_of = {key: row for row, key in reversed(list(enumerate(keys)))}  # the first row of each
@@ -74,13 +90,10 @@ class WordEncoder:
             fill(store, order, compute, chunk_size=TEXTS_AT_ONCE)
 
     def _states(self, texts, stored, *, row_of):
-        """Yield (places, their `WordStates`), from the store where states are kept, and else by reading."""
+        """Yield (places, their `WordStates`), from the store where the states are there, and else by reading."""
         if stored is not None:
             stored.read(texts, row_of=row_of)
             yield range(len(texts.texts)), stored.of(texts)
-        elif self._keeps:
-            with open_store(self._cache_dir, "states") as store:
-                yield from self._states(texts, StoredStates(store, self._reader), row_of=row_of)
         else:
             at = self._reader.layers.index(self._reader.layer)
             for places, found in self._reader.read(texts, row_of=row_of):

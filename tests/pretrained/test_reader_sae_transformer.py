@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -459,7 +460,7 @@ def test_a_fit_that_fails_leaves_what_was_fitted(reader, monkeypatch):
         ({"tokens": lambda word: False}, r"^The texts have 0 words that count"),
         ({"cache_dir": ""}, r"^cache_dir is empty"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),  # because a function has no fixed text
 )
 def test_bad_parameters_are_refused_before_anything_is_read(reader, n_read, params, message):
     with pytest.raises(ValueError, match=message):
@@ -513,15 +514,16 @@ def test_states_that_are_no_numbers(gpt2_reader):
 
 
 def test_a_damaged_store(reader):
-    transformer = reader(keep_states=True).fit(TEXTS)
-    transformer.transform(TEXTS[:3])
+    transformer, keeping_none = reader(keep_states=True).fit(TEXTS), reader().fit(TEXTS[:20])
+    keeping_none.transform(TEXTS[:3])
     for name in ("states", "word_activations"):
-        with sqlite3.connect(Path(os.environ["SKLEARN_SAE_CACHE_DIR"]) / f"{name}.sqlite") as connection:
+        with closing(sqlite3.connect(Path(os.environ["SKLEARN_SAE_CACHE_DIR"]) / f"{name}.sqlite")) as connection:
             connection.execute("UPDATE store SET value = substr(value, 2)")
+            connection.commit()
     with pytest.raises(OSError, match=r"states\.sqlite holds damaged states; move it away, or pass another cache_dir"):
         clone(transformer).fit(TEXTS)
     with pytest.raises(OSError, match=r"word_activations\.sqlite holds damaged activations"):
-        transformer.transform(TEXTS[:3])
+        keeping_none.transform(TEXTS[:3])
     (Path(os.environ["SKLEARN_SAE_CACHE_DIR"]) / "states.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(OSError, match=r"states\.sqlite is corrupt"):
         clone(transformer).fit(TEXTS)
