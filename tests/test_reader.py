@@ -126,7 +126,7 @@ def test_the_command_line(reviews, llama_reader, tmp_path, capsys):
     assert "none" in capsys.readouterr().err
     assert main([*columns, "--reader", llama_reader, "--save", model, "--verbose", *small]) == 0
     said = capsys.readouterr()
-    assert f"Their words are read in context by {llama_reader}." in said.out
+    assert f"Their words are read in context by {llama_reader}." in " ".join(said.out.split())  # it is wrapped
     assert " texts, then training" in said.err.partition("Reading 1")[2]
     assert "all neurons (ridge regression)" in said.out
     assert main(["apply", model, file, "--text", "review", "--output", str(tmp_path / "out.csv")]) == 0
