@@ -66,7 +66,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
         **options,
     )
     width = min(shutil.get_terminal_size().columns, 120)
-    print(*(fill(line, width) for line in plan.description.splitlines()), sep="\n", flush=True)
+    whole = {"break_on_hyphens": False, "break_long_words": False}  # so that a path can be copied
+    print(*(fill(line, width, **whole) for line in plan.description.splitlines()), sep="\n", flush=True)
     annotator = plan.pipeline["hypotheses"]
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     if asks:
