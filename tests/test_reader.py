@@ -77,6 +77,13 @@ def test_what_cannot_end_is_refused_before_texts_are_read(reviews, reader, monke
         pipeline = make_hypothesis_pipeline(reader=reader, **SMALL | params)
         with pytest.raises(ValueError, match=message):
             pipeline["hypotheses"].fit(reviews["review"], y)
+    twice = clone(reader).set_params(aggregation=["max", "mean"])  # two columns for each neuron
+    pipeline = make_hypothesis_pipeline(reader=twice, **SMALL | {"n_hypotheses": 33})
+    with pytest.raises(ValueError, match=r"^n_neurons=33 is more than the 32 neurons"):
+        pipeline["hypotheses"].fit(reviews["review"], reviews["stars"])
+    pipeline = make_hypothesis_pipeline(reader=twice, **SMALL | {"n_hypotheses": 17})
+    with pytest.raises(TypeError):  # from loading the model, which the checks have let pass
+        pipeline["hypotheses"].fit(reviews["review"], reviews["stars"])
     for params, message in [
         ({"k": 17}, r"^k=17 is larger than n_components=16"),
         ({"n_hypotheses": 17}, r"^n_hypotheses is too large: n_neurons=17"),

@@ -32,7 +32,7 @@ def check_before_encoding(encoder, y, n_samples):
         columns = _size(before, "n_components") * _n_aggregations(before)
         if _size(step, "n_neurons") > columns:
             raise ValueError(
-                f"n_neurons={step.n_neurons} is more than the {before.n_components} neurons of the step before; lower "
+                f"n_neurons={step.n_neurons} is more than the {columns} neurons of the step before; lower "
                 "n_neurons, or train with more components."
             )
         before = step

@@ -100,7 +100,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
     sae_ : TopKSAETransformer
         The autoencoder: `sae_.components_` and the rest.
     scale_ : ndarray of shape (width,), float32
-        What each dimension of the states is divided by: its standard deviation, and at least the median of these.
+        What each dimension of the states is divided by: its standard deviation, and at least the median of these, or 1
+        where the median is next to nothing.
     layer_ : int
         The layer that is read.
     n_components_, k_ : int

@@ -91,7 +91,8 @@ def scale_columns(states):
     Returns
     -------
     scale : ndarray of shape (width,), float32
-        What the columns were divided by: their standard deviations, and at least the median of these.
+        What the columns were divided by: their standard deviations, and at least the median of these, or 1 where the
+        median is next to nothing.
     """
     parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(states), _ROWS_AT_ONCE)]
     mean = sum(states[part].sum(axis=0, dtype=np.float64) for part in parts) / len(states)
