@@ -8,11 +8,14 @@ import wcwidth
 
 WIDTH = 100  # A printed line has so many characters.
 LEAST_ROOM = 30  # A hypothesis has room for so many characters of a line in any case.
-_MAX_LINES = 4  # A longer sentence is cut.
+_WHOLE = 6  # A sentence of so many lines is whole, so that one can read all that a name of eight words is tested by.
+_MAX_LINES = 4  # To so many lines a longer sentence is cut.
 
 
 def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
-    r"""Return the lines of a table whose last column, the hypotheses, is wrapped and cut to four lines.
+    r"""Return the lines of a table whose last column, the hypotheses, is wrapped.
+
+    A hypothesis of more than six lines is cut to four.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH):
 def _wrapped(sentence, room):
     """Return the lines of a sentence; one that is too long is cut at its end or, if it compares, on each side."""
     wrap = partial(wcwidth.wrap, width=room, break_on_hyphens=False, placeholder=" …")
-    if len(wrap(sentence)) <= _MAX_LINES:
+    if len(wrap(sentence)) <= _WHOLE:
         return wrap(sentence)
     more, than, less = sentence.partition(" than ")
     sides = [more, than.lstrip() + less] if than else [sentence]

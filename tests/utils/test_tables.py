@@ -6,7 +6,7 @@ from sklearn_sae.utils._tables import table_lines
 
 
 def words(name):
-    return ", ".join(f'"{name}{i}"' for i in range(40))
+    return ", ".join(f'"{name}{i}"' for i in range(80))
 
 
 def printed(sentence):
@@ -18,6 +18,13 @@ def printed(sentence):
 
 def test_a_short_hypothesis_is_whole():
     assert printed("mentions more of a than of b") == ["mentions more of a than of b"]
+
+
+def test_eight_words_are_whole_on_a_narrow_terminal():
+    name = "mentions " + ", ".join(f'"disappointment{i}"' for i in range(8))
+    lines = table_lines([("effect", ["+0.100"])], [name], width=48)[1:]
+    assert 4 < len(lines) <= 6
+    assert " ".join(line[8:] for line in lines) == name
 
 
 def test_a_long_hypothesis_is_cut_at_its_end():
