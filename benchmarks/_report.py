@@ -13,10 +13,15 @@ PACKAGES = ["torch", "numpy", "scipy", "scikit-learn", "openai", "hypothesaes", 
 
 
 def print_table(title, rows, note):
-    """Print a section: a heading, a table of rows that map columns to cells, and what one must know to judge it."""
+    """Print a section: a heading, a table of rows that map columns to cells, and what one must know to judge it.
+
+    Rows of an iterator are printed as they come, so that those of a run that is stopped are not lost.
+    """
     print(f"\n## {title}\n")
-    for row in [rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)]:
-        print(f"| {' | '.join(map(str, row))} |")
+    for number, row in enumerate(rows):
+        lines = [row.values()] if number else [row, ["---"] * len(row), row.values()]
+        for line in lines:
+            print(f"| {' | '.join(map(str, line))} |", flush=True)
     print(f"\n{note}", flush=True)
 
 

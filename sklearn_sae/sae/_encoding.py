@@ -15,6 +15,7 @@ from sklearn_sae.utils._device import check_device
 
 _CHUNK_ROWS = 2**13  # the most rows that are encoded at once
 _CHUNK_ENTRIES = 2**23  # the most pre-activations that are computed at once, 32 MB
+_GPU_CHUNK = 16  # times as many on a GPU, where small pieces take longer to ask for than to compute
 _PURSUIT_GROWTH = 1e6  # the most by which codes exceed a row, as they do where neurons nearly coincide
 
 
@@ -110,7 +111,7 @@ def _encoded_chunks(X, encoder, device):
     directions = None
     if encoder.metric is not None:
         directions = [torch.tensor(array, device=device) for array in encoder.metric[2:4]]
-    largest, n_rows = _largest_entry(encoder), _rows_at_once(encoder)
+    largest, n_rows = _largest_entry(encoder), _rows_at_once(encoder, device)
     for start in range(0, len(X), n_rows):
         with np.errstate(over="ignore"):  # an overflow is refused below
             x = np.require(X[start : start + n_rows], np.float32, ["C", "W"])  # the layout that torch takes
@@ -126,7 +127,7 @@ def _encoded_chunks(X, encoder, device):
             values, neurons = pursue(x, weight, gram, encoder.k)
         else:
             values, neurons = topk_linear(x, weight, offset, encoder.k)
-        yield rows, values.relu_().cpu().numpy(), neurons.cpu().numpy(), None
+        yield rows, values.relu_().cpu().numpy(), neurons.to(torch.int32).cpu().numpy(), None
 
 
 def _largest_entry(encoder):
@@ -137,9 +138,10 @@ def _largest_entry(encoder):
     return largest if encoder.metric is None else largest / float(encoder.metric.factors.max())
 
 
-def _rows_at_once(encoder):
+def _rows_at_once(encoder, device):
+    n_entries = _CHUNK_ENTRIES * (_GPU_CHUNK if device.type == "cuda" else 1)
     widest = max(len(encoder.weight), encoder.k**2 if encoder.pursuit else 0)
-    return min(_CHUNK_ROWS, max(16, _CHUNK_ENTRIES // widest // 16 * 16))
+    return min(_CHUNK_ROWS, max(16, n_entries // widest // 16 * 16))
 
 
 def _above(pre, threshold):

@@ -45,8 +45,10 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
         moments = second_moments(X, index, values, encoding, scaling.mean, scaling.spread)
         scaling = scaling._replace(metric=learn_metric(moments, X.shape[1], sae.target_weight))
     rows, validation = Rows(X, scaling, device, index=index), None
-    if X_val is not None or held_out is not None:
-        validation = Rows(X if X_val is None else X_val, scaling, device, index=held_out).check_range()
+    if X_val is not None:
+        validation = Rows(X_val, scaling, device).check_range()
+    elif held_out is not None:
+        validation = rows.at(held_out).check_range()
     if run is None:
         of_classes = None if encoding is None or encoding.classes is None else values[index]
         weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)

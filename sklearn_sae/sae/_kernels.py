@@ -163,8 +163,13 @@ def by_neuron(neurons: Tensor, n_neurons: int) -> ByNeuron:
 
 
 def sum_by_neuron(values: Tensor, neurons: Tensor, n_neurons: int) -> Tensor:
-    """Return the sum of the values of each neuron, (M,)."""
+    """Return the sum of the values of each neuron, (M,), added up in any order."""
     return values.new_zeros(n_neurons).index_add_(0, neurons, values)
+
+
+def ordered_sums(values: Tensor, order: ByNeuron) -> Tensor:
+    """Return the sum of the values of each neuron, (M,), whose bits are the same each time, on GPUs too."""
+    return F.embedding_bag(order.order, values[:, None], order.starts, mode="sum", include_last_offset=True)[:, 0]
 
 
 def vector_product(vector: Tensor, matrix: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from sklearn_sae.sae._kernels import (
     Active,
     by_neuron,
     dots,
-    sum_by_neuron,
+    ordered_sums,
     transposed_product,
     vector_product,
 )
@@ -55,7 +55,7 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
     active = Active.ragged(g.rows, g.neurons, len(g.output_gradient))
     code_gradients = dots(g.output_gradient, weights.components, active).mul_(g.codes > 0)
     encoder_weight = transposed_product(code_gradients, g.rows % len(g.x), order, g.x)
-    encoder_bias = sum_by_neuron(code_gradients, g.neurons, n_neurons)
+    encoder_bias = ordered_sums(code_gradients, order)
     bias = g.bias - vector_product(encoder_bias, weights.encoder_weight)
     return Weights(encoder_weight, encoder_bias, components, bias)
 

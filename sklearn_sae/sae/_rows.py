@@ -1,5 +1,6 @@
 """Which rows are trained on, in which batches, and how a batch becomes a tensor."""
 
+import copy
 import math
 import warnings
 
@@ -8,13 +9,18 @@ import torch
 
 from sklearn_sae.sae._kernels import TILE, scale_along, take_rows
 from sklearn_sae.sae._scaling import TOO_LARGE
+from sklearn_sae.utils._device import free_memory
 
 EVALUATION_ROWS = 1024  # the rows that are encoded together where nothing is learned
+_SHARE_FOR_ROWS = 0.5  # of a GPU's free memory, because weights, moments and batches need some too
 _LARGEST_ENTRY = 1e15  # in units of the scale, so that squares summed over a batch are within float32
 
 
 class Rows:
-    """Some rows of `X` as float32 tensors, read batch by batch and scaled by a `Scaling`."""
+    """Some rows of `X` as float32 tensors, read batch by batch and scaled by a `Scaling`.
+
+    All of `X` is copied to a GPU at once, in its own dtype, if it takes no more than half of the memory that is free.
+    """
 
     def __init__(self, X, scaling, device, *, index=None):
         self.X = X
@@ -31,6 +37,14 @@ class Rows:
                     "ignore"
                 )  # torch warns that a read-only array, as of a mapped file, could be written
                 self._tensor = torch.from_numpy(X)
+            if X.nbytes <= _SHARE_FOR_ROWS * free_memory(device):
+                self._tensor = self._tensor.to(device)
+
+    def at(self, index):
+        """Return other rows of the same array, which is not copied."""
+        rows = copy.copy(self)
+        rows.index = index
+        return rows
 
     def __len__(self):
         return len(self.index)
@@ -41,7 +55,7 @@ class Rows:
         if tensor is None:
             taken = np.asarray(np.take(self.X, rows, axis=0), dtype=np.float32)
             tensor, rows = torch.from_numpy(taken), np.arange(len(rows))
-        x = take_rows(tensor, torch.from_numpy(rows), self._mean, 1 / self._scale)
+        x = take_rows(tensor, torch.from_numpy(rows).to(tensor.device), self._mean, 1 / self._scale)
         return x if self._metric is None else scale_along(x, *self._metric)
 
     def check_range(self):

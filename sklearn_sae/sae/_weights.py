@@ -32,12 +32,14 @@ class Weights(NamedTuple):
         return {prefix + name: array for name, array in zip(self._fields, self, strict=True)}
 
     def tensors(self, device):
-        """Return copies as float32 tensors on a device."""
+        """Return copies as float32 tensors on a device, in C order."""
         import torch
 
-        return Weights(
-            *(torch.tensor(np.asarray(array, order="C"), dtype=torch.float32, device=device) for array in self)
-        )
+        def copied(array):  # `torch.tensor` keeps the strides of an empty array, and Adam on a GPU refuses these
+            copy = torch.empty(array.shape, dtype=torch.float32, device=device)
+            return copy.copy_(torch.tensor(np.asarray(array, order="C")))
+
+        return Weights(*map(copied, self))
 
     def arrays(self):
         """Return copies of tensors as NumPy arrays."""

@@ -26,3 +26,10 @@ def check_device(device, *, name="device"):
         why = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"{name}={str(device)!r} cannot be used here ({why}); pass 'auto' or 'cpu'.") from None
     return checked
+
+
+def free_memory(device):
+    """Return the bytes of memory that are free on a CUDA device; 0 for other devices."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if torch.device(device).type == "cuda" else 0

@@ -1,5 +1,6 @@
 """A step of Adam is torch's on the dense gradient, with and without a compiler."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -92,3 +93,11 @@ def test_the_compiled_step_takes_any_shape(shape):
     ours, theirs = train(params, batches, settings), train_with_torch(params, batches, settings)
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_tensors_of_weights_have_the_strides_of_their_moments():
+    components = np.asfortranarray(np.eye(5, 3, dtype=np.float32))
+    weights = Weights(components[:0], np.zeros(0, np.float32), components, np.zeros(3, np.float32)).tensors("cpu")
+    strides = [tensor.stride() for tensor in weights]
+    assert strides == [tensor.stride() for tensor in weights.zeros()]  # which Adam on a GPU requires, of empty ones too
+    assert strides == [(3, 1), (1,), (3, 1), (1,)]
