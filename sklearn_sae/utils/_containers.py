@@ -30,7 +30,20 @@ def in_container(estimator, values, X):
         import pandas as pd
 
         index = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
-        return pd.DataFrame.sparse.from_spmatrix(values, index=index, columns=estimator.get_feature_names_out())
+        return _sparse_frame(values, index, estimator.get_feature_names_out())
     if container == "polars":
         return values.toarray()
     return values if uses_sparse_arrays() else sparse.csr_matrix(values)
+
+
+def _sparse_frame(values, index, columns):
+    """Return a frame of sparse columns whose entries that are not stored are 0."""
+    import pandas as pd
+
+    frame = pd.DataFrame.sparse.from_spmatrix(values, index=index)
+    if all(dtype.fill_value == 0 for dtype in frame.dtypes):
+        return frame.set_axis(columns, axis=1)
+    dtype = pd.SparseDtype(values.dtype, 0)  # because pandas 3.0 takes them for missing
+    arrays = (frame[column].array for column in frame)
+    arrays = [pd.arrays.SparseArray(array.sp_values, array.sp_index, dtype=dtype) for array in arrays]
+    return pd.DataFrame(dict(enumerate(arrays)), index=index).set_axis(columns, axis=1)
