@@ -56,6 +56,7 @@ EXAMPLES = {
     ChunkTransformer: [
         ChunkTransformer(TfidfVectorizer(), max_words=3, pooling="max"),
         ChunkTransformer(TfidfVectorizer(), max_words=3, pooling="mean"),
+        ChunkTransformer(TfidfVectorizer(), unit="sentence"),
     ],
     EmbeddingTransformer: [
         EmbeddingTransformer(lengths),

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sae.compose._chunks import pool_max, pool_mean, split_words
 from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
 from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._sentences import split_sentences
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, safe_indexing
 from sklearn_sae.utils._validation import check_texts
 
@@ -20,18 +21,21 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     """Apply a transformer of texts to long documents: it sees chunks, and its output is pooled back to documents.
 
     An embedding model takes a limited number of words and ignores the rest, and one vector says little of a long
-    text. Chunks are embedded whole, and each may have a topic of its own. See docs/compose.md.
+    text. Chunks, be they sentences or runs of words, are embedded whole, and each may have a topic of its own. See
+    docs/compose.md.
 
     Parameters
     ----------
     transformer : estimator
         From texts to numbers: an embedder, a pipeline of embedder and autoencoder, an annotator with an `encoder`. A
         clone of it is fitted on the chunks.
+    unit : {"words", "sentence"}, default="words"
+        What a chunk is: up to `max_words` words, or one sentence. See the notes.
     max_words : int, default=150
         The most words in a chunk, at most as many as the embedding model takes. A word is what stands between spaces,
-        or a character of Chinese or Japanese.
+        or a character of Chinese or Japanese. It has no effect on sentences.
     overlap : int, default=0
-        How many of the last words of a chunk begin the next; less than `max_words`.
+        How many of the last words of a chunk begin the next; less than `max_words`, and 0 for sentences.
     pooling : {"max", "mean"}, default="max"
         How the rows of a document's chunks become its row. "max": what is strong anywhere in the document, for
         activations and annotations (1 if the hypothesis holds for any chunk). "mean": the average, for embeddings.
@@ -51,10 +55,14 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The chunks of a document are of similar length. A chunk ends with a sentence or a line if one ends in the second
-    half of what it may hold, else after any word. A sentence ends with a word that ends in a full
-    stop, a question or an exclamation mark; so does, wrongly, "Mr.". Documents of at most `max_words` words are left
-    as they are.
+    Sentences are told by the rules of the library sentencex, which knows the abbreviations of many languages, and by
+    lines and lists. A fragment of one or two words joins the sentence behind it. A sentence of more than 60 words is
+    cut at the end of a clause. `transform` passes each distinct sentence to `transformer` once.
+
+    Chunks of words are of similar length within a document. A chunk ends with a sentence or a line if one ends in the
+    second half of what it may hold, else after any word; there a sentence ends with a word that ends in a full
+    stop, a question or an exclamation mark, and so does, wrongly, "Mr.". Documents of at most `max_words` words are
+    left as they are.
 
     In `fit` each chunk inherits the target of its document. This helps stages inside `transformer` that use it, but
     the chunks of a document are no independent rows: counts of rows inside are too large, a document weighs
@@ -76,17 +84,22 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     >>> chunks.transform(documents).toarray()
     array([[1., 3.],
            [1., 0.]])
+    >>> sentences = ChunkTransformer(CountVectorizer(), unit="sentence")
+    >>> sentences.fit(["Mr. Lee was kind. The soup was cold."]).chunk_document_
+    array([0, 0])
     """
 
     _parameter_constraints: dict = {
         "transformer": [HasMethods(["fit", "transform"])],
+        "unit": [StrOptions({"words", "sentence"})],
         "max_words": [Interval(Integral, 1, None, closed="left")],
         "overlap": [Interval(Integral, 0, None, closed="left")],
         "pooling": [StrOptions(set(_POOLING))],
     }
 
-    def __init__(self, transformer, *, max_words=150, overlap=0, pooling="max"):
+    def __init__(self, transformer, *, unit="words", max_words=150, overlap=0, pooling="max"):
         self.transformer = transformer
+        self.unit = unit
         self.max_words = max_words
         self.overlap = overlap
         self.pooling = pooling
@@ -110,7 +123,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If a document is missing, empty or no str, `y` has another length, or `overlap` is not less than
-            `max_words`.
+            `max_words`, or not 0 for sentences.
         """
         self._fit(X, y, "fit")
         return self
@@ -149,7 +162,9 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
         check_is_fitted(self)
         self._validate_params()  # because `set_params` may have been called after `fit`
         chunks, document = self._split(X)
-        return self._pooled(document, transform_inner(self.transformer_, chunks), X)
+        rows = {chunk: row for row, chunk in enumerate(dict.fromkeys(chunks))}
+        output = transform_inner(self.transformer_, list(rows))
+        return self._pooled(document, output[[rows[chunk] for chunk in chunks]], X)
 
     def _fit(self, X, y, method):
         """Fit the transformer; return the documents of the chunks and, for "fit_transform", the chunks' rows."""
@@ -163,9 +178,14 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
 
     def _split(self, X):
         """Return all chunks, and the row of the document of each."""
+        if self.unit == "sentence" and self.overlap:
+            raise ValueError(f'overlap={self.overlap} must be 0 with unit="sentence".')
         if self.overlap >= self.max_words:
             raise ValueError(f"overlap={self.overlap} must be less than max_words={self.max_words}.")
-        chunks = [split_words(text, self.max_words, self.overlap) for text in check_texts(X)]
+        if self.unit == "sentence":
+            chunks = [split_sentences(text) for text in check_texts(X)]
+        else:
+            chunks = [split_words(text, self.max_words, self.overlap) for text in check_texts(X)]
         document = np.repeat(np.arange(len(chunks)), [len(some) for some in chunks])
         return [chunk for some in chunks for chunk in some], document
 

@@ -54,6 +54,38 @@ def test_documents_that_need_no_chunks_come_out_as_without():
         np.testing.assert_allclose(out.toarray(), plain)
 
 
+def test_text_transformer_checks_of_sentences(check_text_transformer):
+    dense = make_pipeline(TfidfVectorizer(), TruncatedSVD(2, random_state=0))
+    check_text_transformer(ChunkTransformer(dense, unit="sentence"), DOCUMENTS, [1, 2, 3])
+
+
+def test_a_chunk_may_be_a_sentence():
+    chunked = ChunkTransformer(Recorder(), unit="sentence").fit(DOCUMENTS[:2])
+    sentences, _ = chunked.transformer_.fitted_
+    assert sentences == [
+        "The soup was cold.",
+        "The bread was old.",
+        "We liked the wine, though.",
+        "Nobody asked us.",
+        "Great wine and a great view!",
+    ]
+    assert chunked.chunk_document_.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_each_distinct_sentence_is_transformed_once():
+    asked = []
+
+    class Length(Recorder):
+        def transform(self, X):
+            asked.append(list(X))
+            return [[len(text)] for text in X]
+
+    chunked = ChunkTransformer(Length(), unit="sentence").fit(DOCUMENTS)
+    documents = ["It was cold. The soup was good.", "The soup was good. It was cold.", "The soup was good."]
+    assert chunked.transform(documents).ravel().tolist() == [18, 18, 18]
+    assert asked == [["It was cold.", "The soup was good."]]
+
+
 class Recorder(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         self.fitted_ = list(X), y
@@ -89,7 +121,9 @@ def test_errors():
         ChunkTransformer(CountVectorizer(), max_words=6, overlap=6).fit(DOCUMENTS)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ChunkTransformer(CountVectorizer()).fit(DOCUMENTS, [1, 2])
-    for bad in ({"max_words": 0}, {"overlap": -1}, {"pooling": "sum"}, {"transformer": None}):
+    with pytest.raises(ValueError, match='overlap=6 must be 0 with unit="sentence"'):
+        ChunkTransformer(CountVectorizer(), unit="sentence", overlap=6).fit(DOCUMENTS)
+    for bad in ({"max_words": 0}, {"overlap": -1}, {"pooling": "sum"}, {"unit": "page"}, {"transformer": None}):
         with pytest.raises(ValueError, match=f"'{next(iter(bad))}' parameter of ChunkTransformer"):
             ChunkTransformer(CountVectorizer()).set_params(**bad).fit(DOCUMENTS)
     fitted = ChunkTransformer(CountVectorizer()).fit(DOCUMENTS).set_params(pooling="sum")
