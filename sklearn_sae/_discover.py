@@ -11,7 +11,7 @@ from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_
 from sklearn_sae._describe import describe
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once
-from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae._pipeline import autoencoder_of, make_hypothesis_pipeline
 from sklearn_sae._sample_size import n_hypotheses_for, notes_on_classes, notes_on_copies, notes_on_size
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation import LLMHypothesisAnnotator
@@ -36,6 +36,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "y": "no_validation",
         "embedder": [str, HasMethods(["fit", "transform"]), None],
         "reader": [str, HasMethods(["fit", "transform", "word_activations"]), None],
+        "unit": [StrOptions({"auto", "document", "sentence"})],
         "task": [StrOptions(set(TASKS))],
         "n_components": [_POSITIVE, StrOptions({"auto"})],
         "k": [_POSITIVE, StrOptions({"auto"})],
@@ -56,6 +57,7 @@ def discover(
     *,
     embedder=None,
     reader=None,
+    unit="auto",
     task="auto",
     n_components="auto",
     k="auto",
@@ -90,6 +92,10 @@ def discover(
         What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
         str is a model, such as "all-MiniLM-L6-v2". See `make_hypothesis_pipeline`.
 
+    unit : {"auto", "document", "sentence"}, default="auto"
+        Whether whole texts are embedded or their sentences. "auto": sentences, where `embedder` is a model of
+        sentences and texts have several. See `make_hypothesis_pipeline`.
+
     task : {"auto", "regression", "binary", "multiclass", "ordinal"}, default="auto"
         What `y` is. "auto": two distinct values are two classes, of which the later is the positive one; more are
         classes, each against the rest, if they are strings or categories, else a regression. "ordinal" is a regression
@@ -97,12 +103,12 @@ def discover(
         "never" to "always", or numbers.
 
     n_components : int or "auto", default="auto"
-        M, the number of neurons of the autoencoder. "auto" goes by the number of texts, or of the words that are read,
-        and is at least `n_hypotheses`.
+        M, the number of neurons of the autoencoder. "auto" goes by the number of texts, sentences or words that are
+        read, and is at least `n_hypotheses`.
 
     k : int or "auto", default="auto"
-        K, the neurons active per text, or per word with a `reader`. "auto" is 8, or M / 4 if that is less; with a
-        `reader` see `ReaderSAETransformer`.
+        K, the neurons active per text, sentence or word. "auto" is 8, or M / 4 if that is less; for sentences and with
+        a `reader` see `make_hypothesis_pipeline`.
 
     n_hypotheses : int or "auto", default="auto"
         How many hypotheses to find. "auto" is 20, or fewer where there are few texts to test them on: one for every
@@ -191,6 +197,7 @@ def discover(
         y,
         embedder=embedder,
         reader=reader,
+        unit=unit,
         task=task,
         n_components=n_components,
         k=k,
@@ -232,6 +239,7 @@ def plan_discovery(
     *,
     embedder,
     reader=None,
+    unit="auto",
     task="auto",
     n_components,
     k,
@@ -271,6 +279,7 @@ def plan_discovery(
     pipeline = make_hypothesis_pipeline(
         embedder,
         reader=reader,
+        unit=unit,
         n_components=n_components,
         k=k,
         n_hypotheses=n_hypotheses,
@@ -325,7 +334,7 @@ def carry_out(plan):
         "": score(held_out, predictions(pipeline[1:], annotations, target)),
         "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
         "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
-        "_neurons" if "read" in annotator.encoder.named_steps else "_embedding": ridge_score(
+        "_embedding" if "embed" in annotator.encoder.named_steps else "_neurons": ridge_score(
             embedded, embedded_test, of_train, held_out
         ),
     }
@@ -409,7 +418,8 @@ def _check_pipeline(pipeline, texts):
         if hasattr(step, "_parameter_constraints"):
             step._validate_params()
     encoder = annotator.encoder
-    select, trained = encoder["select"], encoder[-2]
+    select, trained = encoder["select"], autoencoder_of(encoder)
+    trained._validate_params()
     n_components = _n_neurons(encoder, texts)
     if select.n_neurons > n_components:
         if trained.n_components == "auto":
@@ -426,7 +436,11 @@ def _check_pipeline(pipeline, texts):
 def _n_neurons(encoder, texts):
     """Return how many neurons an encoder will have, after the checks of their numbers."""
     if "read" not in encoder.named_steps:
-        return resolve_settings(encoder["sae"], len(texts), fitted=False)[0]
+        sae, n_rows = autoencoder_of(encoder), len(texts)
+        if "sentences" in encoder.named_steps:
+            n_rows = encoder["sentences"].n_rows(texts)
+            sae = encoder["sentences"].sized(n_rows, len(texts))["sae"]
+        return resolve_settings(sae, n_rows, fitted=False)[0]
     reader = encoder["read"]
     n_words = sum(map(len, reader._count(texts).spans))
     n_aggregations = len(check_aggregations(reader.aggregation))

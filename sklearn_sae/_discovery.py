@@ -30,7 +30,7 @@ class Discovery:
     scores : dict
         How well the pipeline predicts the texts held out, `r2` or `auc`, and how well others do: as many single words
         (`r2_words`), as many words as the names have (`r2_as_many_words`) and the embedding (`r2_embedding`), or where
-        words were read all neurons (`r2_neurons`).
+        words or sentences were read all neurons (`r2_neurons`).
 
     pipeline : Pipeline
         As `make_hypothesis_pipeline` builds it, fitted on the texts in `train`. It predicts the target of any text;

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._rare_class_terms import RareClassTerms
+from sklearn_sae._sentence_encoder import SentenceEncoder
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained import ReaderSAETransformer
@@ -28,6 +29,7 @@ def make_hypothesis_pipeline(
     embedder=None,
     *,
     reader=None,
+    unit="auto",
     n_components="auto",
     k="auto",
     n_hypotheses=20,
@@ -41,7 +43,8 @@ def make_hypothesis_pipeline(
     The steps are ``hypotheses`` (an annotator whose ``encoder`` is a pipeline of ``embed``, ``sae``
     and ``select``, or of ``read`` and ``select``), ``impute`` (an annotation that got no answer
     counts as absent) and ``model``. Any parameter of a stage can be set or searched, such as
-    ``hypotheses__encoder__sae__k``.
+    ``hypotheses__encoder__sae__k``. Where the unit is a sentence, ``embed`` and ``sae`` are the steps of the
+    ``transformer`` of a `ChunkTransformer`, ``sentences``.
 
     Parameters
     ----------
@@ -52,11 +55,16 @@ def make_hypothesis_pipeline(
         What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
         str is the model of a `ReaderSAETransformer`, such as "all-MiniLM-L6-v2". One with parameters of your own can be
         passed; its `n_components`, `k`, `target_weight` and `random_state` are set here. See docs/reader.md.
+    unit : {"auto", "document", "sentence"}, default="auto"
+        What is embedded, and what the autoencoder is trained on: whole texts, or their sentences. A neuron is as
+        active in a text as it is in one of its sentences at most, and selection and naming count texts. "auto" is
+        "sentence" where `embedder` is a model of sentences, given as a str or as an `EmbeddingTransformer` with a
+        str, and the texts to `fit` on have two sentences or more on average; else "document". See docs/pipeline.md.
     n_components : int or "auto", default="auto"
-        M, the number of neurons; "auto" goes by the number of texts, or of words with a `reader`.
+        M, the number of neurons; "auto" goes by the number of texts, of sentences, or of words with a `reader`.
     k : int or "auto", default="auto"
-        K, the neurons active per text, or per word with a `reader`; "auto" is 8, or M / 4 if that is less. With a
-        `reader` see `ReaderSAETransformer`.
+        K, the neurons active per text, sentence or word; "auto" is 8, or M / 4 if that is less.
+        Where texts have several sentences it is 4 to 8, by M; with a `reader` see `ReaderSAETransformer`.
     n_hypotheses : int, default=20
         How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way
         to the next best.
@@ -94,9 +102,9 @@ def make_hypothesis_pipeline(
     """
     sizes = {"n_components": n_components, "k": k, "target_weight": target_weight, "random_state": random_state}
     if reader is None:
-        first = [("embed", _embedder(embedder, naming, random_state)), ("sae", TopKSAETransformer(**sizes))]
+        first = _of_units(_embedder(embedder, naming, random_state), unit, sizes)
     elif embedder is None:
-        first = [("read", _reader(reader, naming).set_params(**sizes))]
+        first = [("read", _reader(reader, unit, naming).set_params(**sizes))]
     else:
         raise ValueError("reader is in the place of embedder; pass one of them.")
     select = NeuronSelector(n_hypotheses, n_spare=n_hypotheses, random_state=random_state)
@@ -108,6 +116,23 @@ def make_hypothesis_pipeline(
             ("model", AutoLinearModel() if isinstance(model, str) and model == "auto" else model),
         ]
     )
+
+
+def autoencoder_of(encoder):
+    """Return the step of an encoder, as it is built here, that is trained: the autoencoder, or the reader."""
+    trained = encoder[-2]
+    return trained.transformer["sae"] if isinstance(trained, SentenceEncoder) else trained
+
+
+def _of_units(embedder, unit, sizes):
+    """Return the steps from texts to neurons."""
+    if unit not in ("auto", "document", "sentence"):
+        raise ValueError(f'unit must be "auto", "document" or "sentence"; got {unit!r}.')
+    is_of_sentences = isinstance(embedder, EmbeddingTransformer) and isinstance(embedder.model, str)
+    steps = [("embed", embedder), ("sae", TopKSAETransformer(**sizes))]
+    if unit == "document" or (unit == "auto" and not is_of_sentences):
+        return steps
+    return [("sentences", SentenceEncoder(Pipeline(steps), unit=unit))]
 
 
 def _embedder(embedder, naming, random_state):
@@ -122,7 +147,9 @@ def _embedder(embedder, naming, random_state):
     return EmbeddingTransformer(embedder) if isinstance(embedder, str) else embedder
 
 
-def _reader(reader, naming):
+def _reader(reader, unit, naming):
+    if unit != "auto":
+        raise ValueError(f"a reader reads words; leave unit={unit!r} out.")
     if not isinstance(reader, str):
         return clone(reader)
     # What is no keyword is no word to train on either.

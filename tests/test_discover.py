@@ -27,6 +27,7 @@ from sklearn_sae._discover import plan_discovery
 from sklearn_sae._discovery import findings
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._sentences import split_sentences
 from sklearn_sae.utils._validation import text_identity
 from sklearn_sae.utils._words import words
 
@@ -359,6 +360,20 @@ def test_the_baselines_are_like_for_like_and_the_embedding_is_made_once(reviews)
     assert f"  {found.scores['r2_as_many_words']:6.3f}  {n_words} words, as many as the names have" in str(found)
     assert f"  {expected:6.3f}  the embedding (ridge regression)" in str(found)
     assert pickle.loads(pickle.dumps(found)).pipeline["hypotheses"].encoder_.memory is None
+
+
+def test_sentences_may_be_the_unit(reviews):
+    CountingEmbedder.embedded.clear()
+    texts = reviews["review"] + " We came back for the wine list."
+    found = discover(texts, reviews["stars"], embedder=CountingEmbedder(), unit="sentence", **SMALL)
+    sentences = {sentence for text in texts for sentence in split_sentences(text)}
+    assert set(CountingEmbedder.embedded) == sentences
+    assert list(found.scores) == ["r2", "r2_words", "r2_as_many_words", "r2_neurons"]
+    assert found.pipeline["hypotheses"].transform(texts[:7]).shape == (7, len(found.table))
+    fewest = discover(texts[:60], reviews["stars"][:60], embedder=CountingEmbedder(), unit="sentence")
+    assert fewest.pipeline["hypotheses"].encoder_["sentences"].transformer_["sae"].n_components_ == 64
+    with pytest.raises(ValueError, match="n_hypotheses is too large: n_neurons=9 is more than the 8"):
+        discover(texts, reviews["stars"], unit="sentence", **SMALL | {"n_hypotheses": 9})
 
 
 def test_baselines_of_classes_are_aucs(reviews):

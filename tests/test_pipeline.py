@@ -203,8 +203,81 @@ def test_naming_by_an_annotator_of_ones_own(reviews):
 
 def test_an_embedder_by_name(reviews, tiny_sentence_transformer):
     pipeline = make_hypothesis_pipeline(tiny_sentence_transformer, n_components=8, k=2, n_hypotheses=3, random_state=0)
-    assert isinstance(pipeline["hypotheses"].encoder["embed"], EmbeddingTransformer)
+    embedder = pipeline["hypotheses"].encoder["sentences"].transformer["embed"]
+    assert isinstance(embedder, EmbeddingTransformer)
     assert pipeline.fit(reviews.data, reviews.target).predict(reviews.data[:5]).shape == (5,)
+
+
+def lengths(texts):
+    return np.array([[len(text), text.count("e"), text.count("a"), text.count(" ")] for text in texts], dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("embedder", "unit", "steps"),
+    [
+        (None, "auto", ["embed", "sae", "select"]),
+        (None, "sentence", ["sentences", "select"]),
+        ("some/model", "auto", ["sentences", "select"]),
+        (EmbeddingTransformer("some/model"), "auto", ["sentences", "select"]),
+        ("some/model", "document", ["embed", "sae", "select"]),
+        (EmbeddingTransformer(lengths), "auto", ["embed", "sae", "select"]),
+    ],
+    ids=["none", "none of sentences", "name", "named", "name of documents", "function"],
+)
+def test_sentences_are_the_unit_where_a_model_of_sentences_is_named(embedder, unit, steps):
+    encoder = make_hypothesis_pipeline(embedder, unit=unit)["hypotheses"].encoder
+    assert [name for name, _ in encoder.steps] == steps
+
+
+def test_sizes_go_by_the_number_of_sentences(reviews):
+    def sizes(n_sentences, n_texts, **params):
+        encoder = make_hypothesis_pipeline(embed(), unit="sentence", **params)["hypotheses"].encoder
+        return tuple(encoder["sentences"].sizes(n_sentences, n_texts).values())
+
+    assert [sizes(n, n // 2) for n in (10, 2_000, 12_000, 100_000)] == [(64, 4), (128, 4), (256, 8), (1024, 8)]
+    assert sizes(10, 5, k=3) == (64, 3)
+    assert sizes(10, 5, n_components=8) == (8, 2)
+    assert sizes(2_000, 1_500) == ("auto", "auto")  # as for texts
+    pipeline = make_hypothesis_pipeline(embed(), unit="sentence", n_hypotheses=4, random_state=0)
+    documents = [" ".join(reviews.data[i : i + 3]) for i in range(len(reviews.data))]
+    sentences = pipeline.fit(documents, reviews.target)["hypotheses"].encoder_["sentences"]
+    sae, n_sentences = sentences.transformer_["sae"], len(sentences.chunk_document_)
+    assert n_sentences > 2 * len(documents)
+    assert (sae.n_components_, sae.k_) == sizes(n_sentences, len(documents))
+    sae = pipeline["hypotheses"].encoder["sentences"].transformer["sae"]
+    assert (sae.n_components, sae.k) == ("auto", "auto")
+
+
+def test_a_sentence_makes_a_neuron_active_in_its_text(reviews):
+    pipeline = small(unit="sentence").fit(reviews.data, reviews.target)
+    encoder = pipeline["hypotheses"].encoder_
+    sentences, others = "The soup was cold and bland.", "We had to wait for an hour."
+    alone, both = (
+        encoder[0].transformer_.transform([sentences, others]),
+        encoder[0].transform([f"{sentences} {others}"]),
+    )
+    np.testing.assert_allclose(both.toarray()[0], alone.toarray().max(axis=0), rtol=1e-6)
+    assert encoder.transform(reviews.data).shape == (len(reviews.data), 8)  # one row a text, with spare neurons
+
+
+@pytest.mark.parametrize(("n_joined", "unit"), [(1, "document"), (2, "sentence")])
+def test_texts_of_one_sentence_are_read_whole(n_joined, unit, tiny_sentence_transformer):
+    texts = [f"The soup of number {i} was {quality}." for i in range(30) for quality in ("cold", "warm")]
+    documents = [" ".join(texts[i : i + n_joined]) for i in range(len(texts) - n_joined)]
+    pipeline = make_hypothesis_pipeline(tiny_sentence_transformer, n_hypotheses=2, random_state=0)
+    sentences = pipeline["hypotheses"].encoder["sentences"].fit(documents, np.arange(len(documents)))
+    assert sentences.unit_ == unit
+    assert len(sentences.chunk_document_) == n_joined * len(documents)
+    assert sentences.transformer_["sae"].n_components_ == {"document": 32, "sentence": 64}[unit]
+    assert sentences.transform(documents[:3]).shape[0] == 3
+    assert clone(sentences).unit == "auto"
+
+
+def test_units_that_cannot_be(reviews):
+    with pytest.raises(ValueError, match="unit must be"):
+        make_hypothesis_pipeline(unit="page")
+    with pytest.raises(ValueError, match="a reader reads words; leave unit='sentence' out"):
+        make_hypothesis_pipeline(reader="all-MiniLM-L6-v2", unit="sentence")
 
 
 def test_a_fitted_pipeline_pickles_without_its_texts(reviews):

@@ -98,6 +98,12 @@ def _add_discover(parser):
         help="in place of an embedder: train on words in context, as a model reads them: all-MiniLM-L6-v2 (the extra "
         "minilm), or an id or path",
     )
+    hypotheses.add_argument(
+        "--unit",
+        choices=["auto", "document", "sentence"],
+        default="auto",
+        help="what is embedded (default %(default)s: sentences, with an --embedder and texts of several)",
+    )
     hypotheses.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default %(default)s)")
     hypotheses.add_argument(
         "--language",

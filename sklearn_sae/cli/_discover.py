@@ -37,6 +37,7 @@ def run(arguments):
         arguments,
         embedder=_embedder(arguments),
         reader=arguments.reader,
+        unit=arguments.unit,
         naming=_naming(arguments),
         groups=groups,
         task=arguments.task,
@@ -50,6 +51,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     from sklearn_sae._discover import carry_out, plan_discovery
     from sklearn_sae._discovery import findings
     from sklearn_sae._persistence import save_model
+    from sklearn_sae._pipeline import autoencoder_of
     from sklearn_sae.cli._write import write_discovery
 
     plan = plan_discovery(
@@ -72,7 +74,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     if asks:
         print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
-    annotator.encoder[-2].set_params(verbose=arguments.verbose)  # the autoencoder, or the reader that trains it
+    autoencoder_of(annotator.encoder).set_params(verbose=arguments.verbose)
     does = "Reading" if "read" in annotator.encoder.named_steps else "Embedding"
     say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
     discovery = carry_out(plan)

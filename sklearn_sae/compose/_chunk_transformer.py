@@ -172,20 +172,24 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
         if y is not None:
             check_consistent_length(X, y)
             y = safe_indexing(y, document)
-        self.transformer_, output = fit_inner(self.transformer, method, chunks, y)
+        self.transformer_, output = fit_inner(self._to_fit(document), method, chunks, y)
         self.chunk_document_ = document
         return document, output
 
+    def _to_fit(self, document):
+        """Return the transformer of which a clone is fitted on the chunks of documents."""
+        return self.transformer
+
     def _split(self, X):
         """Return all chunks, and the row of the document of each."""
-        if self.unit == "sentence" and self.overlap:
-            raise ValueError(f'overlap={self.overlap} must be 0 with unit="sentence".')
-        if self.overlap >= self.max_words:
-            raise ValueError(f"overlap={self.overlap} must be less than max_words={self.max_words}.")
-        if self.unit == "sentence":
-            chunks = [split_sentences(text) for text in check_texts(X)]
-        else:
+        if self.unit == "words":
+            if self.overlap >= self.max_words:
+                raise ValueError(f"overlap={self.overlap} must be less than max_words={self.max_words}.")
             chunks = [split_words(text, self.max_words, self.overlap) for text in check_texts(X)]
+        elif self.overlap:
+            raise ValueError(f'overlap={self.overlap} must be 0 with unit="sentence".')
+        else:
+            chunks = [split_sentences(text) for text in check_texts(X)]
         document = np.repeat(np.arange(len(chunks)), [len(some) for some in chunks])
         return [chunk for some in chunks for chunk in some], document
 
