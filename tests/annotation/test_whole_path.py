@@ -18,6 +18,7 @@ from sklearn_sae import (
 def pipeline(rule_server):
     return make_hypothesis_pipeline(
         EmbeddingTransformer("text-embedding-3-small", base_url=rule_server.base_url),
+        unit="document",
         n_components=16,
         k=4,
         n_hypotheses=6,
