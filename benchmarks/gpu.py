@@ -60,7 +60,7 @@ FULL = Effort(
     n_layers=16,
     n_latents=16_384,
     n_texts=1024,
-    n_whole=1_000_000,
+    n_whole=500_000,
     tests=("tests/sae",),
 )
 TINY = Effort(
@@ -228,17 +228,19 @@ def whole(effort):
     """Print the seconds of a whole fit with the defaults, and of encoding, of rows in memory and in a file."""
     X = np.tile(make_rows(effort.n_whole // 20).astype(np.float16), (20, 1))
     m, k = effort.sizes[1]
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder) / "rows.npy", X)
-        mapped = np.load(Path(folder) / "rows.npy", mmap_mode="r")
-        for name, of in {"in memory": X, "in a file": mapped}.items():
-            sae = TopKSAETransformer(m, k, max_epochs=3, random_state=0)
-            fitted, encoded = seconds(partial(sae.fit, of)), seconds(partial(sae.transform, of))
-            rows.append({"rows": name, "fit, 3 epochs, s": f"{fitted:.1f}", "transform, s": f"{encoded:.1f}"})
+
+    def measured():
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder) / "rows.npy", X)
+            mapped = np.load(Path(folder) / "rows.npy", mmap_mode="r")
+            for name, of in {"in memory": X, "in a file": mapped}.items():
+                sae = TopKSAETransformer(m, k, max_epochs=3, random_state=0)
+                fitted, encoded = seconds(partial(sae.fit, of)), seconds(partial(sae.transform, of))
+                yield {"rows": name, "fit, 3 epochs, s": f"{fitted:.1f}", "transform, s": f"{encoded:.1f}"}
+
     print_table(
         f"A whole fit on {effort.device}",
-        rows,
+        measured(),
         f"{len(X):,} rows, float16, d={N_FEATURES}, M={m}, K={k}; with the mean, the scale, the first weights and the "
         "validation on a tenth of the rows.",
     )
