@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._before_encoding import check_before_encoding
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
 from sklearn_sae.annotation._neurons import as_columns, check_neurons, column, density_of, warn_left_out
-from sklearn_sae.annotation._outputs import output_names, selection_of
+from sklearn_sae.annotation._outputs import check_output, output_names, selection_of
 from sklearn_sae.annotation._succession import (
     NEARLY,
     Named,
@@ -88,8 +88,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     def _prepare(self, texts, neurons):
         """Return what `_name` needs of all texts, once for all `neurons` that may be named."""
 
-    def _judge(self, texts, shown):
-        """Return what `transform` returns, from the texts and from the parts of them that annotating sees."""
+    def _judge(self, X, shown):
+        """Return what `transform` returns, from what the encoder takes and the parts of texts that annotating sees."""
         return self._annotate(shown, self._interpretations())
 
     def _complete(self, table):
@@ -125,12 +125,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
-            The texts; with ``encoder=None``, the activations.
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_features)
+            The texts, or what the encoder takes in their place; with ``encoder=None``, the activations.
         y : array-like of shape (n_samples,), default=None
             The target. Only the encoder uses it.
         texts : sequence of str of shape (n_samples,), default=None
-            The texts, with ``encoder=None`` only.
+            The texts, if `X` is something else.
 
         Returns
         -------
@@ -190,12 +190,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
-            The texts; with ``encoder=None``, the activations.
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_features)
+            The texts, or what the encoder takes in their place; with ``encoder=None``, the activations.
         y : array-like of shape (n_samples,), default=None
             The target. Only the encoder uses it.
         texts : sequence of str of shape (n_samples,), default=None
-            The texts, with ``encoder=None`` only.
+            The texts, if `X` is something else.
 
         Returns
         -------
@@ -209,10 +209,10 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_neurons)
-            The texts; with ``encoder=None``, the activations, which are only checked.
+        X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_features)
+            As for `fit`; with ``encoder=None`` it is only checked.
         texts : sequence of str of shape (n_samples,), default=None
-            The texts, with ``encoder=None`` only.
+            The texts, if `X` is something else.
 
         Returns
         -------
@@ -223,13 +223,13 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self._validate_params()  # again: `set_params` may have come since
         self._check_parameters()
         if self._takes_texts():
-            texts = self._check_texts(X, texts)
+            texts, X = self._check_texts(X, texts)
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
         boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
         shown = self._shorten([boilerplate.without(text) for text in texts])
-        return self._judge(texts, shown)
+        return self._judge(X, shown)
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.
@@ -264,9 +264,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         return self.encoder is not None or self._given_hypotheses() is not None
 
     def _check_texts(self, X, texts):
-        if texts is not None:
-            raise ValueError("texts is only for encoder=None; with encoder= or hypotheses=, X holds the texts.")
-        return check_texts(X)
+        """Return the texts, and what the encoder takes."""
+        if texts is None:
+            texts = check_texts(X)
+            return texts, texts
+        if self._given_hypotheses() is not None or len(np.shape(X)) != 2:
+            raise ValueError("texts goes beside vectors as X, which the encoder takes; here X holds the texts.")
+        check_consistent_length(X, texts)
+        return check_texts(texts, name="texts"), X
 
     def _check_texts_beside(self, texts):
         if texts is None:
@@ -281,19 +286,19 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """Return the texts, the activations (csc_array), their names and what they were selected by."""
         check_alignment(X, y)
         if self.encoder is not None:
-            texts = self._check_texts(X, texts)
+            texts, X = self._check_texts(X, texts)
             check_consistent_length(texts, y)
             _check_several(texts)
             check_before_encoding(self.encoder, y, len(texts))
             self._check_source()
-            return texts, *self._fit_encoder(texts, y)
+            return texts, *self._fit_encoder(X, y)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         _check_several(texts)
         return texts, as_columns(X), check_feature_names_in(self), {}
 
-    def _fit_encoder(self, texts, y):
+    def _fit_encoder(self, X, y):
         """Fit the encoder; return its activations, their names and what they were selected by.
 
         The encoder runs once: neurons are named from what `fit_transform` returns. An encoder whose `transform` differs
@@ -303,17 +308,12 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self.encoder_ = clone(self.encoder)
         with config_context(transform_output="default"):
             if hasattr(self.encoder_, "fit_transform"):
-                output = self.encoder_.fit_transform(texts, y)
+                output = self.encoder_.fit_transform(X, y)
             else:  # a FrozenEstimator, whose `fit` changes nothing, is one of these
-                output = self.encoder_.fit(texts, y).transform(texts)
-        shape = np.shape(output)
-        if len(shape) != 2 or shape[0] != len(texts) or not shape[1]:
-            raise ValueError(
-                f"encoder must turn {len(texts)} texts into an array with as many rows and one column for each "
-                f"neuron; its output has shape {shape}."
-            )
-        output = check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
-        return as_columns(output), output_names(self.encoder_, shape[1]), selection_of(self.encoder_, shape[1])
+                output = self.encoder_.fit(X, y).transform(X)
+        output = check_output(output, X)
+        n_outputs = output.shape[1]
+        return as_columns(output), output_names(self.encoder_, n_outputs), selection_of(self.encoder_, n_outputs)
 
     def _name_in_turn(self, texts, activations, neurons, n_outputs):
         """Return the names that are offered, in the order of the neurons, and those passed over with why.

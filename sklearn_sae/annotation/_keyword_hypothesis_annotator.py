@@ -61,8 +61,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     Parameters
     ----------
     encoder : estimator or None, default=None
-        From texts to activations, such as a pipeline of embedder, autoencoder and selector; a clone of it
-        is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
+        From texts (or X, with `texts` beside) to activations, such as a pipeline of embedder, autoencoder and selector;
+        a clone is fitted, a `FrozenEstimator` used as it is. None: X is the activations, with `texts` beside.
     neurons : "all", int or array-like of int, default="all"
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
     n_keywords : int or "auto", default="auto"
@@ -302,15 +302,15 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     def _complete(self, table):
         return table if self.judge == "words" else table.assign(judge=self.judge)
 
-    def _judge(self, texts, shown):
+    def _judge(self, X, shown):
         fitted = "neuron" if "judge" in self.hypotheses_ else "words"
         if self.judge != fitted:
             raise ValueError(f"judge={self.judge!r} was set after fit, which took judge={fitted!r}; fit again.")
         if fitted == "words":
-            return super()._judge(texts, shown)
+            return super()._judge(X, shown)
         check_is_fitted(self, "encoder_")
         with config_context(transform_output="default"):
-            activations = self.encoder_.transform(texts)
+            activations = self.encoder_.transform(X)
         columns = self.hypotheses_["neuron"].to_numpy()
         return np.asarray(sparse.csc_array(activations)[:, columns].toarray() > 0, dtype=np.float64)
 

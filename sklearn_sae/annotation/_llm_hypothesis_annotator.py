@@ -40,8 +40,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     Parameters
     ----------
     encoder : estimator or None, default=None
-        From texts to activations, such as a pipeline of embedder, autoencoder and selector; a clone of it
-        is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
+        From texts (or X, with `texts` beside) to activations, such as a pipeline of embedder, autoencoder and selector;
+        a clone is fitted, a `FrozenEstimator` used as it is. None: X is the activations, with `texts` beside.
     hypotheses : sequence of str or None, default=None
         Sentences that a person wrote, to annotate texts by. Excludes `encoder`; nothing is asked until
         `transform`, which needs no `fit`.

@@ -1,6 +1,9 @@
 """What the outputs of an encoder are called, and what they were selected by."""
 
 import numpy as np
+from sklearn.utils import check_array
+
+from sklearn_sae.utils._sklearn_compat import num_samples
 
 
 def steps_of(encoder, *, frozen):
@@ -18,6 +21,17 @@ def last_step(encoder):
     while hasattr(encoder, "steps") or type(encoder).__name__ == "FrozenEstimator":
         encoder = encoder.steps[-1][1] if hasattr(encoder, "steps") else encoder.estimator
     return encoder
+
+
+def check_output(output, X):
+    """Return the output of an encoder of `X` as an array or a sparse array, or say what is wrong with it."""
+    shape, n_samples = np.shape(output), num_samples(X)
+    if len(shape) != 2 or shape[0] != n_samples or not shape[1]:
+        raise ValueError(
+            f"encoder must turn {n_samples} texts into an array with as many rows and one column for each "
+            f"neuron; its output has shape {shape}."
+        )
+    return check_array(output, accept_sparse=("csr", "csc"), input_name="The encoder's output")
 
 
 def output_names(encoder, n_outputs):

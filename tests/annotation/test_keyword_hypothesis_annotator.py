@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, Normalizer
 from sklearn.utils import get_tags
 from sklearn.utils.fixes import parse_version
 
@@ -287,6 +287,58 @@ def test_straight_pipeline(encoder, planted):
     assert pipeline[:-1].transform(unseen, texts=unseen).shape == (60, 4)
 
 
+@pytest.fixture
+def from_embeddings(planted):
+    """Ready embeddings of the texts, and a pipeline from embeddings to the neurons that predict the target."""
+    embed = make_pipeline(TfidfVectorizer(), NMF(6, random_state=0, max_iter=500))
+    return embed.fit_transform(planted.texts), make_pipeline(Normalizer(), SelectKBest(f_regression, k=4))
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_an_encoder_of_ready_embeddings_keeps_scores_and_names(from_embeddings, planted, freeze):
+    embeddings, encoder = from_embeddings
+    if freeze:
+        encoder = FrozenEstimator(encoder.fit(embeddings, planted.y))
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0)
+    annotations = annotator.fit_transform(embeddings, planted.y, texts=planted.texts)
+    selector = annotator.encoder_[-1]
+    table = annotator.hypotheses_
+    assert table["feature"].tolist() == [f"x{i}" for i in selector.get_support(indices=True)]
+    np.testing.assert_array_equal(table["selection_score"], selector.scores_[selector.get_support()])
+    # A name is all that annotates, so texts without embeddings can be annotated too.
+    np.testing.assert_array_equal(annotator.transform(planted.texts), annotations)
+    straight = KeywordHypothesisAnnotator(random_state=0).fit(
+        annotator.encoder_.transform(embeddings), texts=planted.texts
+    )
+    assert straight.hypotheses_["interpretation"].tolist() == table["interpretation"].tolist()
+
+
+def test_neurons_of_ready_embeddings_can_judge(from_embeddings, planted):
+    embeddings, encoder = from_embeddings
+    annotator = KeywordHypothesisAnnotator(encoder, judge="neuron", random_state=0)
+    with pytest.warns(UserWarning, match="The judge is the neuron"):
+        annotator.fit(embeddings, planted.y, texts=planted.texts)
+    holds = annotator.transform(embeddings[:20], texts=planted.texts[:20])
+    np.testing.assert_array_equal(holds, annotator.encoder_.transform(embeddings[:20]) > 0)
+
+
+def test_texts_beside_embeddings_are_checked(from_embeddings, planted):
+    embeddings, encoder = from_embeddings
+    annotator = KeywordHypothesisAnnotator(encoder)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        annotator.fit(embeddings, planted.y, texts=planted.texts[:-1])
+    with pytest.raises(ValueError, match="texts has an empty text in row 1"):
+        annotator.fit(embeddings[:2], planted.y[:2], texts=["a text", ""])
+
+
+@pytest.mark.usefixtures("routing")
+def test_an_encoder_of_ready_embeddings_in_a_pipeline(from_embeddings, planted):
+    embeddings, encoder = from_embeddings
+    pipeline = make_pipeline(KeywordHypothesisAnnotator(encoder, random_state=0), LinearRegression())
+    pipeline.fit(embeddings, planted.y, texts=planted.texts)
+    np.testing.assert_array_equal(pipeline.predict(embeddings, texts=planted.texts), pipeline.predict(planted.texts))
+
+
 @pytest.mark.skipif(parse_version(sklearn.__version__) < parse_version("1.9"), reason="texts does not reach score")
 @pytest.mark.usefixtures("routing")
 def test_straight_pipeline_in_a_search_without_named_scorer(encoder, planted):
@@ -449,7 +501,7 @@ def test_bad_lengths_and_forms(encoder, planted):
         KeywordHypothesisAnnotator(encoder).fit(texts, planted.y[:-1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         KeywordHypothesisAnnotator().fit(np.ones((len(texts), 2)), texts=texts[:-1])
-    with pytest.raises(ValueError, match="texts is only for encoder=None"):
+    with pytest.raises(ValueError, match=r"texts goes beside vectors.*here X holds the texts"):
         KeywordHypothesisAnnotator(encoder).fit(texts, texts=texts)
     with pytest.raises(ValueError, match=r"texts is missing.*encoder="):
         KeywordHypothesisAnnotator().fit(texts, planted.y)
