@@ -24,6 +24,7 @@ from .evaluation import evaluate_hypotheses as evaluate_hypotheses
 from .evaluation import match_hypotheses as match_hypotheses
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .pretrained import ReaderSAETransformer as ReaderSAETransformer
+from .report import show_neurons as show_neurons
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector
 

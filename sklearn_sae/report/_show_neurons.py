@@ -1,0 +1,211 @@
+"""Neurons with the texts that show what they are about."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+
+from sklearn_sae.annotation import KeywordHypothesisAnnotator
+from sklearn_sae.annotation._neurons import check_neurons, column
+from sklearn_sae.report._effect import effect_of, selection_effect, value_of
+from sklearn_sae.report._excerpt import excerpt, plain
+from sklearn_sae.report._rows import groups_of
+from sklearn_sae.report._source import Source, encode, facts_of, source_of
+from sklearn_sae.report._telling import marks_of
+from sklearn_sae.report._view import Neuron, NeuronView, Shown
+from sklearn_sae.utils._targets import check_target
+from sklearn_sae.utils._validation import check_alignment, check_texts, counted, text_identity
+
+_MOST_UNNAMED = 20  # neurons that are shown if none has a name
+_SENTENCE = "a sentence on which alone the neuron is active"
+_OF_NAME, _ACTIVE = "what the name looks for", "what the neuron is active on"
+
+
+def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=50):
+    """Show what neurons are about: names, effects, and texts with the telling sentences marked.
+
+    Parameters
+    ----------
+    source : estimator, Discovery or {array-like, sparse matrix} of shape (n_samples, n_neurons)
+        A fitted annotator, or what holds one: a pipeline, a search, a `PairTransformer` or a `ChunkTransformer`, a
+        `Discovery`. Else a fitted transformer to activations, or the activations of the texts, by columns of a frame
+        with their names.
+    texts : sequence of str, or of (str, str)
+        The texts, or pairs of texts, to choose from; any texts, not only those that `source` was fitted on.
+    y : array-like of shape (n_samples,), default=None
+        The target, for the effect of each neuron. None: the effect is the score by which the neuron was selected, if
+        it was.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+        What `source` takes if that is not the texts: ready embeddings or, for an annotator with ``encoder=None``, the
+        activations.
+    neurons : int, "all", array-like of int or None, default=None
+        Which to show. An int: so many, those with the strongest effect first (without effects, those that are active
+        in the most texts). An array: columns of the activations, as in the ``neuron`` of `hypotheses_`, in this order.
+        None: those that have a name, or 20 if none has.
+    n : int, default=3
+        How many texts to show of each kind: those that activate the neuron most, those around the upper quartile of
+        the activating ones, and those that do not activate it, which are spread over all.
+    max_words : int or None, default=50
+        Of a longer text so many words are shown, around what is marked. None: all.
+
+    Returns
+    -------
+    view : NeuronView
+        It prints as text, as wide as the terminal, and shows as HTML in a notebook.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a text is missing, empty or no str; lengths differ; `source` needs `X`, or is an array and `X` is given; or
+        `neurons`, `n` or `max_words` is wrong.
+
+    See Also
+    --------
+    KeywordHypothesisAnnotator : Names neurons by words.
+    LLMHypothesisAnnotator : Has a language model name them.
+    evaluate_hypotheses : Tests what the names say.
+    analysis.top_documents : The documents in which a feature is most active, as a table.
+
+    Notes
+    -----
+    Sentences are found by encoding those of the texts that are shown, each alone, where the encoder takes texts. Behind
+    a `ReaderSAETransformer` or a `PretrainedSAETransformer` the words are marked on which the neuron is active. The
+    words that a name of a `KeywordHypothesisAnnotator` tests are marked in all texts. Of copies of a text one is shown.
+    See docs/annotation.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_sae import show_neurons
+    >>> texts = ["Cold soup.", "Good soup.", "Rude staff.", "They were rude.", "Fine."]
+    >>> activations = np.array([[2.0, 1.5, 0, 0, 0], [0, 0, 1.2, 1.8, 0]]).T
+    >>> show_neurons(activations, texts, [2, 4, 1, 1, 3], neurons=[1], n=1)
+    1 of 2 neurons, on 5 texts.
+    <BLANKLINE>
+    [1] neuron 1
+        active in 2 of 5 texts (40%) · mean y 1 where active, 3 elsewhere (-2)
+      most active
+        - row 3, y 1: They were rude.
+      strong, upper quartile
+        - row 2, y 1: Rude staff.
+      not active
+        - row 1, y 4: Good soup.
+    """
+    for name, value in (("n", n), ("max_words", max_words)):
+        if not (isinstance(value, Integral) and value >= 1) and (name, value) != ("max_words", None):
+            raise ValueError(f"{name}={value!r} must be an integer, at least 1.")
+    items = _items(texts)
+    are_pairs = len(items[0]) == 2
+    check_alignment(texts, y, name="texts")
+    target = None if y is None else check_target(y, n_samples=len(items))
+    target_name = plain(str(getattr(y, "name", None) or "y"))
+    found, X, encodes_texts = _found(source, X, items)
+    activations = encode(found.encoder, X)
+    check_consistent_length(activations, items)
+    facts, named = facts_of(found, X, activations.shape[1])
+
+    effects = [_effect(column(activations, i), target, target_name, one, are_pairs) for i, one in enumerate(facts)]
+    columns = _chosen(neurons, named, activations, effects)
+    is_first = _are_first(items)
+    groups = {i: groups_of(column(activations, i), is_first, n, are_pairs=are_pairs) for i in columns}
+    shown = {i: list(dict.fromkeys(row for rows in some.values() for row in rows)) for i, some in groups.items()}
+    marks = marks_of(found, encodes_texts, items, activations, shown, facts)
+
+    def row_of(i, row):
+        value = "" if target is None else f"{target_name} {plain(value_of(target, row))}"
+        excerpts = (excerpt(*one, max_words) for one in zip(items[row], marks[i, row], strict=True))
+        return Shown(row, float(activations[row, i]), value, tuple(excerpts))
+
+    view = [
+        Neuron(
+            column=i,
+            feature=facts[i]["feature"],
+            name=plain(facts[i]["name"]),
+            short=plain(facts[i].get("short", "")),
+            facts=_words_on(column(activations, i), facts[i], effects[i], are_pairs),
+            groups={kind: [row_of(i, row) for row in rows] for kind, rows in groups[i].items()},
+        )
+        for i in columns
+    ]
+    shown = f"{len(view)} of " if len(view) < len(facts) else ""
+    what = f"{shown}{counted(len(facts), 'neuron')}, on {counted(len(items), 'pair' if are_pairs else 'text')}"
+    word = _OF_NAME if isinstance(found.annotator, KeywordHypothesisAnnotator) else _ACTIVE
+    return NeuronView(view, what, {"sentence": _SENTENCE, "word": word})
+
+
+def _items(texts):
+    """Return the texts of each row as a tuple: one, or the two of a pair."""
+    shape = getattr(texts, "shape", None)
+    if shape is None:
+        are_pairs = not isinstance(texts, str) and len(texts) > 0 and isinstance(texts[0], (tuple, list))
+        are_pairs = are_pairs and all(len(pair) == 2 for pair in texts)
+    else:
+        are_pairs = len(shape) == 2 and shape[1] == 2
+    if not are_pairs:
+        return [(text,) for text in check_texts(texts, name="texts")]
+    table = np.empty((len(texts), 2), dtype=object)
+    table[:] = texts if shape is None else np.asarray(texts, dtype=object)
+    sides = [check_texts(table[:, side], name=f"column {side} of texts") for side in range(2)]
+    return list(zip(*sides, strict=True))
+
+
+def _found(source, X, items):
+    """Return the `Source`, what its encoder takes, and whether that is the texts."""
+    if not hasattr(source, "fit") and not hasattr(source, "pipeline"):
+        if X is not None:
+            raise ValueError("X is for an estimator that takes something else than texts; here source is an array.")
+        return Source(None, None), source, False
+    found = source_of(source)
+    if X is not None:
+        return found, X, False
+    if found.encoder is None:
+        raise ValueError(
+            "X is missing. The annotator has no encoder, so pass what it was fitted on: X=activations, of these texts."
+        )
+    return found, [item if len(item) == 2 else item[0] for item in items], True
+
+
+def _effect(activation, target, target_name, facts, are_pairs):
+    if target is None:
+        return selection_effect(facts)
+    other = activation < 0 if are_pairs else activation <= 0
+    where = ("where the first has more", "where the second has") if are_pairs else ("where active", "elsewhere")
+    return effect_of(activation > 0, other, target, target_name, where=where)
+
+
+def _chosen(neurons, named, activations, effects):
+    """Return the columns to show, in order."""
+    if neurons is not None and not isinstance(neurons, Integral):
+        return check_neurons(neurons, activations).tolist()
+    density = np.diff((activations != 0).tocsc().indptr) / activations.shape[0]
+    among = named or list(range(activations.shape[1]))
+    if neurons is not None and neurons < 1:
+        raise ValueError(f"neurons={neurons} must be at least 1.")
+    has_effect = any(effects[i] is not None for i in among)
+    if has_effect:
+        among = sorted(among, key=lambda i: 0 if effects[i] is None else -abs(effects[i].size))
+    elif not named:
+        among = sorted(among, key=lambda i: -density[i])
+    return among[: neurons if neurons is not None else len(among) if named else _MOST_UNNAMED]
+
+
+def _are_first(items):
+    """Return whether each row is the first with its texts."""
+    seen = set()
+    keys = (tuple(map(text_identity, item)) for item in items)
+    return np.array([not (key in seen or seen.add(key)) for key in keys])
+
+
+def _words_on(activation, facts, effect, are_pairs):
+    """Return in words how often a neuron is active, which way the target goes, and how well its name agrees."""
+    n_known, n_active = np.isfinite(activation).sum(), (activation > 0).sum()
+    if are_pairs:
+        share = f"more in the first of {n_active:,} pairs, in the second of {(activation < 0).sum():,}, of {n_known:,}"
+    else:
+        share = f"active in {n_active:,} of {counted(n_known, 'text')} ({n_active / max(n_known, 1):.0%})"
+    words = [share] if effect is None else [share, effect.words]
+    if "fidelity_f1" in facts:
+        words.append(f"F1 of the name {facts['fidelity_f1']:.2f}")
+    if facts["feature"] != facts["name"]:
+        words.append(facts["feature"])
+    return tuple(map(plain, words))
