@@ -1,24 +1,23 @@
 """Neurons with the texts that show what they are about."""
 
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from sklearn_sae.annotation import KeywordHypothesisAnnotator
-from sklearn_sae.annotation._neurons import check_neurons, column
+from sklearn_sae.annotation._neurons import check_neurons, column, density_of
 from sklearn_sae.report._effect import effect_of, selection_effect, value_of
 from sklearn_sae.report._excerpt import excerpt, plain
 from sklearn_sae.report._rows import groups_of
 from sklearn_sae.report._source import Source, encode, facts_of, source_of
 from sklearn_sae.report._telling import marks_of
 from sklearn_sae.report._view import Neuron, NeuronView, Shown
-from sklearn_sae.utils._targets import check_target
+from sklearn_sae.utils._targets import Target, check_target
 from sklearn_sae.utils._validation import check_alignment, check_texts, counted, text_identity
 
 _MOST_UNNAMED = 20  # neurons that are shown if none has a name
 _SENTENCE = "a sentence on which alone the neuron is active"
-_OF_NAME, _ACTIVE = "what the name looks for", "what the neuron is active on"
 
 
 def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=50):
@@ -70,8 +69,9 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
     -----
     Sentences are found by encoding those of the texts that are shown, each alone, where the encoder takes texts. Behind
     a `ReaderSAETransformer` or a `PretrainedSAETransformer` the words are marked on which the neuron is active. The
-    words that a name of a `KeywordHypothesisAnnotator` tests are marked in all texts. Of copies of a text one is shown.
-    See docs/annotation.md.
+    words that a name of a `KeywordHypothesisAnnotator` tests are marked in all texts, except behind a reader. Of copies
+    of a text one is shown. Where an annotator has no neurons (with ``hypotheses=``, or loaded from a file), what is
+    shown are its annotations, for which a language model is asked as in `transform`. See docs/report.md.
 
     Examples
     --------
@@ -91,46 +91,62 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
       not active
         - row 1, y 4: Good soup.
     """
-    for name, value in (("n", n), ("max_words", max_words)):
-        if not (isinstance(value, Integral) and value >= 1) and (name, value) != ("max_words", None):
+    asked = {"n": n, "max_words": 1 if max_words is None else max_words}
+    if isinstance(neurons, Integral):
+        asked["neurons"] = neurons
+    for name, value in asked.items():
+        if not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name}={value!r} must be an integer, at least 1.")
-    items = _items(texts)
-    are_pairs = len(items[0]) == 2
     check_alignment(texts, y, name="texts")
-    target = None if y is None else check_target(y, n_samples=len(items))
-    target_name = plain(str(getattr(y, "name", None) or "y"))
-    found, X, encodes_texts = _found(source, X, items)
+    data = _data(texts, y)
+    found, X, encodes_texts = _found(source, X, data.items)
     activations = encode(found.encoder, X)
-    check_consistent_length(activations, items)
+    check_consistent_length(activations, data.items)
     facts, named = facts_of(found, X, activations.shape[1])
 
-    effects = [_effect(column(activations, i), target, target_name, one, are_pairs) for i, one in enumerate(facts)]
-    columns = _chosen(neurons, named, activations, effects)
-    is_first = _are_first(items)
-    groups = {i: groups_of(column(activations, i), is_first, n, are_pairs=are_pairs) for i in columns}
-    shown = {i: list(dict.fromkeys(row for rows in some.values() for row in rows)) for i, some in groups.items()}
-    marks = marks_of(found, encodes_texts, items, activations, shown, facts)
+    candidates = _candidates(neurons, named, activations)
+    effects = {i: _effect(column(activations, i), facts[i], data) for i in candidates}
+    columns = _chosen(neurons, candidates, effects, n_most=len(named) or _MOST_UNNAMED)
+    is_first = _are_first(data.items)
+    groups = {i: groups_of(column(activations, i), is_first, n, are_pairs=data.are_pairs) for i in columns}
+    shown = {i: sorted({row for rows in groups[i].values() for row in rows}) for i in columns}
+    marks, word = marks_of(found, encodes_texts, data.items, activations, shown, facts)
 
-    def row_of(i, row):
-        value = "" if target is None else f"{target_name} {plain(value_of(target, row))}"
-        excerpts = (excerpt(*one, max_words) for one in zip(items[row], marks[i, row], strict=True))
-        return Shown(row, float(activations[row, i]), value, tuple(excerpts))
-
-    view = [
-        Neuron(
-            column=i,
-            feature=facts[i]["feature"],
-            name=plain(facts[i]["name"]),
-            short=plain(facts[i].get("short", "")),
-            facts=_words_on(column(activations, i), facts[i], effects[i], are_pairs),
-            groups={kind: [row_of(i, row) for row in rows] for kind, rows in groups[i].items()},
+    view = []
+    for i in columns:
+        activation = column(activations, i)
+        rows = {row: _shown(row, activation[row], marks[i, row], data, max_words) for row in shown[i]}
+        view.append(
+            Neuron(
+                column=i,
+                feature=facts[i]["feature"],
+                name=plain(facts[i]["name"]),
+                short=plain(facts[i].get("short", "")),
+                facts=_in_words(activation, facts[i], effects[i], data.are_pairs),
+                groups={kind: [rows[row] for row in some] for kind, some in groups[i].items()},
+            )
         )
-        for i in columns
-    ]
-    shown = f"{len(view)} of " if len(view) < len(facts) else ""
-    what = f"{shown}{counted(len(facts), 'neuron')}, on {counted(len(items), 'pair' if are_pairs else 'text')}"
-    word = _OF_NAME if isinstance(found.annotator, KeywordHypothesisAnnotator) else _ACTIVE
-    return NeuronView(view, what, {"sentence": _SENTENCE, "word": word})
+    part = f"{len(view)} of " if len(view) < len(facts) else ""
+    of = counted(len(data.items), "pair" if data.are_pairs else "text")
+    return NeuronView(view, f"{part}{counted(len(facts), 'neuron')}, on {of}", {"sentence": _SENTENCE, "word": word})
+
+
+class _Data(NamedTuple):
+    """What neurons are looked at on."""
+
+    items: list  # of tuples: the text of a row, or the two of a pair
+    target: Target | None
+    target_name: str
+
+    @property
+    def are_pairs(self):
+        return len(self.items[0]) == 2
+
+
+def _data(texts, y):
+    items = _items(texts)
+    target = None if y is None else check_target(y, n_samples=len(items))
+    return _Data(items, target, plain(str(getattr(y, "name", None) or "y")))
 
 
 def _items(texts):
@@ -165,28 +181,36 @@ def _found(source, X, items):
     return found, [item if len(item) == 2 else item[0] for item in items], True
 
 
-def _effect(activation, target, target_name, facts, are_pairs):
-    if target is None:
-        return selection_effect(facts)
-    other = activation < 0 if are_pairs else activation <= 0
-    where = ("where the first has more", "where the second has") if are_pairs else ("where active", "elsewhere")
-    return effect_of(activation > 0, other, target, target_name, where=where)
-
-
-def _chosen(neurons, named, activations, effects):
-    """Return the columns to show, in order."""
+def _candidates(neurons, named, activations):
+    """Return the columns of which some may be shown."""
     if neurons is not None and not isinstance(neurons, Integral):
         return check_neurons(neurons, activations).tolist()
-    density = np.diff((activations != 0).tocsc().indptr) / activations.shape[0]
-    among = named or list(range(activations.shape[1]))
-    if neurons is not None and neurons < 1:
-        raise ValueError(f"neurons={neurons} must be at least 1.")
-    has_effect = any(effects[i] is not None for i in among)
-    if has_effect:
-        among = sorted(among, key=lambda i: 0 if effects[i] is None else -abs(effects[i].size))
-    elif not named:
-        among = sorted(among, key=lambda i: -density[i])
-    return among[: neurons if neurons is not None else len(among) if named else _MOST_UNNAMED]
+    if named and neurons is None:
+        return named
+    density = density_of(activations)
+    return sorted(named or range(len(density)), key=lambda i: -density[i])
+
+
+def _chosen(neurons, candidates, effects, *, n_most):
+    """Return the columns to show, in order: unless they are given, the strongest effects first."""
+    if neurons is not None and not isinstance(neurons, Integral):
+        return candidates
+    order = sorted(candidates, key=lambda i: 0 if effects[i] is None else -abs(effects[i].size))
+    return order[: n_most if neurons is None else neurons]
+
+
+def _effect(activation, facts, data):
+    if data.target is None:
+        return selection_effect(facts)
+    other = activation < 0 if data.are_pairs else activation <= 0
+    where = ("where the first has more", "where the second has") if data.are_pairs else ("where active", "elsewhere")
+    return effect_of(activation > 0, other, data.target, data.target_name, where=where)
+
+
+def _shown(row, activation, marks, data, max_words):
+    value = "" if data.target is None else f"{data.target_name} {plain(value_of(data.target, row))}"
+    excerpts = (excerpt(*one, max_words) for one in zip(data.items[row], marks, strict=True))
+    return Shown(row, float(activation), value, tuple(excerpts))
 
 
 def _are_first(items):
@@ -196,7 +220,7 @@ def _are_first(items):
     return np.array([not (key in seen or seen.add(key)) for key in keys])
 
 
-def _words_on(activation, facts, effect, are_pairs):
+def _in_words(activation, facts, effect, are_pairs):
     """Return in words how often a neuron is active, which way the target goes, and how well its name agrees."""
     n_known, n_active = np.isfinite(activation).sum(), (activation > 0).sum()
     if are_pairs:

@@ -14,6 +14,7 @@ from sklearn_sae.utils._words import word_spans
 
 _MOST = 3  # sentences that are marked in a text
 _SHARE = 0.5  # a sentence is telling if it alone is at least so active, as a share of the most active one
+_OF_NAME, _ACTIVE = "what the name looks for", "what the neuron is active on"
 
 
 def marks_of(source, encodes_texts, items, activations, shown, facts):
@@ -35,30 +36,28 @@ def marks_of(source, encodes_texts, items, activations, shown, facts):
     -------
     marks : dict of (column, row) to list of Marks
         One for each text of the row.
+    meaning : str
+        What a marked word is.
     """
     is_active = (activations != 0) if len(items[0]) > 1 else (activations > 0)
     active = {column: [row for row in rows if is_active[row, column]] for column, rows in shown.items()}
-    sentences = words = {}
+    sentences, words, meaning = {}, {}, _OF_NAME
     latents = latents_of(source.encoder) if encodes_texts else None
     if latents is not None:
-        words = _active_words(latents, items, active)
-    elif encodes_texts and not source.annotates:
+        words, meaning = _active_words(latents, items, active), _ACTIVE
+    elif isinstance(source.annotator, KeywordHypothesisAnnotator):
+        words = _words_of_names(source.annotator, items, shown, facts)
+    if latents is None and encodes_texts and not source.annotates:
         sentences = _telling_sentences(source.encoder, items, activations, active)
-    named = {}
-    if isinstance(source.annotator, KeywordHypothesisAnnotator):
-        named = _words_of_names(source.annotator, items, shown, facts)
-    marks = {}
-    for column, rows in shown.items():
-        for row in rows:
-            sides = range(len(items[row]))
-            marks[column, row] = [
-                Marks(
-                    sentences.get((column, row, side), ()),
-                    words.get((column, row, side), ()) or named.get((column, row, side), ()),
-                )
-                for side in sides
-            ]
-    return marks
+    marks = {
+        (column, row): [
+            Marks(sentences.get((column, row, side), ()), words.get((column, row, side), ()))
+            for side in range(len(items[row]))
+        ]
+        for column, rows in shown.items()
+        for row in rows
+    }
+    return marks, meaning
 
 
 def _telling_sentences(encoder, items, activations, active):

@@ -181,6 +181,14 @@ def test_words_of_the_name_are_marked_in_all_texts(counts, texts):
     assert "cold, *rude*!" in str(view)
 
 
+def test_a_short_name_is_the_title(counts, texts):
+    annotator = KeywordHypothesisAnnotator(counts, random_state=0).fit(texts)
+    annotator.hypotheses_["short"] = ["cold things", "rude staff"]
+    view = show_neurons(annotator, texts, n=1)
+    assert '[0] cold things\n    mentions "cold"\n' in str(view)
+    assert '<span class="name">cold things</span></summary><p>mentions &quot;cold&quot;</p>' in view._repr_html_()
+
+
 def test_ready_embeddings(reviews):
     embed = make_pipeline(TfidfVectorizer(min_df=2), TruncatedSVD(32, random_state=0))
     embeddings = embed.fit_transform(reviews.data)
@@ -325,11 +333,19 @@ def test_which_neurons(texts):
     assert show_neurons(activations, texts, y, neurons=1).neurons[0].column == 4
 
 
+def test_named_neurons_without_effects(counts, texts):
+    annotator = KeywordHypothesisAnnotator(counts, random_state=0).fit(texts)
+    assert [neuron.column for neuron in show_neurons(annotator, texts).neurons] == [0, 1]
+    rude = ["A rude man.", "Rude again.", "A cold day.", "Nothing."]
+    assert [neuron.column for neuron in show_neurons(annotator, rude, neurons=1).neurons] == [1]
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
         ({"n": 0}, ValueError, "n=0 must be"),
         ({"max_words": 0}, ValueError, "max_words=0 must be"),
+        ({"neurons": "some"}, ValueError, 'neurons must be "all"'),
         ({"neurons": 0}, ValueError, "neurons=0 must be"),
         ({"neurons": [2]}, ValueError, "outside 0 to 1"),
         ({"texts": ["one", ""]}, ValueError, "texts has an empty text in row 1"),
