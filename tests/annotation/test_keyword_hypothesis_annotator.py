@@ -308,7 +308,7 @@ def test_an_encoder_of_ready_embeddings_keeps_scores_and_names(from_embeddings, 
     # A name is all that annotates, so texts without embeddings can be annotated too.
     np.testing.assert_array_equal(annotator.transform(planted.texts), annotations)
     straight = KeywordHypothesisAnnotator(random_state=0).fit(
-        annotator.encoder_.transform(embeddings), texts=planted.texts
+        annotator.encoder_.transform(embeddings), planted.y, texts=planted.texts
     )
     assert straight.hypotheses_["interpretation"].tolist() == table["interpretation"].tolist()
 
