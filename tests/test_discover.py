@@ -194,6 +194,13 @@ def test_each_note_is_one_warning_and_few_lines_are_printed(reviews):
     assert re.search(r"Note: \d+ more, in the result's notes\.", str(found))
 
 
+def test_what_one_cannot_act_on_is_noted_behind_the_sizes(reviews):
+    texts = reviews["review"][:80] + "<br>"
+    found = discover(texts, reviews["stars"][:80], **{**SMALL, "n_hypotheses": "auto"})
+    order = [next(i for i, note in enumerate(found.notes) if part in note) for part in ("looked for", "HTML tags")]
+    assert order == sorted(order)
+
+
 def test_an_ordinal_target_is_the_places_on_its_scale(reviews):
     answers = np.array(["awful", "poor", "fair", "good", "excellent"])
     y = pd.Series(answers[pd.qcut(reviews["stars"], 5, labels=False)], index=reviews.index, name="verdict")

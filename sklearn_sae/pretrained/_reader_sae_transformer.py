@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.pretrained._pooling import AGGREGATIONS, check_aggregations
 from sklearn_sae.pretrained._reader_exchange import ReaderExchangeMixin
+from sklearn_sae.pretrained._saturation import warn_of_saturation
 from sklearn_sae.pretrained._word_mixin import WordMixin
 from sklearn_sae.pretrained._word_reader import StoredStates, check_known, choose_layer, gather
 from sklearn_sae.pretrained._word_store import pool_words
@@ -285,6 +286,11 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         -------
         activations : CSR matrix of shape (n_samples, n_features_out_), float32
             As from `transform`.
+
+        Warns
+        -----
+        UserWarning
+            As `fit`; and if half of the neurons are active in nearly all texts, because these are long.
         """
         return in_container(self, self._fit(X, y, encode=True), X)
 
@@ -377,6 +383,7 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
             del states  # which frees the disk, or the memory, that they take
             if encode:
                 pooled = self._pooled(texts, reader, stored)
+                warn_of_saturation(pooled, texts, check_aggregations(self.aggregation))
             else:
                 self._warn_of_cut(is_cut)
                 pooled = None

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import signal
 import sqlite3
 import subprocess
@@ -230,6 +231,28 @@ def test_long_texts(reader):
         clone(cut).fit_transform([*TEXTS, long])
     assert len(said) == 1
     assert said[0].filename == __file__
+
+
+def test_texts_so_long_that_all_neurons_are_active(reader):
+    rng = np.random.default_rng(0)
+    long = [" ".join(rng.choice(TEXTS, 60)) for _ in range(20)]
+    with pytest.warns(UserWarning, match="nearly all texts") as said:
+        reader().fit_transform(long)
+    (note,) = (str(one.message) for one in said)
+    n_active, rest = note.split(" of 16 neurons are active in nearly all texts, which have a median of ")
+    assert 8 <= int(n_active) <= 16
+    assert re.fullmatch(
+        r"\d\d\d words that count, so that no name can tell the texts apart; cut them into shorter ones with "
+        r'ChunkTransformer, or raise n_components; aggregation="mean" tells how active they are\.',
+        rest,
+    )
+    assert said[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"or raise n_components\.$"):
+        reader(aggregation=["max", "mean"]).fit_transform(long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reader().fit_transform(TEXTS)
+        reader().fit_transform(long[:9])  # too few to say
 
 
 # Reading once
