@@ -85,7 +85,7 @@ def epochs_of_sae_lens(X, m, k, *, sparse=False):
         for _ in range(n_epochs):
             for chosen in torch.randperm(len(rows), device=DEVICE).split(BATCH):
                 step = TrainStepInput(
-                    rows[chosen], {}, dead_neuron_mask=None, n_training_steps=0, is_logging_step=False
+                    rows[chosen].float(), {}, dead_neuron_mask=None, n_training_steps=0, is_logging_step=False
                 )
                 optimizer.zero_grad()
                 sae.training_forward_pass(step).loss.backward()

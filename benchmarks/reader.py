@@ -1,9 +1,9 @@
 """What an autoencoder on a reader's words gives that one on whole texts does not, and what it costs.
 
 ``python -m benchmarks.reader [section ...] [--model NAME] [--seeds N] [--cache FOLDER]`` prints a markdown table for
-each section named, or for all: neurons, layers, settings, names, pairs, planted, speed, training. Needs the extra
-``minilm``, and but for *planted* and *training* the data folder (see `_data.py`). ``--model`` names another reader than
-all-MiniLM-L6-v2, such as a folder.
+each section named, or for all: neurons, layers, settings, names, pairs, planted, distinctness, speed, training. Needs
+the extra ``minilm``, ``benchmarks`` for *training*, and but for *planted* the data folder (see `_data.py`). ``--model``
+names another reader than all-MiniLM-L6-v2, such as a folder.
 
 Sizes and settings are the defaults. No figure is on rows that chose anything, but in *layers* and *settings*, which are
 there to choose by.
@@ -11,10 +11,11 @@ there to choose by.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 import warnings
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeCV
@@ -23,7 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._data import folder, load
+from benchmarks._length import beside_length, length_and_signs, rows_of_neurons, summary
 from benchmarks._measure import alone, in_turns
+from benchmarks._peers import epochs_of_sae_lens
 from benchmarks._report import machine, mean, median, print_table, ratio
 from benchmarks._rows import splits, write_resampled
 from sklearn_sae import (
@@ -37,8 +40,10 @@ from sklearn_sae import (
 from sklearn_sae.datasets import make_concept_texts
 
 N = 20
-N_STATES = 5_000_000
-FEW_FOLDS = 2  # of `yelp`, where settings are compared
+N_STATES, N_OF_PEER = 5_000_000, 250_000
+M, K = 1024, 8  # where only the training is timed
+TEXTS = ["yelp", "movies", "retweet", "planted"]
+FEW_FOLDS, FEW_PAIRS = 2, 3_000  # of `yelp` and to train on, where settings are compared
 
 
 class Options(argparse.Namespace):
@@ -47,6 +52,7 @@ class Options(argparse.Namespace):
     model: str
     seeds: int
     cache: str
+    texts: list[str]
 
 
 def reader(options, **parameters):
@@ -120,24 +126,44 @@ def neurons(options):
 
 
 def layers(options):
-    """R2 of 20 neurons by layer, out of one read."""
+    """What 20 neurons of each layer are worth, out of one read."""
     from sklearn_sae.pretrained._reader import count_layers
 
     n_layers = count_layers(options.model)
     tried = sorted({max(1, round(n_layers * share)) for share in (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1)})
     rows = []
-    for name in ("yelp", "movies"):
+    for name in options.texts:
         for layer in tried:
             for weight in (0.0, 0.2):
                 parameters = {"layer": layer, "target_weight": weight, "keep_states": tried}
-                transformers = [reader(options, random_state=seed, **parameters) for seed in range(options.seeds)]
-                found = [figures(name, one, splits(name)[:FEW_FOLDS]) for one in transformers]
-                rows += _rows(name, found, layer=f"{layer} of {n_layers}", **{"target weight": weight})
+                found = [_of_layer(options, name, seed, **parameters) for seed in range(options.seeds)]
+                figures = {what: mean([of_seed[what] for of_seed in found]) for what in found[0]}
+                columns = {"layer": f"{layer} of {n_layers}", "target weight": weight}
+                columns |= {what: figures.get(what, "") for what in ("R2, max", "R2, mean", "AUC", "F1")}
+                rows.append({"texts": name} | columns)
+                print(rows[-1], file=sys.stderr, flush=True)
     print_table(
-        f"R2 of {N} neurons by layer, mean ± deviation over seeds ({options.seeds}), {options.model}",
+        f"{N} neurons by layer, mean ± deviation over seeds ({options.seeds}), {options.model}",
         rows,
-        f"As above, on {FEW_FOLDS} folds of `yelp`. These rows chose the rule that two in three layers are read.",
+        f"R2 as above, on {FEW_FOLDS} folds of `yelp`; AUC on `retweet_val` from {FEW_PAIRS:,} pairs; F1: of planted "
+        "concepts and neurons, as in *planted*. These rows chose the rule that two in three layers are read.",
     )
+
+
+def _of_layer(options, name, seed, **parameters):
+    """Return the figures of 20 neurons of a layer on some texts."""
+    transformer = reader(options, random_state=seed, **parameters)
+    if name == "retweet":
+        return {"AUC": _auc(*_of_pairs(transformer, FEW_PAIRS))}
+    if name == "planted":
+        texts, y, concepts, train, test = plant(seed)
+        seen, unseen = transformer.fit_transform(texts[train], y[train]), transformer.transform(texts[test])
+        selector = NeuronSelector(N, random_state=seed).fit(seen, y[train])
+        seen, unseen = (selector.transform(some).toarray() for some in (seen, unseen))
+        f1 = match_hypotheses(unseen > 0, concepts[test]).metrics["mean_f1"]
+        return {"R2, max": _r2(seen, y[train], unseen, y[test]), "F1": f1}
+    found = figures(name, transformer, splits(name)[:FEW_FOLDS])
+    return {f"R2, {aggregation}": r2 for aggregation, (r2, _, _) in zip(AGGREGATIONS, found, strict=True)}
 
 
 def settings(options):
@@ -219,17 +245,11 @@ def _named(options, seed, seen, y_seen, unseen, y_unseen):
 
 def pairs(options):
     """AUC for which of two tweets was retweeted more."""
-    (X, y), (X_test, y_test) = (_retweet(part) for part in ("train", "val"))
     rows = []
     for weight in (0.0, 0.2, 1.0):
-        of_few, of_all = [], []
-        for seed in range(options.seeds):
-            pair = PairTransformer(reader(options, target_weight=weight, random_state=seed))
-            seen, unseen = pair.fit_transform(X, y), pair.transform(X_test)
-            for scores, steps in [(of_few, [NeuronSelector(N)]), (of_all, [])]:
-                model = LogisticRegression(C=1.0 if steps else 0.03, max_iter=2000)
-                model = make_pipeline(*steps, StandardScaler(with_mean=False), model).fit(seen, y)
-                scores.append(roc_auc_score(y_test, model.decision_function(unseen)))
+        transformers = [reader(options, target_weight=weight, random_state=seed) for seed in range(options.seeds)]
+        found = [_of_pairs(one) for one in transformers]
+        of_few, of_all = ([_auc(*one, of_all=of_all) for one in found] for of_all in (False, True))
         rows.append({"target weight": weight, f"AUC of {N} neurons": mean(of_few), "of all neurons": mean(of_all)})
     print_table(
         f"AUC on `retweet_val` of differences of words in context, mean ± deviation over seeds ({options.seeds})",
@@ -239,6 +259,22 @@ def pairs(options):
     )
 
 
+def _of_pairs(transformer, n_pairs=None):
+    """Return the differences between tweets, and which was retweeted more, of pairs to train on and to test on."""
+    (X, y), (X_test, y_test) = (_retweet(part) for part in ("train", "val"))
+    pair = PairTransformer(transformer)
+    return pair.fit_transform(X[:n_pairs], y[:n_pairs]), y[:n_pairs], pair.transform(X_test), y_test
+
+
+def _auc(seen, y_seen, unseen, y_unseen, *, of_all=False):
+    """Return the AUC of 20 neurons, or of all."""
+    scaled = make_pipeline(
+        StandardScaler(with_mean=False), LogisticRegression(C=0.03 if of_all else 1.0, max_iter=2000)
+    )
+    model = (scaled if of_all else make_pipeline(NeuronSelector(N), scaled)).fit(seen, y_seen)
+    return roc_auc_score(y_unseen, model.decision_function(unseen))
+
+
 def _retweet(part):
     with (folder() / f"retweet_{part}.jsonl").open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
@@ -246,14 +282,19 @@ def _retweet(part):
     return texts, np.array([row["target"] == "first" for row in rows])
 
 
+def plant(seed):
+    """Return planted texts, targets, the concepts that have an effect, and the rows to train on and to test on."""
+    reviews = make_concept_texts(2000, random_state=seed)
+    train, test = np.split(np.random.default_rng(seed).permutation(2000), [1500])
+    texts = np.array(reviews.data, dtype=object)
+    return texts, reviews.target, reviews.concepts[:, reviews.coef != 0], train, test
+
+
 def planted(options):
     """What was planted and recovered, by names and by neurons."""
     found = {}
     for seed in range(options.seeds):
-        reviews = make_concept_texts(2000, random_state=seed)
-        texts, y = np.array(reviews.data, dtype=object), reviews.target
-        concepts = reviews.concepts[:, reviews.coef != 0]
-        train, test = np.split(np.random.default_rng(seed).permutation(len(texts)), [1500])
+        texts, y, concepts, train, test = plant(seed)
         encoder = make_pipeline(
             reader(options, target_weight=0.2, random_state=seed), NeuronSelector(N, n_spare=N, random_state=seed)
         )
@@ -274,6 +315,34 @@ def planted(options):
         rows,
         "As in docs/prediction.md: six of ten concepts have an effect and are to be found, on 1,500 texts; they are "
         "scored on 500 others.",
+    )
+
+
+def distinctness(options):
+    """Which of 20 neurons go with the length of a text or its punctuation, and what is left of their effects."""
+    texts, y, _ = load("yelp")
+    train, test = splits("yelp")[0]
+    length, signs = length_and_signs(texts)
+    rows = []
+    for tokens in ("content", "all"):
+        for chosen, controls in [("as usual", None), ("beyond length", length[train, None])]:
+            one = reader(options, target_weight=0.2, random_state=0, tokens=tokens)
+            seen, unseen = one.fit_transform(texts[train], y[train]), one.transform(texts[test])
+            kept = NeuronSelector(N).fit(seen, y[train], controls=controls).get_support(indices=True)
+            seen, unseen = seen[:, kept].toarray(), unseen[:, kept].toarray()
+            found = beside_length(unseen, y[test], length[test], signs[test])
+            r2 = _r2(seen, y[train], unseen, y[test])
+            rows.append({"tokens": tokens, "chosen": chosen, "R2": f"{r2:.3f}", **summary(found)})
+            if controls is None:
+                each = rows_of_neurons(found, *one.word_activations(texts[train], kept.tolist())[1:3])
+                print_table(f"Each of these neurons, tokens={tokens!r}", each, "Columns as below.")
+    print_table(
+        f"{N} neurons on unseen texts, and the length and punctuation of these, `yelp`, {options.model}",
+        rows,
+        "One fold, one seed, target weight 0.2. With length, with punctuation: mean and largest absolute correlation "
+        "with the log number of words, and with the number of signs a word. Effect: of one deviation, in those of the "
+        "target. Halved: neurons of which less than half is left beside the log number of words. Beyond length: that "
+        "was a control of the selector.",
     )
 
 
@@ -313,33 +382,49 @@ def speed(options):
 
 
 def training(options):
-    """Rows a second and memory of training from disk on 5,000,000 states of words."""
+    """Rows a second and memory of training from disk on 5,000,000 states of words, beside SAELens."""
+    rows = []
     with tempfile.TemporaryDirectory() as place:
-        write_resampled(f"{place}/states.npy", N_STATES)
-        taken = alone(_map, _train, f"{place}/states.npy")
+        path = f"{place}/states.npy"
+        write_resampled(path, N_STATES)
+        for who, prepare, n_rows in [
+            ("ours", _ours, N_STATES),
+            ("SAELens", _sae_lens, N_OF_PEER),
+            ("SAELens, sparse", partial(_sae_lens, sparse=True), N_OF_PEER),
+        ]:
+            taken = alone(prepare, _train, path, n_rows)
+            rows.append(
+                {
+                    "who": who,
+                    "rows": f"{n_rows:,}",
+                    "s": f"{taken.seconds:.0f}",
+                    "rows/s": f"{n_rows / taken.seconds:,.0f}",
+                    "memory beside the file": f"{taken.peak_bytes / 2**20:,.0f} MB",
+                }
+            )
     print_table(
-        f"Training on {N_STATES:,} x 384 float16 from disk, one pass, M=1024, K=8",
-        [
-            {
-                "s": f"{taken.seconds:.0f}",
-                "rows/s": f"{N_STATES / taken.seconds:,.0f}",
-                "memory beside the file": f"{taken.peak_bytes / 2**20:,.0f} MB",
-            }
-        ],
-        "Embeddings of `movies`, drawn again with a little noise, stand for states. SAELens' rates beside ours are in "
-        "docs/benchmarks.md.",
+        f"Training on {N_STATES:,} x 384 float16 from disk, one pass, M={M}, K={K}",
+        rows,
+        "Embeddings of `movies`, drawn again with some noise, stand for states. SAELens: its training pass in a plain "
+        "Adam loop over the first rows of the same file, in batches of the same size, at its defaults and with sparse "
+        "activations.",
     )
 
 
-def _map(path):
-    return np.load(path, mmap_mode="r")
+def _ours(path, n_rows):
+    sae = TopKSAETransformer(M, K, max_epochs=1, validation_fraction=None, random_state=0)
+    return partial(sae.fit, np.load(path, mmap_mode="r")[:n_rows])
 
 
-def _train(X):
-    TopKSAETransformer(1024, 8, max_epochs=1, validation_fraction=None, random_state=0).fit(X)
+def _sae_lens(path, n_rows, *, sparse=False):
+    return partial(epochs_of_sae_lens(np.load(path, mmap_mode="c")[:n_rows], M, K, sparse=sparse), 1)
 
 
-SECTIONS = [neurons, layers, settings, names, pairs, planted, speed, training]
+def _train(train):
+    train()
+
+
+SECTIONS = [neurons, layers, settings, names, pairs, planted, distinctness, speed, training]
 
 
 def main():
@@ -348,6 +433,7 @@ def main():
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", help="folder that keeps what was read; default: one that is deleted at the end")
+    parser.add_argument("--texts", nargs="+", choices=TEXTS, default=TEXTS, help="those on which layers are compared")
     options = parser.parse_args(namespace=Options())
     with tempfile.TemporaryDirectory() as own:
         options.cache = options.cache or own
