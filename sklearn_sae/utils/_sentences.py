@@ -43,7 +43,7 @@ _FUNCTION_WORDS = {
     "nl": "het de een van niet we is zijn ook heel maar voor was en",
     "pl": "jest się nie na w i z bardzo to był była oraz ale do",
     "pt": "o a de não uma com muito foi que são os mas em do",
-    "sv": "och det är inte som en på jag vi mycket i att var",
+    "sv": "och det är inte en på jag vi mycket i att var",
 }
 _LANGUAGES_OF = {
     word: [code for code, words in _FUNCTION_WORDS.items() if word in words.split()]
