@@ -67,7 +67,8 @@ def make_hypothesis_pipeline(
         Where texts have several sentences it is 4 to 8, by M; with a `reader` see `ReaderSAETransformer`.
     n_hypotheses : int, default=20
         How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way
-        to the next best.
+        to the next best. Keywords, which cost nothing, name three times as many, and these are selected by what their
+        names say.
     target_weight : float, default=0.2
         How much the training of the autoencoder attends to what predicts the target; 0 trains without it. See
         `TopKSAETransformer`, and docs/sizes.md for what it does.
@@ -107,7 +108,7 @@ def make_hypothesis_pipeline(
         first = [("read", _reader(reader, unit, naming).set_params(**sizes))]
     else:
         raise ValueError("reader is in the place of embedder; pass one of them.")
-    select = NeuronSelector(n_hypotheses, n_spare=n_hypotheses, random_state=random_state)
+    select = NeuronSelector(n_hypotheses, n_spare=2 * n_hypotheses, random_state=random_state)
     encoder = Pipeline([*first, ("select", select)])
     return Pipeline(
         [

@@ -12,21 +12,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._before_encoding import check_before_encoding
 from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.annotation._hypothesis_table import hypothesis_table
 from sklearn_sae.annotation._neurons import as_columns, check_neurons, column, density_of, warn_left_out
-from sklearn_sae.annotation._outputs import check_output, output_names, selection_of
+from sklearn_sae.annotation._outputs import check_output, last_step, output_names, selection_of
+from sklearn_sae.annotation._sampling import check_several, first_rows
 from sklearn_sae.annotation._succession import (
     NEARLY,
     Named,
     Succession,
     first_of_near_copies,
+    most_telling,
     offer,
     sentence_on,
     sentence_on_near_copies,
 )
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
 from sklearn_sae.utils._notes import warn
-from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context, check_feature_names_in
-from sklearn_sae.utils._validation import check_alignment, check_texts, text_identity, unique_names
+from sklearn_sae.utils._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    check_feature_names_in,
+    safe_indexing,
+)
+from sklearn_sae.utils._validation import check_alignment, check_texts, unique_names
 
 _MOST_COMPARED = 1000  # texts on which names are compared
 _NO_TEXTS = (
@@ -85,8 +95,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             1, 0 (or a number between) or NaN; NaN outside the mask.
         """
 
-    def _prepare(self, texts, neurons):
-        """Return what `_name` needs of all texts, once for all `neurons` that may be named."""
+    def _prepare(self, texts, neurons, y=None):
+        """Return what `_name` needs of all texts (and their target), once for all `neurons` that may be named."""
 
     def _judge(self, X, shown):
         """Return what `transform` returns, from what the encoder takes and the parts of texts that annotating sees."""
@@ -128,7 +138,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_features)
             The texts, or what the encoder takes in their place; with ``encoder=None``, the activations.
         y : array-like of shape (n_samples,), default=None
-            The target. Only the encoder uses it.
+            The target. The encoder uses it, and where annotations cost nothing the choice of names and their words.
         texts : sequence of str of shape (n_samples,), default=None
             The texts, if `X` is something else.
 
@@ -146,7 +156,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self._start()
         if self._given_hypotheses() is not None:
             self._check_texts(X, texts)
-            self.hypotheses_ = _hypothesis_table(interpretation=self._interpretations())
+            self.hypotheses_ = hypothesis_table(interpretation=self._interpretations())
             self.examples_ = []
             return self
         texts, activations, features, selection = self._check_and_encode(X, y, texts)
@@ -158,7 +168,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         density = density_of(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
-        first = _first_rows(texts)
+        first = first_rows(texts)
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
         alive = np.flatnonzero(density_of(activations))
@@ -167,13 +177,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         warn_left_out(neurons, alive, "activated on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
-        named, passed = self._name_in_turn(texts, activations, neurons, len(features))
+        of_texts = None if y is None else safe_indexing(y, first)
+        named, passed = self._name_in_turn(texts, activations, neurons, len(features), of_texts)
         self.passed_over_ = [
             {"neuron": int(neurons[one.place]), "interpretation": one.sentence, "reason": why} for one, why in passed
         ]
         neurons = neurons[[one.place for one in named]]
         scores = pd.DataFrame([one.score for one in named], columns=Fidelity._fields)
-        table = _hypothesis_table(
+        table = hypothesis_table(
             neuron=neurons,
             feature=features[neurons],
             interpretation=[one.sentence for one in named],
@@ -193,7 +204,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         X : sequence of str of shape (n_samples,), or {array-like, sparse matrix} of shape (n_samples, n_features)
             The texts, or what the encoder takes in their place; with ``encoder=None``, the activations.
         y : array-like of shape (n_samples,), default=None
-            The target. Only the encoder uses it.
+            The target. The encoder uses it, and where annotations cost nothing the choice of names and their words.
         texts : sequence of str of shape (n_samples,), default=None
             The texts, if `X` is something else.
 
@@ -288,14 +299,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         if self.encoder is not None:
             texts, X = self._check_texts(X, texts)
             check_consistent_length(texts, y)
-            _check_several(texts)
+            check_several(texts)
             check_before_encoding(self.encoder, y, len(texts))
             self._check_source()
             return texts, *self._fit_encoder(X, y)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
-        _check_several(texts)
+        check_several(texts)
         return texts, as_columns(X), check_feature_names_in(self), {}
 
     def _fit_encoder(self, X, y):
@@ -315,20 +326,23 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         n_outputs = output.shape[1]
         return as_columns(output), output_names(self.encoder_, n_outputs), selection_of(self.encoder_, n_outputs)
 
-    def _name_in_turn(self, texts, activations, neurons, n_outputs):
+    def _name_in_turn(self, texts, activations, neurons, n_outputs, y):
         """Return the names that are offered, in the order of the neurons, and those passed over with why.
 
-        The neurons that the encoder wants are named, and then as many of its spare ones as are missing.
+        The neurons that the encoder wants are named, and then as many of its spare ones as are missing. Where
+        annotations cost nothing, all are named, and the encoder's last step selects from what their names say.
         """
         encoder = self.encoder_ if self.encoder is not None and isinstance(self.neurons, str) else None
         succession = Succession.of(encoder, neurons, n_outputs)
         order, n_wanted = succession.order, succession.n_wanted
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(neurons))
         random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
-        prepared = self._prepare(texts, neurons)
+        prepared = self._prepare(texts, neurons, y)
+        selects = succession.is_strict and self._annotates_freely and y is not None
         kept, passed, unnamed, why_not = [], [], [], ""
         while order and len(kept) < n_wanted:
-            batch, order = order[: n_wanted - len(kept)], order[n_wanted - len(kept) :]
+            n_next = len(order) if selects else n_wanted - len(kept)
+            batch, order = order[:n_next], order[n_next:]
             examples = [self._choose_examples(column(activations, i), random_states[i]) for i in batch]
             best, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch], prepared)
             why_not = reason or why_not
@@ -339,14 +353,18 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
                 passed += others
             else:
                 kept += new
+        if len(kept) > n_wanted:
+            annotations = self._annotate(texts, [one.sentence for one in kept])
+            kept, others = most_telling(kept, annotations, y, last_step(encoder))
+            passed += others
         if not kept and not passed:
             raise ValueError(f"No neuron could be named: {why_not}")
         if not kept:  # a name that fits badly is better than an error
             kept.append(max((one for one, _ in passed), key=lambda one: one.score.f1))
             passed = [(one, why) for one, why in passed if one is not kept[0]]
         warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
-        if passed:
-            warn(sentence_on(passed, len(kept), n_wanted))
+        if passed_on := sentence_on(passed, len(kept), n_wanted):
+            warn(passed_on)
         return sorted(kept, key=lambda one: one.place), passed
 
     def _leave_out_near_copies(self, annotations):
@@ -426,24 +444,3 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     def _rank(self, score):
         value = getattr(score, getattr(self, "scoring", "f1"))
         return -np.inf if np.isnan(value) else value
-
-
-def _check_several(texts):
-    if len(texts) < 2:
-        raise ValueError("Found 1 sample; at least 2 texts are needed to tell what sets some of them apart.")
-
-
-def _first_rows(texts):
-    """Return the row of the first of each group of texts that differ in case, spaces and Unicode form at most."""
-    first = {}
-    for row, text in enumerate(texts):
-        first.setdefault(text_identity(text), row)
-    return np.fromiter(first.values(), dtype=np.intp)
-
-
-def _hypothesis_table(*, interpretation, **columns):
-    names = ["neuron", "feature", "interpretation", "selection_score"]
-    names += ["selection_class"] * ("selection_class" in columns)
-    names += [f"fidelity_{name}" for name in Fidelity._fields] + ["density"]
-    columns["interpretation"] = list(interpretation)
-    return pd.DataFrame({name: columns.get(name, np.nan) for name in names})

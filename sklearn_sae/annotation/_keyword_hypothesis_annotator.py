@@ -11,18 +11,21 @@ from sklearn_sae.annotation._active_terms import LEAST_SHARE, LEAST_TEXTS, activ
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._keywords import (
     choose_terms,
+    find_candidates,
     find_terms,
     match_sentences,
     write_sentence,
 )
 from sklearn_sae.annotation._latents import latents_of
 from sklearn_sae.annotation._neurons import column
+from sklearn_sae.annotation._outputs import last_step
 from sklearn_sae.annotation._quotes import quote
 from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.utils._languages import LANGUAGES, check_stop_words, guess_language
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
+from sklearn_sae.utils._targets import check_target
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import count_markup, undivided_script
 
@@ -36,7 +39,7 @@ _NO_WORDS = (
     f"no word on which they are active in at least {LEAST_SHARE} of the texts that have it, and in {LEAST_TEXTS} "
     "texts, agrees with them; try more texts, or spare neurons, NeuronSelector(n_spare=...)"
 )
-_N_KEYWORDS, _N_WORDS = 60, 8  # n_keywords="auto" without and with a reader
+_N_KEYWORDS = 8  # n_keywords="auto"; docs/prediction.md shows what more would gain
 _NEURON_JUDGES = (
     'The judge is the neuron (judge="neuron"): its name is a label, and fidelity says how well the words of the name '
     "agree with it."
@@ -53,7 +56,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     it has one of the quoted terms. Where words that speak against the neuron, those with the lowest log-odds,
     improve the agreement, the name is ``mentions more of "rude" or "slow" than of "great" or "love"``,
     and a text is annotated 1 if it has more of the first terms than of the second, each counted once.
-    "minutes" also finds "minute", and the other way round. The target takes no part in the naming.
+    "minutes" also finds "minute", and the other way round. A word may be in the names of three neurons, those that it
+    tells most of. Where `fit` gets a target, words that go with it too are preferred.
 
     Behind a `ReaderSAETransformer`, with selectors between or none, candidates are the words on which the neuron is
     active in a good part of the texts that have them, and phrases of such words. Nothing else is in the name.
@@ -67,8 +71,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
     n_keywords : int or "auto", default="auto"
         The most terms in a name, best first in either set. A name ends sooner when no further term improves its
-        agreement with the activation. Terms that speak against the neuron come after all others were tried. "auto": 8
-        behind a `ReaderSAETransformer`, else 60.
+        agreement with the activation. Terms that speak against the neuron come after all others were tried, so that
+        long names, of up to 60 terms say, have most of them. "auto": 8.
+    target_weight : float, default=1.0
+        How much the choice of terms attends to the target, if there is one; at 1 as much as to the neuron, at 0 not at
+        all. Terms that say nothing of the neuron are in no name, whatever they say of the target.
     ngram_range : tuple of (int, int), default=(1, 2)
         The least and largest number of words in a term.
     min_df : int or float, default=2
@@ -99,14 +106,16 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     ----------
     hypotheses_ : DataFrame
         One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
-        ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
+        ``interpretation``, ``short`` (the name in at most 40 characters, no two alike), ``selection_score`` (of the
+        encoder's last step, if that is a selector),
         ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
         ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
         activation on the texts held back), ``density`` (share of texts that activate it). With ``judge="neuron"`` a
         last column, ``judge``, says so; fidelity is that of the words of the name there too.
     passed_over_ : list of dict
-        The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
-        ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
+        The neurons whose names are not offered because others say the same, because they do not fit, or because they
+        tell less of the target beside the others: ``neuron``, ``interpretation`` and ``reason``. Only where the
+        encoder's last step is a selector with spare neurons.
     examples_ : list of dict
         For each hypothesis, row numbers of texts: ``activating`` (the ten strongest that it was named from),
         ``non_activating`` (ten others) and ``scoring`` (those held back).
@@ -124,10 +133,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
 
     Notes
     -----
-    Long names predict better than short ones, because people say one thing in many ways. Where names are to be
-    understood at a glance, set `n_keywords` to 8. A term is tried if its log-odds lie 3 standard errors from 0.
-    Behind a reader long names agree better with the neuron but predict hardly better. See docs/annotation.md for what
-    was measured.
+    Long names predict better than short ones, because people say one thing in many ways; set `n_keywords` to 60 where
+    that counts more than names that are understood at a glance. Of the neurons that a `NeuronSelector` with spare ones
+    keeps, all are named, and a clone of it selects anew from what the names say of the texts. A term is tried if its
+    log-odds lie 3 standard errors from 0. Behind a reader long names agree better with the neuron but predict hardly
+    better. See docs/annotation.md for what was measured.
 
     References
     ----------
@@ -155,6 +165,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     _parameter_constraints: dict = {
         **BaseHypothesisAnnotator._parameter_constraints,
         "n_keywords": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "target_weight": [Interval(Real, 0, None, closed="left")],
         "ngram_range": [tuple],
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
         "stop_words": [StrOptions(set(LANGUAGES)), "array-like", None],
@@ -171,6 +182,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         *,
         neurons="all",
         n_keywords="auto",
+        target_weight=1.0,
         ngram_range=(1, 2),
         min_df=2,
         stop_words="english",
@@ -184,6 +196,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         self.encoder = encoder
         self.neurons = neurons
         self.n_keywords = n_keywords
+        self.target_weight = target_weight
         self.ngram_range = ngram_range
         self.min_df = min_df
         self.stop_words = stop_words
@@ -255,7 +268,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
                 "of names."
             )
 
-    def _prepare(self, texts, neurons):
+    def _prepare(self, texts, neurons, y=None):
         self._warn_of_texts(texts)
         if self.judge == "neuron":
             warn(_NEURON_JUDGES)
@@ -266,11 +279,22 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
             stop_words=check_stop_words(self.stop_words),
             min_df=self.min_df,
         )
+        target = self._target(y)
         latents = self._latents()
         if latents is None:
-            return presence, terms, None
+            return presence, terms, target, None
         _, vocabulary, _, times = latents.word_activations(texts, neurons)
-        return presence, terms, (link_words(vocabulary, terms), dict(zip(neurons, times, strict=True)))
+        return presence, terms, target, (link_words(vocabulary, terms), dict(zip(neurons, times, strict=True)))
+
+    def _target(self, y):
+        """Return what names attend to beside their neurons: a column for a number or each class, or None."""
+        if y is None or not self.target_weight:
+            return None
+        task = getattr(last_step(self.encoder), "task", "auto")
+        target = check_target(y, task=task)
+        columns = target.values[:, None] if target.classes is None else np.eye(len(target.classes))[target.values]
+        columns = columns[:, np.ptp(columns, axis=0) > 0]
+        return self.target_weight * (columns - columns.mean(axis=0)) / columns.std(axis=0) if columns.size else None
 
     def _latents(self):
         """Return the `Latents` that the encoder's outputs are, if it is known on which words each is active."""
@@ -278,19 +302,23 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         return latents if latents is not None and latents.knows_words else None
 
     def _name(self, texts, activations, examples, neurons, prepared):
-        presence, terms, of_words = prepared
-        n_keywords = self.n_keywords
-        if n_keywords == "auto":
-            n_keywords = _N_KEYWORDS if of_words is None else _N_WORDS
+        presence, terms, target, of_words = prepared
+        n_keywords = _N_KEYWORDS if self.n_keywords == "auto" else self.n_keywords
+        columns = [column(activations, i) for i in range(len(examples))]
+        uses = [np.isin(np.arange(len(texts)), chosen.scoring, invert=True) for chosen in examples]
+        if of_words is None:
+            may_name = find_candidates(presence, columns, uses)
+        else:
+            links, times = of_words
+            may_name = [
+                (active_terms(presence, links, times[neuron], use=use), ())
+                for neuron, use in zip(neurons, uses, strict=True)
+            ]
         candidates = []
-        for i, chosen in enumerate(progress(examples, desc="naming", verbose=self.verbose, unit="neuron")):
-            use = np.ones(len(texts), dtype=bool)
-            use[chosen.scoring] = False
-            among = None
-            if of_words is not None:
-                links, times = of_words
-                among = active_terms(presence, links, times[neurons[i]], use=use)
-            keywords, opposed = choose_terms(presence, column(activations, i), n_keywords, use=use, among=among)
+        for i, (more, less) in enumerate(progress(may_name, desc="naming", verbose=self.verbose, unit="neuron")):
+            keywords, opposed = choose_terms(
+                presence, columns[i], n_keywords, use=uses[i], more=more, less=less, target=target
+            )
             candidates.append(
                 [write_sentence(terms[keywords], terms[opposed], tokenizer=self.tokenizer)] if keywords else []
             )

@@ -28,6 +28,7 @@ _PRIOR_SHARE = 0.1
 # Is added to a set's share of texts in the denominator of its correlation, so that a rare set needs a stronger one.
 _RARITY = 0.05
 _OPPOSED = " than of "  # between the two sets of a sentence
+_MOST_NEURONS = 3  # In the names of so many neurons a term may be.
 _STEM_LENGTH = 4  # the least number of letters of a last word that stays the same word with an "s" at its end
 
 
@@ -123,15 +124,60 @@ def log_odds(inside, outside, prior):
     return (np.log(a / rest_a) - np.log(b / rest_b)) / np.sqrt(1 / a + 1 / b)
 
 
-def choose_terms(presence, activation, n_keywords, *, use, among=None):
+def find_candidates(presence, activations, uses):
+    """Return for each neuron the terms that may be in its name: those that are sure to set its texts apart.
+
+    A term that does so for many neurons is left to the few of which it is most telling, because words that half of all
+    names share tell no name from the others.
+
+    Parameters
+    ----------
+    presence : csc_array of shape (n_texts, n_terms)
+    activations : list of ndarray of shape (n_texts,)
+        Of each neuron, above 0 where it activates.
+    uses : list of ndarray of bool of shape (n_texts,)
+        The texts to look at for each neuron.
+
+    Returns
+    -------
+    candidates : list of (ndarray of int, ndarray of int)
+        For each neuron the terms that are more, and less, usual in the texts that activate it; the surest first.
+    """
+    found = [_candidates(presence, activation, use) for activation, use in zip(activations, uses, strict=True)]
+    neuron = np.repeat(np.arange(len(found)), [len(more) for more, _, _ in found])
+    term, z = (np.concatenate([one[part] for one in found]) for part in (0, 1))
+    order = np.lexsort([-z, term])
+    first = np.searchsorted(term[order], term[order])  # where the neurons of the same term begin
+    is_kept = np.zeros(len(term), dtype=bool)
+    is_kept[order] = np.arange(len(order)) - first < _MOST_NEURONS
+    return [(more[is_kept[neuron == i]], less) for i, (more, _, less) in enumerate(found)]
+
+
+def _candidates(presence, activation, use):
+    """Return the terms that are more usual in the activating texts, how sure that is, and those that are less usual."""
+    weight, used = _weigh(activation, use), use.astype(np.float64)
+    none = np.array([], dtype=np.intp)
+    if not weight.any() or not presence.shape[1]:
+        return none, none.astype(np.float64), none
+    inside, outside = presence.T @ weight, presence.T @ (used * (weight == 0))
+    z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
+    more, less = (np.argsort(-side, kind="stable")[:_N_CANDIDATES] for side in (z, -z))
+    more = more[z[more] > max(0, min(_SURE_Z, z.max() / 2))]
+    return more, z[more], less[z[less] < -_SURE_Z]
+
+
+def _weigh(activation, use):
+    """Return the weight of each text, the square root of its activation, lest a few decide alone; 1 on average."""
+    weight = np.sqrt(np.where(use, np.maximum(activation, 0), 0), dtype=np.float64)
+    return weight / weight[weight > 0].mean() if weight.any() else weight
+
+
+def choose_terms(presence, activation, n_keywords, *, use, more, less=(), target=None):
     """Choose two small sets of terms: a text with more of the first than of the second activates the neuron.
 
-    Candidates for the first set are the terms with the highest log-odds of standing in the activating
-    texts, for the second those with the lowest. From them the sets grow, term by term, by the correlation
-    of "has more of the first" with the activation, as long as that rises: the first set alone, then both.
-    Chance words are kept out by the bar for candidates, not by a least gain: terms that add little each add
-    much together, on other texts too. A text weighs as the square root of its activation, lest a few
-    decide alone.
+    From the candidates the sets grow, term by term, by the correlation of "has more of the first" with the activation
+    (and the target), as long as that rises: the first set alone, then both. Chance words are kept out by the bar for
+    candidates, not by a least gain: terms that add little each add much together, on other texts too.
 
     Parameters
     ----------
@@ -142,53 +188,60 @@ def choose_terms(presence, activation, n_keywords, *, use, among=None):
         The most terms in both sets together.
     use : ndarray of bool of shape (n_texts,)
         The texts to look at.
-    among : ndarray of int or None, default=None
-        The candidates for the first set, and then there is no second. None: as above.
+    more, less : array-like of int
+        The candidates for the first and the second set, as columns of `presence`.
+    target : ndarray of shape (n_texts, n_targets) or None, default=None
+        What the sets are to go with beside the activation: the column that goes most with it. A column of standard
+        deviation 1 counts as much as the activation.
 
     Returns
     -------
     chosen, opposed : list of int
-        Columns of `presence`, best first; both [] if no term is more usual in the activating texts.
+        Columns of `presence`, best first; both [] if no term agrees with the neuron.
     """
-    weight = np.sqrt(np.where(use, np.maximum(activation, 0), 0), dtype=np.float64)
-    if not weight.any() or not presence.shape[1]:
+    aim, used = _aim(_weigh(activation, use), use, target), use.astype(np.float64)
+    more, less = (np.asarray(terms, dtype=np.intp) for terms in (more, less))
+    if not aim.any() or not len(more):
         return [], []
-    weight /= weight[weight > 0].mean()
-    used = use.astype(np.float64)
-    more, less = _candidates(presence, weight, used) if among is None else (among, among[:0])
     candidates, sign = np.concatenate([more, less]), np.repeat([1, -1], [len(more), len(less)])
     columns = sparse.block_diag((presence[:, more], presence[:, less]), format="csc")
 
-    n, mean = used.sum(), weight.sum() / used.sum()
-    surplus = np.zeros(len(weight), dtype=int)  # a text's terms of the first set, less those of the second
+    n = used.sum()
+    surplus = np.zeros(len(aim), dtype=int)  # a text's terms of the first set, less those of the second
 
     def change(per_text):
         """Return by how much each candidate would change the mean of `per_text` where the name holds."""
         return columns.T @ np.concatenate([per_text * (surplus == 0), -per_text * (surplus == 1)]) / n
 
     sets = [], []
-    best = share = weight_held = 0.0
+    best = share = held = 0.0
     for eligible in (sign > 0, sign != 0):
         free = eligible & ~np.isin(candidates, sets[0])
         while free.any() and sum(map(len, sets)) < n_keywords:
-            shares, held = share + change(used), weight_held + change(weight)
-            score = (held - shares * mean) / np.sqrt((shares + _RARITY) * (1 - shares) + 1e-12)
+            shares, helds = share + change(used), held + change(aim)
+            score = helds / np.sqrt((shares + _RARITY) * (1 - shares) + 1e-12)
             i = int(np.argmax(np.where(free, score, -np.inf)))
             if score[i] <= best + 1e-9:
                 break
-            best, share, weight_held, free[i] = score[i], shares[i], held[i], False
+            best, share, held, free[i] = score[i], shares[i], helds[i], False
             term = int(candidates[i])
             surplus[presence.indices[presence.indptr[term] : presence.indptr[term + 1]]] += sign[i]
             sets[int(sign[i] < 0)].append(term)
     return sets
 
 
-def _candidates(presence, weight, used):
-    """Return the terms that are sure to be more, and less, usual in the texts that have a weight; the surest first."""
-    inside, outside = presence.T @ weight, presence.T @ (used * (weight == 0))
-    z = log_odds(inside, outside, _PRIOR_SHARE * np.diff(presence.indptr))
-    more, less = (np.argsort(-side, kind="stable")[:_N_CANDIDATES] for side in (z, -z))
-    return more[z[more] > max(0, min(_SURE_Z, z.max() / 2))], less[z[less] < -_SURE_Z]
+def _aim(weight, use, target):
+    """Return what a name should agree with: a number for each text, of mean 0 over the texts used, and 0 elsewhere."""
+    spread = weight[use].std()
+    if spread == 0:
+        return np.zeros(len(weight))
+    aim = np.where(use, (weight - weight[use].mean()) / spread, 0)
+    if target is not None:
+        pulls = aim @ target
+        i = np.argmax(np.abs(pulls))
+        pull = np.sign(pulls[i]) * target[:, i]
+        aim += np.where(use, pull - pull[use].mean(), 0)
+    return aim
 
 
 def write_sentence(terms, opposed=(), *, tokenizer=None):

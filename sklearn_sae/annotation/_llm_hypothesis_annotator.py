@@ -127,10 +127,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     ----------
     hypotheses_ : DataFrame
         One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
-        ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
-        ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
-        ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
-        activation on the texts held back), ``density`` (share of texts that activate it).
+        ``interpretation``, ``short`` (40 characters of it at most, no two alike), ``selection_score`` (of the encoder's
+        last step, if that is a selector), ``selection_class`` (of that score; only for a multiclass target),
+        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of
+        annotation and activation on the texts held back), ``density`` (share of texts that activate it).
     passed_over_ : list of dict
         The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
         ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.

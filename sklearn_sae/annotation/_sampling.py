@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.utils._validation import text_identity
+
 _TOP_SHARE = 0.1  # "percentile" draws from the top tenth of the activating texts
 
 
@@ -13,6 +15,20 @@ class Examples(NamedTuple):
     activating: np.ndarray  # strongest first
     non_activating: np.ndarray
     scoring: np.ndarray  # half activating, half not; none of them among the two above
+
+
+def check_several(texts):
+    """Raise a ValueError if there is one text only."""
+    if len(texts) < 2:
+        raise ValueError("Found 1 sample; at least 2 texts are needed to tell what sets some of them apart.")
+
+
+def first_rows(texts):
+    """Return the row of the first of each group of texts that differ in case, spaces and Unicode form at most."""
+    first = {}
+    for row, text in enumerate(texts):
+        first.setdefault(text_identity(text), row)
+    return np.fromiter(first.values(), dtype=np.intp)
 
 
 def show_then_score(activation, *, n_examples, n_scoring, sampling, rng):

@@ -4,6 +4,7 @@ from textwrap import shorten
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from sklearn_sae.annotation._fidelity import Fidelity
 from sklearn_sae.annotation._outputs import last_step
@@ -12,8 +13,9 @@ from sklearn_sae.utils._validation import text_identity
 
 _LEAST_F1 = 0.4  # docs/discover.md says what it keeps out
 _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
-_NEARLY_SAME = 0.9  # absolute correlation of annotations
+_NEARLY_SAME = 0.7  # absolute correlation of annotations
 _SAME, NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
+_ADDS_LESS = "whose name tells less of the target beside the others"
 
 
 class Named(NamedTuple):
@@ -70,6 +72,29 @@ def offer(kept, new, rank):
         else:
             passed.append((one, why))
     return kept, passed
+
+
+def most_telling(kept, annotations, y, selector):
+    """Return the names that a selector selects by what they say of the texts, and the others with why.
+
+    Parameters
+    ----------
+    kept : list of Named
+    annotations : ndarray of shape (n_texts, n_kept)
+    y : array-like of shape (n_texts,)
+    selector : estimator
+        With the parameters `n_neurons` and `n_spare`; a clone of it is fitted to the annotations.
+    """
+    selector = clone(selector).set_params(n_spare=0)
+    n_wanted = selector.n_neurons
+    if getattr(selector, "max_fdr", None) is not None:  # the neurons have passed it
+        selector.set_params(max_fdr=None)
+    ranking = np.asarray(selector.fit(annotations, y).ranking_)
+    chosen = set(np.argsort(ranking, kind="stable")[:n_wanted].tolist())
+    return (
+        [one for i, one in enumerate(kept) if i in chosen],
+        [(one, _ADDS_LESS) for i, one in enumerate(kept) if i not in chosen],
+    )
 
 
 def sentence_on(passed, n_kept, n_wanted):

@@ -24,6 +24,7 @@ COLUMNS = [
     "neuron",
     "feature",
     "interpretation",
+    "short",
     "selection_score",
     "fidelity_f1",
     "fidelity_precision",

@@ -11,6 +11,7 @@ from sklearn_sae.annotation._keywords import (
     _RARITY,
     _SURE_Z,
     choose_terms,
+    find_candidates,
     find_terms,
     log_odds,
     match_sentences,
@@ -86,8 +87,13 @@ def presence_of(columns):
     return sparse.csc_array(np.array(columns, dtype=float).T)
 
 
+def choose_among(presence, activation, n_keywords, use, **options):
+    [(more, less)] = find_candidates(presence, [activation], [use])
+    return choose_terms(presence, activation, n_keywords, use=use, more=more, less=less, **options)
+
+
 def choose(columns, activation, n_keywords):
-    return choose_terms(presence_of(columns), activation, n_keywords, use=np.ones(len(activation), bool))
+    return choose_among(presence_of(columns), activation, n_keywords, np.ones(len(activation), bool))
 
 
 def test_terms_are_chosen_that_cover_the_activation():
@@ -178,15 +184,41 @@ def test_texts_held_back_are_not_looked_at():
     presence = presence_of((rng.rand(8, 60) < 0.4).tolist())
     activation = np.maximum(rng.randn(60), 0)
     use = np.arange(60) < 40
-    sets = choose_terms(presence, activation, 4, use=use)
+    sets = choose_among(presence, activation, 4, use)
     assert sets[0]
-    assert choose_terms(presence, np.where(use, activation, 100 * rng.rand(60)), 4, use=use) == sets
+    assert choose_among(presence, np.where(use, activation, 100 * rng.rand(60)), 4, use) == sets
+
+
+def test_of_terms_that_agree_alike_the_one_that_goes_with_the_target_comes_first():
+    rng = np.random.RandomState(0)
+    activation = np.repeat([1.0, 0.0], 200)
+    even, odd = activation * (np.arange(400) % 2 == 0), activation * (np.arange(400) % 2)
+    says_nothing = (rng.rand(400) < 0.5).astype(float)  # of the neuron
+    presence, use = presence_of([even, odd, says_nothing]), np.ones(400, bool)
+    y = np.column_stack([rng.randn(400), 3.0 * odd + rng.randn(400)])
+    target = (y - y.mean(axis=0)) / y.std(axis=0)
+    assert choose_among(presence, activation, 1, use, target=target)[0] == [1]
+    assert choose_among(presence, activation, 1, use, target=-target)[0] == [1]  # the neuron may speak against it
+    target = (says_nothing[:, None] - says_nothing.mean()) / says_nothing.std()
+    assert 2 not in choose_among(presence, activation, 3, use, target=target)[0]
+    # The target of texts held back is not looked at.
+    held = np.arange(400) % 4 == 0
+    sets = [choose_among(presence, activation, 1, ~held, target=np.where(held[:, None], far, y)) for far in (0, 100)]
+    assert sets[0] == sets[1]
+
+
+def test_a_term_is_left_to_the_three_neurons_of_which_it_is_most_telling():
+    rng = np.random.RandomState(0)
+    term = np.repeat([1.0, 0.0], 200)
+    activations = [np.where(rng.rand(400) < noise, 1 - term, term) for noise in (0.3, 0.05, 0.2, 0.1, 0.25)]
+    found = find_candidates(presence_of([term]), activations, [np.ones(400, bool)] * 5)
+    assert [more.tolist() for more, _ in found] == [[], [0], [0], [0], []]
 
 
 def test_no_term_where_none_is_more_usual():
     none = [], []
     assert choose([[0, 0, 1, 1]], np.array([1.0, 1, 0, 0]), 3) == none
-    assert choose_terms(sparse.csc_array((4, 0)), np.array([1.0, 1, 0, 0]), 3, use=np.ones(4, bool)) == none
+    assert choose_among(sparse.csc_array((4, 0)), np.array([1.0, 1, 0, 0]), 3, np.ones(4, bool)) == none
     assert choose([[1, 1, 0, 0]], np.zeros(4), 3) == none
     against = np.repeat([0.0, 1.0], 50)
     assert choose([against], 1 - against, 3) == none
