@@ -1,10 +1,10 @@
 """How well names of few and of many words predict, and how well they fit their neurons.
 
-``python -m benchmarks.terms [--seeds 5] [dataset ...]`` prints one markdown table for `yelp`, `movies` and `planted`, or
-for those named: 20 keyword hypotheses of the standard pipeline, with its default embedding (nothing downloaded) and but
-for `planted` with ready embeddings of all-MiniLM-L6-v2, on rows that chose nothing. `yelp`: fold i of five with seed i;
-`movies`: the fixed split; `planted`: other texts with each seed, three quarters to learn from. Needs the data folder
-(see `_data.py`).
+``python -m benchmarks.terms [--seeds 5] [dataset ...]`` prints one markdown table for `yelp`, `movies` and `planted`,
+or for those named: 20 keyword hypotheses of the standard pipeline, with its default embedding (nothing downloaded) and
+but for `planted` with ready embeddings of all-MiniLM-L6-v2, on rows that chose nothing. `yelp`: fold i of five with
+seed i; `movies`: the fixed split; `planted`: other texts with each seed, three quarters to learn from. Needs the data
+folder (see `_data.py`).
 """
 
 import argparse
@@ -49,8 +49,8 @@ def main():
         rows,
         "`make_hypothesis_pipeline` at its defaults, the same neurons named with other `n_keywords` and, where it says "
         "so, without heed to the target (`target_weight=0`); least squares on the names. F1: whether the neuron is "
-        f"active against whether the name holds, on the unseen rows. Terms: of a name, on average. Pairs: of names whose "
-        f"annotations correlate there by more than {MOST_ALIKE}.",
+        f"active against whether the name holds, on the unseen rows. Terms: of a name, on average. Pairs: of names "
+        f"whose annotations correlate there by more than {MOST_ALIKE}.",
     )
     print(f"\nMeasured on {machine()}")
 
