@@ -404,7 +404,7 @@ def test_hypotheses_differ_and_what_was_passed_over_is_said():
     assert not names.str.contains(r"\(2\)").any()
     annotations = found.pipeline["hypotheses"].transform(np.array(texts, dtype=object)[found.train])
     between = np.corrcoef(annotations[:, np.ptp(annotations, axis=0) > 0].T) - np.eye(annotations.shape[1])
-    assert np.abs(between).max() <= 0.9
+    assert np.abs(between).max() <= 0.7
     (note,) = [note for note in found.notes if "passed over" in note]
     assert re.search(r"\d+ whose name.*; \d of 10 hypotheses are left", note)
 

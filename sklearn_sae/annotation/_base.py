@@ -64,6 +64,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     }
 
     _annotates_freely = False  # whether annotations cost nothing, so that names can be compared by them
+    _most_alike = 0.9  # absolute correlation of the annotations of two names that are offered
 
     # A subclass gives these
 
@@ -349,7 +350,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             unnamed += [i for i, one in zip(batch, best, strict=True) if one is None]
             new = [Named(i, *one, some) for i, one, some in zip(batch, best, examples, strict=True) if one is not None]
             if succession.is_strict:
-                kept, others = offer(kept, self._with_annotations(new, texts), succession.rank)
+                new = self._with_annotations(new, texts)
+                kept, others = offer(kept, new, succession.rank, self._most_alike)
                 passed += others
             else:
                 kept += new

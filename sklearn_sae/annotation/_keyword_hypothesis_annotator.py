@@ -175,6 +175,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     }
 
     _annotates_freely = True
+    _most_alike = 0.7
 
     def __init__(
         self,

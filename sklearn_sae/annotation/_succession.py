@@ -13,7 +13,7 @@ from sklearn_sae.utils._validation import text_identity
 
 _LEAST_F1 = 0.4  # docs/discover.md says what it keeps out
 _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
-_NEARLY_SAME = 0.7  # absolute correlation of annotations
+_NEARLY_SAME = 0.9  # absolute correlation of annotations
 _SAME, NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
 _ADDS_LESS = "whose name tells less of the target beside the others"
 
@@ -51,7 +51,7 @@ class Succession(NamedTuple):
         return cls(np.lexsort([np.where(is_spare, rank, 0), is_spare]).tolist(), rank, last.n_neurons, True)
 
 
-def offer(kept, new, rank):
+def offer(kept, new, rank, most_alike=_NEARLY_SAME):
     """Return the names that are offered, and those passed over with why: (list of Named, list of (Named, str)).
 
     A name is passed over if it does not fit its neuron, or says the same as that of a neuron which predicts more.
@@ -63,10 +63,12 @@ def offer(kept, new, rank):
     new : list of Named
     rank : ndarray
         As in a `Succession`.
+    most_alike : float, default=0.9
+        The largest absolute correlation of annotations of two names that are offered.
     """
     kept, passed = list(kept), []
     for one in sorted(new, key=lambda one: rank[one.place]):
-        why = _why_not(one, kept)
+        why = _why_not(one, kept, most_alike)
         if why is None:
             kept.append(one)
         else:
@@ -143,21 +145,21 @@ def sentence_on_near_copies(names, same_as):
     )
 
 
-def _why_not(one, kept):
+def _why_not(one, kept, most_alike):
     if len(one.examples.scoring) >= _LEAST_SCORED and one.score.f1 < _LEAST_F1:
         return _MISFIT
     if any(text_identity(one.sentence) == text_identity(other.sentence) for other in kept):
         return _SAME
-    if any(_are_nearly_same(one.says, other.says) for other in kept):
+    if any(_are_nearly_same(one.says, other.says, most_alike) for other in kept):
         return NEARLY
     return None
 
 
-def _are_nearly_same(a, b):
+def _are_nearly_same(a, b, most_alike=_NEARLY_SAME):
     if a is None or b is None:
         return False
     both = ~np.isnan(a) & ~np.isnan(b)
     a, b = a[both], b[both]
     if not len(a) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return False
-    return abs(np.corrcoef(a, b)[0, 1]) > _NEARLY_SAME
+    return abs(np.corrcoef(a, b)[0, 1]) > most_alike
