@@ -2,7 +2,7 @@
 
 MOST_CHARACTERS = 40
 _OPENINGS = ("mentions ", "says something like ")  # by which a hypothesis is known, and its short name is not
-_CUT = " …"
+_CUT, _NOT = " …", " not "
 
 
 def short_names(sentences):
@@ -37,14 +37,14 @@ def short_names(sentences):
 
 def _shortened(sentence, room):
     sentence = " ".join(sentence.split())
+    if sentence.startswith('mentions "'):
+        return _cut(_terms(sentence), ", ", room)
+    if sentence.startswith('mentions more of "'):
+        more, _, less = sentence.partition(" than of ")
+        less = _cut(_terms(less), ", ", room // 2 - len(_NOT))
+        return f"{_cut(_terms(more), ', ', room - len(less) - len(_NOT))}{_NOT}{less}"
     for opening in _OPENINGS:
         sentence = sentence.removeprefix(opening)
-    if sentence.startswith('more of "'):
-        more, _, less = sentence.removeprefix("more of ").partition(" than of ")
-        less = _cut(_terms(less), ", ", room // 2 - len(" not "))
-        return f"{_cut(_terms(more), ', ', room - len(less) - len(' not '))} not {less}"
-    if sentence.startswith('"') and sentence.count('"') > 2:
-        return _cut(_terms(sentence), ", ", room)
     return _cut(sentence.split(" "), " ", room)
 
 

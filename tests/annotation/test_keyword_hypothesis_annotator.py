@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, Normalizer
 from sklearn.utils import get_tags
 from sklearn.utils.fixes import parse_version
 
-from sklearn_sae import KeywordHypothesisAnnotator
+from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector
 
 COLUMNS = [
     "neuron",
@@ -571,3 +571,39 @@ def test_what_should_be_told_of_the_language_is_said(texts, options, message):
     said = [str(warning.message) for warning in caught if "texts" in str(warning.message)]
     assert len(said) == (message is not None)
     assert all(message in one for one in said)
+
+
+def test_words_that_go_with_the_target_are_preferred_where_there_is_one():
+    rng = np.random.RandomState(0)
+    has = rng.rand(400, 3) < 0.4
+    texts = [f"{'rude ' * a}{'slow ' * b}{'cold ' * c}visit {row}" for row, (a, b, c) in enumerate(has.tolist())]
+    activations = (has[:, :2].any(axis=1)).astype(float)[:, None]
+    y = np.where(has[:, 1], "bad", "good")
+
+    def name(y, **parameters):
+        annotator = KeywordHypothesisAnnotator(n_keywords=1, random_state=0, **parameters)
+        return annotator.fit(activations, y, texts=texts).hypotheses_["interpretation"].tolist()
+
+    assert name(y) == name(pd.Series(y == "bad")) == ['mentions "slow"']
+    assert name(np.where(has[:, 0], 1.5, 0)) == ['mentions "rude"']
+    assert name(has[:, 2])[0] != 'mentions "cold"'  # which says nothing of the neuron
+    assert name(None) == name(y, target_weight=0) == name(np.zeros(400))
+
+
+def test_names_are_selected_by_what_they_say(planted):
+    vectors = CountVectorizer(vocabulary=planted.words, dtype=np.float32)
+    encoder = make_pipeline(vectors, NeuronSelector(2, n_spare=2, random_state=0))
+    annotator = KeywordHypothesisAnnotator(encoder, random_state=0).fit(planted.texts, planted.y)
+    every = KeywordHypothesisAnnotator(vectors, random_state=0).fit(planted.texts, planted.y)
+    chosen = NeuronSelector(2, random_state=0).fit(every.transform(planted.texts), planted.y).get_support()
+    assert annotator.hypotheses_["feature"].tolist() == every.hypotheses_["feature"][chosen].tolist()
+    reasons = [one["reason"] for one in annotator.passed_over_]
+    assert reasons == ["whose name tells less of the target beside the others"] * 2
+
+
+def test_short_names_stand_beside_the_whole_ones(fitted):
+    table = fitted.hypotheses_
+    assert table["short"].is_unique
+    assert (table["short"].str.len() <= 40).all()
+    for short, name in zip(table["short"], table["interpretation"], strict=True):
+        assert all(f'"{term}"' in name for term in short.removesuffix(" …").split(", "))

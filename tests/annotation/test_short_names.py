@@ -8,6 +8,7 @@ from sklearn_sae.annotation._short_names import short_names
 @pytest.mark.parametrize(
     ("sentence", "short"),
     [
+        ('mentions "rude"', "rude"),
         ('mentions "rude", "never again" or "slow"', "rude, never again, slow"),
         ('mentions "rude", "never again", "waited an hour", "bland" or "slow"', "rude, never again, waited an hour …"),
         ('mentions more of "rude" or "slow" than of "great"', "rude, slow not great"),
