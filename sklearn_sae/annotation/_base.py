@@ -20,6 +20,7 @@ from sklearn_sae.annotation._succession import (
     NEARLY,
     Named,
     Succession,
+    can_select_names,
     first_of_near_copies,
     most_telling,
     offer,
@@ -339,7 +340,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(neurons))
         random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
         prepared = self._prepare(texts, neurons, y)
-        selects = succession.is_strict and self._annotates_freely and y is not None
+        selects = succession.is_strict and self._annotates_freely and y is not None and can_select_names(encoder)
         kept, passed, unnamed, why_not = [], [], [], ""
         while order and len(kept) < n_wanted:
             n_next = len(order) if selects else n_wanted - len(kept)

@@ -76,6 +76,14 @@ def offer(kept, new, rank, most_alike=_NEARLY_SAME):
     return kept, passed
 
 
+def can_select_names(encoder):
+    """Return whether the selector at the end of an encoder can select from names too.
+
+    A function that scores neurons may know them by their place, so it is asked about neurons only.
+    """
+    return isinstance(getattr(last_step(encoder), "method", None), str)
+
+
 def most_telling(kept, annotations, y, selector):
     """Return the names that a selector selects by what they say of the texts, and the others with why.
 

@@ -50,7 +50,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     n_spare : int, default=0
         Further neurons to keep, the next best, if there are so many. An annotator names them only in place of others
         whose names say the same or do not fit. Where annotations cost nothing, it names all and lets a clone of the
-        selector choose `n_neurons` by what their names say.
+        selector choose `n_neurons` by what their names say, unless `method` is a callable.
 
     n_top : int, default=100
         Rows of highest activation that ``method="separation"`` looks at.

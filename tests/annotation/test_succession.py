@@ -81,3 +81,12 @@ def test_without_spare_neurons_all_are_named(visits):
     annotator = KeywordHypothesisAnnotator(doubled, random_state=0).fit(texts, y)
     assert len(annotator.hypotheses_) == 4
     assert annotator.passed_over_ == []
+
+
+def test_a_function_of_ones_own_selects_neurons_and_not_names(visits):
+    texts, y = visits
+    words = CountVectorizer(vocabulary=WORDS, dtype=np.float32)
+    merit = np.linspace(1, 2, len(WORDS))  # known by the place of a neuron, and so for no other number of them
+    encoder = make_pipeline(words, NeuronSelector(2, method=lambda X, y: merit, n_spare=2))
+    named = KeywordHypothesisAnnotator(encoder, random_state=0).fit(texts, y).hypotheses_
+    assert len(named) == 2
