@@ -371,8 +371,9 @@ def _leave_out_near_copies(pipeline, annotations, y):
 
 def _in_order(planned, said, of_tests, *, n_first):
     """Return all notes, those first that one can act on, because the last are only counted where they are printed."""
+    of_names = ("Neurons were passed over", "Hypotheses are left out")
     on_markup = [note for note in said if note.endswith("which do not count as words.")]
-    on_names = [note for note in said if note.startswith(("Neurons were passed over", "Hypotheses are left out"))]
+    on_names = [note for note in said if note.startswith(of_names) or "neurons could not be named" in note]
     on_texts = [note for note in said if note not in [*on_markup, *on_names]]
     return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_markup, *on_names, *of_tests]))
 

@@ -365,7 +365,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         if not kept:  # a name that fits badly is better than an error
             kept.append(max((one for one, _ in passed), key=lambda one: one.score.f1))
             passed = [(one, why) for one, why in passed if one is not kept[0]]
-        warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
+        if not selects or len(kept) < n_wanted:
+            warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
         if passed_on := sentence_on(passed, len(kept), n_wanted):
             warn(passed_on)
         return sorted(kept, key=lambda one: one.place), passed

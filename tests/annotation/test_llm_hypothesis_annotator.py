@@ -289,7 +289,8 @@ def test_given_hypotheses_need_no_fit(given, rule_server, planted):
     assert copy.fit(planted.texts) is copy
     assert len(rule_server.requests) == 16
     assert copy.hypotheses_["interpretation"].tolist() == given.hypotheses
-    assert copy.hypotheses_.drop(columns="interpretation").isna().all(axis=None)
+    assert copy.hypotheses_.drop(columns=["interpretation", "short"]).isna().all(axis=None)
+    assert copy.hypotheses_["short"].tolist() == ["rude", "cold"]
 
 
 def test_given_hypotheses_in_a_pipeline(given, planted):
