@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.terms [--seeds 5] [dataset ...]`` prints one markdown table for `yelp`, `movies` and `planted`,
 or for those named: 20 keyword hypotheses of the standard pipeline, with its default embedding (nothing downloaded) and
-but for `planted` with ready embeddings of all-MiniLM-L6-v2, on rows that chose nothing. `yelp`: fold i of five with
+but for `planted` with ready embeddings of all-MiniLM-L6-v2, on unseen rows. `yelp`: fold i of five with
 seed i; `movies`: the fixed split; `planted`: other texts with each seed, three quarters to learn from. Needs the data
 folder (see `_data.py`).
 """
