@@ -257,7 +257,7 @@ def test_a_sentence_makes_a_neuron_active_in_its_text(reviews):
         encoder[0].transform([f"{sentences} {others}"]),
     )
     np.testing.assert_allclose(both.toarray()[0], alone.toarray().max(axis=0), rtol=1e-6)
-    assert encoder.transform(reviews.data).shape == (len(reviews.data), 8)  # one row a text, with spare neurons
+    assert encoder.transform(reviews.data).shape == (len(reviews.data), 12)  # one row a text, with spare neurons
 
 
 @pytest.mark.parametrize(("n_joined", "unit"), [(1, "document"), (2, "sentence")])
