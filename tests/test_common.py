@@ -24,6 +24,7 @@ from sklearn_sae import (
     NeuronSelector,
     PairTransformer,
     PretrainedSAETransformer,
+    QuoteHypothesisAnnotator,
     ReaderSAETransformer,
     TopKSAETransformer,
 )
@@ -81,6 +82,10 @@ EXAMPLES = {
         PretrainedSAETransformer("an SAE on disk", batch_size=1, cache_dir=None),
     ],
     PropertyRetriever: [PropertyRetriever()],
+    QuoteHypothesisAnnotator: [
+        QuoteHypothesisAnnotator(WORDS, embedder=EmbeddingTransformer(lengths), random_state=0),
+        QuoteHypothesisAnnotator(WORDS, quote=False, random_state=0),
+    ],
     ReaderSAETransformer: [
         ReaderSAETransformer("a model on disk", n_components=8, k=1, batch_size=1, overlap=8, random_state=0),
         ReaderSAETransformer(

@@ -10,11 +10,18 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
 
-from sklearn_sae import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, make_hypothesis_pipeline
+from sklearn_sae import (
+    KeywordHypothesisAnnotator,
+    LLMHypothesisAnnotator,
+    QuoteHypothesisAnnotator,
+    make_hypothesis_pipeline,
+)
 from sklearn_sae._persistence import load_model, save_model
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._sentences import split_sentences
 
 SIZES = {"n_components": 8, "k": 2, "n_hypotheses": 4, "random_state": 0}
 LOAD = """
@@ -132,6 +139,50 @@ def test_an_annotator_that_asks(reviews, tmp_path, openai_server, monkeypatch):
     again, _ = load_model(tmp_path / "model")
     assert (again["hypotheses"].instructions, again["hypotheses"].max_words) == ("Reviews.", 99)
     np.testing.assert_array_equal(again.predict(texts), pipeline.predict(texts))
+
+
+def test_quotes_are_kept_with_their_vectors(reviews, tmp_path, tiny_sentence_transformer):
+    """Of the texts, only the quotes are in the file; nothing in it can name a server or let code be run."""
+    pipeline = make_hypothesis_pipeline(tiny_sentence_transformer, naming="quotes", **SIZES)
+    pipeline.fit(reviews.data, reviews.target)
+    save_model(pipeline, tmp_path / "model", {})
+    again, _ = load_model(tmp_path / "model")
+    unseen = [*reviews.data[::-1], "Nothing of the kind."]
+    annotations = pipeline["hypotheses"].transform(unseen)
+    assert 0 < annotations.mean() < 1
+    np.testing.assert_array_equal(again["hypotheses"].transform(unseen), annotations)
+    np.testing.assert_array_equal(again.predict(unseen), pipeline.predict(unseen))
+    written = (tmp_path / "model").read_text("utf-8")
+    assert not any(text in written for text in reviews.data if len(split_sentences(text)) > 1)
+    content = json.loads(written)
+    embedder = content["annotator"]["quotes"]["embedder"]
+    embedder.update(trust_remote_code=True, base_url="https://example.org/v1", model_kwargs={"a": 1})
+    (tmp_path / "model").write_text(json.dumps(content), encoding="utf-8")
+    loaded = load_model(tmp_path / "model")[0]["hypotheses"].embedder_
+    assert (loaded.trust_remote_code, loaded.base_url, loaded.model_kwargs) == (False, None, None)
+    del content["annotator"]["quotes"]["rules"][again["hypotheses"].get_feature_names_out()[0]]
+    (tmp_path / "model").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match="damaged, or was changed by hand"):
+        load_model(tmp_path / "model")
+
+
+def test_quotes_that_cannot_be_saved(reviews, tmp_path, tiny_sentence_transformer):
+    pipeline = make_hypothesis_pipeline(tiny_sentence_transformer, naming="quotes", **SIZES)
+    pipeline.fit(reviews.data, reviews.target)
+    pipeline["hypotheses"].embedder_.set_params(trust_remote_code=True)
+    with pytest.raises(TypeError, match="whose embedder has trust_remote_code cannot be saved"):
+        save_model(pipeline, tmp_path / "model", {})
+    pipeline["hypotheses"].embedder_ = TruncatedSVD(2)
+    with pytest.raises(TypeError, match="compared by a TruncatedSVD cannot be saved"):
+        save_model(pipeline, tmp_path / "model", {})
+
+
+def test_keywords_in_the_place_of_quotes_need_no_embedder(reviews, tmp_path):
+    pipeline = make_hypothesis_pipeline(naming=QuoteHypothesisAnnotator(quote=False, random_state=0), **SIZES)
+    pipeline.fit(reviews.data, reviews.target)
+    save_model(pipeline, tmp_path / "model", {})
+    again, _ = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(reviews.data), pipeline.predict(reviews.data))
 
 
 def test_what_is_loaded_cannot_be_fitted(saved, reviews):

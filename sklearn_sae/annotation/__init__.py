@@ -2,5 +2,6 @@
 
 from sklearn_sae.annotation._keyword_hypothesis_annotator import KeywordHypothesisAnnotator
 from sklearn_sae.annotation._llm_hypothesis_annotator import LLMHypothesisAnnotator
+from sklearn_sae.annotation._quote_hypothesis_annotator import QuoteHypothesisAnnotator
 
-__all__ = ["KeywordHypothesisAnnotator", "LLMHypothesisAnnotator"]
+__all__ = ["KeywordHypothesisAnnotator", "LLMHypothesisAnnotator", "QuoteHypothesisAnnotator"]

@@ -67,8 +67,6 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     _annotates_freely = False  # whether annotations cost nothing, so that names can be compared by them
     _most_alike = 0.9  # absolute correlation of the annotations of two names that are offered
 
-    # A subclass gives these
-
     @abstractmethod
     def _choose_examples(self, activation, rng):
         """Return the `Examples` for one neuron, given its activation on each text."""

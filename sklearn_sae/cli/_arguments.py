@@ -89,7 +89,8 @@ def _add_discover(parser):
         "--embedder",
         default="tfidf",
         metavar="MODEL",
-        help="tfidf (default, offline), a sentence-transformers id or path, or an OpenAI embedding model",
+        help="tfidf (default, offline; with --naming quotes all-MiniLM-L6-v2 of the extra minilm), a "
+        "sentence-transformers id or path, or an OpenAI embedding model",
     )
     hypotheses.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
     hypotheses.add_argument(
@@ -104,7 +105,12 @@ def _add_discover(parser):
         default="auto",
         help="what is embedded (default %(default)s: sentences, with an --embedder and texts of several)",
     )
-    hypotheses.add_argument("--naming", choices=["keywords", "llm"], default="keywords", help="(default %(default)s)")
+    hypotheses.add_argument(
+        "--naming",
+        choices=["keywords", "quotes", "llm"],
+        default="keywords",
+        help="(default %(default)s); quotes are fragments of the texts, and need a sentence model",
+    )
     hypotheses.add_argument(
         "--language",
         type=_language,

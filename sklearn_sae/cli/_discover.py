@@ -114,6 +114,8 @@ def _check_together(arguments):
                 raise ValueError(f"--{name.replace('_', '-')} is for --naming llm.")
     elif arguments.language is not None:
         raise ValueError("--language is for --naming keywords; a language model needs none.")
+    if arguments.naming == "quotes" and arguments.language is not None:
+        raise ValueError("--language is for --naming keywords; quotes need none.")
     if arguments.reader is not None and arguments.embedder != "tfidf":
         raise ValueError("--reader is in the place of --embedder; give one of them.")
     if arguments.embedder_url is not None and arguments.embedder == "tfidf":
@@ -133,8 +135,12 @@ def _groups(values):
 
 
 def _embedder(arguments):
-    if arguments.embedder == "tfidf":
+    if arguments.embedder == "tfidf" and (arguments.naming != "quotes" or arguments.reader is not None):
         return None
+    if arguments.embedder == "tfidf":
+        from sklearn_sae._pipeline import sentence_model
+
+        return sentence_model().set_params(verbose=arguments.verbose)
     from sklearn_sae import EmbeddingTransformer
 
     return EmbeddingTransformer(arguments.embedder, base_url=arguments.embedder_url, verbose=arguments.verbose)
@@ -143,6 +149,10 @@ def _embedder(arguments):
 def _naming(arguments):
     if arguments.naming == "keywords":
         return keywords(arguments, **({} if arguments.language is None else {"stop_words": arguments.language}))
+    if arguments.naming == "quotes":
+        from sklearn_sae import QuoteHypothesisAnnotator
+
+        return QuoteHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose)
     from sklearn_sae import LLMHypothesisAnnotator
 
     given = {name: getattr(arguments, name) for name in _LLM_OPTIONS if getattr(arguments, name) is not None}

