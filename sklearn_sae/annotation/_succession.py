@@ -26,6 +26,7 @@ class Named(NamedTuple):
     score: Fidelity
     examples: Examples
     says: np.ndarray | None = None  # (n_compared,) annotations of some texts, where these cost nothing
+    misfit: str = ""  # why it does not fit, where that is known already
 
 
 class Succession(NamedTuple):
@@ -110,7 +111,8 @@ def most_telling(kept, annotations, y, selector):
 def sentence_on(passed, n_kept, n_wanted):
     """Return one sentence on the neurons that were passed over, "" if there are none."""
     reasons = [why for _, why in passed]
-    counts = [f"{reasons.count(why)} {why}" for why in (_SAME, NEARLY, _MISFIT) if why in reasons]
+    known = (_SAME, NEARLY, _MISFIT)
+    counts = [f"{reasons.count(why)} {why}" for why in (*known, *sorted(set(reasons) - {*known})) if why in reasons]
     if not counts:
         return ""
     limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)
@@ -154,6 +156,8 @@ def sentence_on_near_copies(names, same_as):
 
 
 def _why_not(one, kept, most_alike):
+    if one.misfit:
+        return one.misfit
     if len(one.examples.scoring) >= _LEAST_SCORED and one.score.f1 < _LEAST_F1:
         return _MISFIT
     if any(text_identity(one.sentence) == text_identity(other.sentence) for other in kept):

@@ -270,6 +270,31 @@ def test_names_that_say_nearly_the_same_are_not_offered(planted):
     assert annotator.passed_over_
 
 
+class WithChance(CountVectorizer):
+    """The words, and three neurons that are active by chance."""
+
+    def fit_transform(self, X, y=None):
+        return np.hstack([super().fit_transform(X).toarray(), np.random.RandomState(0).rand(len(X), 3) < 0.15])
+
+
+def test_neurons_that_no_quote_fits_are_passed_over(planted):
+    select = NeuronSelector(2, method="correlation", n_spare=2)
+    encoder = make_pipeline(WithChance(vocabulary=["rude"], dtype=np.float32), select)
+    annotator = QuoteHypothesisAnnotator(encoder, embedder=sentence_model(), random_state=0)
+    with pytest.warns(UserWarning, match=r"\d whose quotes fit few of their texts, or many others \(F1 below 0.5\)"):
+        annotator.fit(planted.texts, planted.y)
+    assert annotator.hypotheses_["neuron"].tolist() == [0]
+    assert {one["neuron"] for one in annotator.passed_over_} == {1, 2, 3}
+
+
+def test_two_neurons_may_have_the_same_quotes(planted, encoder):
+    counts = encoder.transform(planted.texts).toarray()
+    activations = np.column_stack([counts[:, 3], counts[:, 3] * (np.random.RandomState(0).rand(len(counts)) < 0.5)])
+    annotator = QuoteHypothesisAnnotator(embedder=sentence_model(), n_scoring_examples=0, n_quotes=1)
+    annotations = annotator.fit_transform(activations, texts=planted.texts)
+    assert (annotations[:, 0] == planted.has[:, 3]).mean() > 0.9
+
+
 def test_search_and_frames(planted, encoder):
     annotator = QuoteHypothesisAnnotator(encoder, embedder=sentence_model(), random_state=0)
     search = GridSearchCV(
