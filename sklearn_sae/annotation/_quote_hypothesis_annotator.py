@@ -53,15 +53,15 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     The name is ``says something like "We waited over an hour for our food"``, with up to three quotes. It holds for a
     text if one of the text's sentences is close enough to the quotes, as a sentence model sees them: the cosine of
-    their vectors, averaged over the quotes. So a name says all that is annotated; the neuron plays no part. This needs
-    a sentence model, and no language model.
+    their vectors, averaged over the quotes. So a text is judged by what a reader of the name sees, and the neuron plays
+    no part. This needs a sentence model, and no language model.
 
     The quotes are whole sentences of the training texts, and are chosen so that what is close to them agrees best with
     the activation. They differ from each other and are short. Names of people and places are avoided where others will
     do. A sentence with an address, a user's name or a number to call is never quoted. The target takes no part in it.
 
-    **Names show fragments of the texts.** They are in `hypotheses_`, in reports and in saved models. Where texts must
-    not be shown, set ``quote=False``.
+    **Names show fragments of the texts.** They are in `hypotheses_`, in `passed_over_`, in reports and in saved models.
+    Where texts must not be shown, set ``quote=False``.
 
     Parameters
     ----------
@@ -188,12 +188,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _check_parameters(self):
         if self.quote and self.embedder is None and embedder_of(self.encoder) is None:
-            why = (
-                "with encoder=None there is none"
-                if self.encoder is None
-                else (f"the encoder, a {type(self.encoder).__name__}, does not begin with one")
-            )
-            raise no_embedder(why)
+            begins = f"the encoder, a {type(self.encoder).__name__}, does not begin with one"
+            raise no_embedder("with encoder=None there is none" if self.encoder is None else begins)
 
     def _start(self):
         for name in ("embedder_", "_center", "_rules"):
@@ -297,8 +293,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         return holds if mask is None else np.where(mask, holds, np.nan)
 
     def _vectors(self, sentences):
-        """Return the vectors of distinct sentences, relative to the mean; in `fit`, those known are not embedded."""
+        """Return the vectors of distinct sentences, relative to the mean; in `fit`, each is embedded once."""
         known = getattr(self, "_known", {})
-        new = [one for one in sentences if one not in known]
-        vectors = dict(zip(new, unit(embed(self.embedder_, new) - self._center), strict=True)) if new else {}
-        return np.array([known[one] if one in known else vectors[one] for one in sentences])
+        if new := [one for one in sentences if one not in known]:
+            known.update(zip(new, unit(embed(self.embedder_, new) - self._center), strict=True))
+        return np.array([known[one] for one in sentences])
