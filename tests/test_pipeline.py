@@ -29,6 +29,7 @@ from sklearn_sae import (
     TopKSAETransformer,
     make_hypothesis_pipeline,
 )
+from sklearn_sae.annotation._sentence_vectors import embedder_of
 from sklearn_sae.datasets import make_concept_texts
 
 
@@ -81,7 +82,7 @@ def test_quotes_need_a_sentence_model(monkeypatch):
 
 def test_quotes_take_the_model_that_is_installed():
     pytest.importorskip("all_minilm_l6_v2")
-    embedder = make_hypothesis_pipeline(naming="quotes")["hypotheses"].encoder["embed"]
+    embedder = embedder_of(make_hypothesis_pipeline(naming="quotes")["hypotheses"].encoder)
     assert (type(embedder), embedder.model) == (EmbeddingTransformer, "all-MiniLM-L6-v2")
     annotator = make_hypothesis_pipeline(naming="quotes", reader="all-MiniLM-L6-v2")["hypotheses"]
     assert annotator.embedder.model == "all-MiniLM-L6-v2"

@@ -8,7 +8,7 @@ import regex
 from sklearn_sae.utils._words import WORD_IN_TEXT, fold
 
 _FEWEST_WORDS = 3  # of a quote
-_FEWEST = 20  # candidates; where there are fewer, sentences with names or odd words, and then long ones, are taken too
+_FEWEST = 10  # candidates; where there are fewer, sentences with names or odd words, and then long ones, are taken too
 # An email or web address, a user's name, or a number that is as long as one to call.
 _CONTACT = regex.compile(
     r"[@＠]\S|https?:|www\.|(?<!\p{L})\p{L}[\w-]*\.(?:com|org|net|edu|gov|info|io|co|de|fr|uk|cn|jp|ru|me)(?!\p{L})"
@@ -51,7 +51,7 @@ class Quotable:
     def best(self, order, n):
         """Return the first `n` of `order`, row numbers of sentences, that may be quoted.
 
-        Where fewer than 20 are of the best rank, those of the next are taken as well, long ones the shortest first.
+        Where fewer than 10 are of the best rank, those of the next are taken as well, long ones the shortest first.
         """
         rank = self.rank[order]
         chosen = order[rank == 0][:n]

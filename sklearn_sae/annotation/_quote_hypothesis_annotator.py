@@ -20,7 +20,7 @@ from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, Options
 _HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 _MOST_READ = 10_000  # texts whose sentences may be quoted, evenly spread
-_N_CANDIDATES = 30  # sentences of a neuron that are tried
+_N_CANDIDATES = 20  # sentences of a neuron that are tried
 _BATCH = 4096  # sentences whose vectors are in memory at a time in `transform`
 # On the texts that it was named from, where spare neurons can take its place. On those held back, half of which are
 # active, even a name that always holds has an F1 of 0.67.

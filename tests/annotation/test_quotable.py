@@ -87,8 +87,8 @@ def test_worse_ones_are_taken_where_there_are_too_few():
 @pytest.mark.parametrize(
     ("sentence", "shown"),
     [
-        ("The service was terrible.", "The service was terrible"),
-        ("  - The\n service  was terrible!", "The service was terrible!"),
+        ("The pudding was dreadful.", "The pudding was dreadful"),
+        ("  - The\n pudding  was dreadful!", "The pudding was dreadful!"),
         ("We waited...", "We waited..."),
         ('He said "no" to us.', "He said 'no' to us"),
         ("What “service”?", "What 'service'?"),
