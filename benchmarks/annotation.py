@@ -30,6 +30,7 @@ from benchmarks._measure import alone, in_turns
 from benchmarks._peers import hypothesaes, quiet
 from benchmarks._report import machine, median, print_table, ratio
 from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae.annotation.llm._asking import connection_of
 from sklearn_sae.annotation.llm._questions import AnnotationQuestions
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils.store import open_store
@@ -238,7 +239,7 @@ def _hits(n_hits):
 
 def _keys(own, texts):
     questions = AnnotationQuestions(
-        texts, own.hypotheses, None, model=own.annotator, params=None, connection=own._connection()
+        texts, own.hypotheses, None, model=own.annotator, params=None, connection=connection_of(own)
     )
     return questions.keys(questions.places)
 

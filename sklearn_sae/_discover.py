@@ -435,7 +435,7 @@ def _check_pipeline(pipeline, texts):
             f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {n_components} neurons "
             "of the autoencoder; lower n_hypotheses, or train with more components."
         )
-    if isinstance(annotator, LLMHypothesisAnnotator):
+    if isinstance(annotator, LLMHypothesisAnnotator) and not annotator.cached_only:
         api_key(resolve_base_url(annotator.base_url))
 
 

@@ -6,6 +6,7 @@ in the names of a `QuoteHypothesisAnnotator`, whose vectors are in the file too.
 """
 
 import json
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,24 @@ _ANNOTATORS = {
     kind.__name__: kind for kind in (KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator)
 }
 # Parameters of fitting, or of the machine that it ran on. All others are kept.
-_NOT_KEPT = ("encoder", "embedder", "hypotheses", "neurons", "random_state", "verbose", "cache_dir", "max_requests")
+_NOT_KEPT = (
+    "encoder",
+    "embedder",
+    "hypotheses",
+    "neurons",
+    "random_state",
+    "verbose",
+    "cache_dir",
+    "max_requests",
+    "interpreter_prompt",
+)
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
 _FITTED = {"hypotheses_", "_boilerplate", "embedder_", "_center", "_rules"}
 # Parameters of the embedder that compares texts with quotes. A file names no server and lets no code be run, so those
 # that could (`base_url`, `trust_remote_code`, `model_kwargs`) are never in it.
 _OF_EMBEDDER = ("model", "backend", "prompt", "batch_size", "normalize", "truncate_dim", "max_seq_length", "revision")
-_FITTED_NOT_KEPT = {"encoder_", "examples_", "passed_over_", "usage_", "_rate_limiter", "_sklearn_output_config"}
+_FITTED_NOT_KEPT = {"encoder_", "candidates_", "examples_", "passed_over_", "usage_"}
+_FITTED_NOT_KEPT |= {"_rate_limiter", "_sklearn_output_config"}
 
 
 def save_model(pipeline, path, facts):
@@ -259,6 +271,8 @@ def _plain(value, what):
     """Return a value as JSON has it; NaN is None."""
     if isinstance(value, (np.ndarray, np.generic, pd.Series)):
         value = value.tolist()
+    if isinstance(value, PathLike):  # of a prompt, which another machine does not have
+        value = Path(value).read_text("utf-8")
     if isinstance(value, (list, tuple)):
         return [_plain(one, what) for one in value]
     if isinstance(value, (set, frozenset)):

@@ -11,7 +11,8 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.annotation._before_encoding import check_before_encoding
-from sklearn_sae.annotation._fidelity import Fidelity, fidelity
+from sklearn_sae.annotation._candidates import best_candidate, candidate_table, is_good, score_candidates
+from sklearn_sae.annotation._fidelity import Fidelity
 from sklearn_sae.annotation._hypothesis_table import hypothesis_table
 from sklearn_sae.annotation._neurons import as_columns, check_neurons, column, density_of, warn_left_out
 from sklearn_sae.annotation._outputs import check_output, last_step, output_names, selection_of
@@ -20,6 +21,7 @@ from sklearn_sae.annotation._succession import (
     NEARLY,
     Named,
     Succession,
+    at_least_one,
     can_select_names,
     first_of_near_copies,
     most_telling,
@@ -68,8 +70,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     _most_alike = 0.9  # absolute correlation of the annotations of two names that are offered
 
     @abstractmethod
-    def _choose_examples(self, activation, rng):
-        """Return the `Examples` for one neuron, given its activation on each text."""
+    def _choose_examples(self, activation, rng, prepared):
+        """Return the `Examples` for one neuron, given its activation on each text and what `_prepare` returned."""
 
     @abstractmethod
     def _name(self, texts, activations, examples, neurons, prepared):
@@ -238,9 +240,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
-        boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
-        shown = self._shorten([boilerplate.without(text) for text in texts])
-        return self._judge(X, shown)
+        return self._judge(X, self._shown(texts))
 
     def get_feature_names_out(self, input_features=None):
         """Return the hypotheses, each once.
@@ -268,6 +268,11 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         tags.requires_fit = self._given_hypotheses() is None
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def _shown(self, texts):
+        """Return what annotating sees of texts."""
+        boilerplate = getattr(self, "_boilerplate", Boilerplate())  # there is none where hypotheses are given
+        return self._shorten([boilerplate.without(text) for text in texts])
 
     # Steps of fit
 
@@ -339,34 +344,30 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         random_states = {place: np.random.RandomState(seed) for place, seed in zip(order, seeds, strict=True)}
         prepared = self._prepare(texts, neurons, y)
         selects = succession.is_strict and self._annotates_freely and y is not None and can_select_names(encoder)
-        kept, passed, unnamed, why_not = [], [], [], ""
+        kept, passed, unnamed, candidates, why_not = [], [], [], [], ""
         while order and len(kept) < n_wanted:
             n_next = len(order) if selects else n_wanted - len(kept)
             batch, order = order[:n_next], order[n_next:]
-            examples = [self._choose_examples(column(activations, i), random_states[i]) for i in batch]
-            best, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch], prepared)
+            examples = [self._choose_examples(column(activations, i), random_states[i], prepared) for i in batch]
+            scored, reason = self._name_and_score(texts, activations[:, batch], examples, neurons[batch], prepared)
+            candidates += [(neurons[i], *one) for i, some in zip(batch, scored, strict=True) for one in some]
+            best = [best_candidate(some, self._scoring) for some in scored]
             why_not = reason or why_not
             unnamed += [i for i, one in zip(batch, best, strict=True) if one is None]
             new = [Named(i, *one, some) for i, one, some in zip(batch, best, examples, strict=True) if one is not None]
-            if succession.is_strict:
-                new = self._with_annotations(new, texts)
-                kept, others = offer(kept, new, succession.rank, self._most_alike)
-                passed += others
-            else:
-                kept += new
+            new = self._with_annotations(new, texts) if succession.is_strict else new
+            kept, others = offer(kept, new, succession.rank, self._most_alike, is_strict=succession.is_strict)
+            passed += others
         if len(kept) > n_wanted:
             annotations = self._annotate(texts, [one.sentence for one in kept])
             kept, others = most_telling(kept, annotations, y, last_step(encoder))
             passed += others
-        if not kept and not passed:
-            raise ValueError(f"No neuron could be named: {why_not}")
-        if not kept:  # a name that fits badly is better than an error
-            kept.append(max((one for one, _ in passed), key=lambda one: one.score.f1))
-            passed = [(one, why) for one, why in passed if one is not kept[0]]
+        kept, passed = at_least_one(kept, passed, why_not)
         if not selects or len(kept) < n_wanted:
             warn_left_out(neurons, np.delete(np.arange(len(neurons)), unnamed), f"could not be named ({why_not})")
         if passed_on := sentence_on(passed, len(kept), n_wanted):
             warn(passed_on)
+        self.candidates_ = candidate_table(candidates)
         return sorted(kept, key=lambda one: one.place), passed
 
     def _leave_out_near_copies(self, annotations):
@@ -406,43 +407,23 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         return [one._replace(says=says) for one, says in zip(named, annotations.T, strict=True)]
 
     def _name_and_score(self, texts, activations, examples, neurons, prepared):
-        """Return the best (sentence, Fidelity) of each neuron, or None, and why some have none.
+        """Return the (sentence, Fidelity) of each candidate of each neuron, and why some have none.
 
         A label that a neuron comes with is scored first; if it does well, the neuron is not named anew.
         """
         labels, min_score = self._latent_labels(neurons)
         labels = [[] if label is None else [label] for label in labels]
-        best = self._best_candidates(texts, activations, examples, labels)
-        left = [i for i, one in enumerate(best) if one is None or not self._rank(one[1]) >= min_score]
+        scored = score_candidates(self._annotate, texts, activations, examples, labels)
+        left = [i for i, some in enumerate(scored) if not is_good(some, self._scoring, min_score)]
         if not left:
-            return best, ""
+            return scored, ""
         some = [examples[i] for i in left]
         candidates, why_not = self._name(texts, activations[:, left], some, neurons[left], prepared)
-        for i, new in zip(left, self._best_candidates(texts, activations[:, left], some, candidates), strict=True):
-            if best[i] is None or (new is not None and self._rank(new[1]) > self._rank(best[i][1])):
-                best[i] = new
-        return best, why_not
+        new = score_candidates(self._annotate, texts, activations[:, left], some, candidates)
+        for i, others in zip(left, new, strict=True):
+            scored[i] += others
+        return scored, why_not
 
-    def _best_candidates(self, texts, activations, examples, candidates):
-        """Return the best (sentence, Fidelity) of each neuron, or None; all candidates are scored in one go."""
-        best = [None] * len(candidates)
-        sentences = [sentence for some in candidates for sentence in some]
-        if not sentences:
-            return best
-        neurons = np.repeat(np.arange(len(candidates)), [len(some) for some in candidates])  # of each sentence
-        scored_on = [examples[i].scoring for i in neurons]
-        rows, places = np.unique(np.concatenate(scored_on), return_inverse=True)
-        mask = np.zeros((len(rows), len(sentences)), dtype=bool)
-        mask[places, np.repeat(np.arange(len(sentences)), [len(some) for some in scored_on])] = True
-        annotations = (
-            self._annotate([texts[row] for row in rows], sentences, mask) if len(rows) else np.empty(mask.shape)
-        )
-        for j, (sentence, i) in enumerate(zip(sentences, neurons, strict=True)):
-            score = fidelity(annotations[mask[:, j], j], column(activations, i)[rows[mask[:, j]]])
-            if best[i] is None or self._rank(score) > self._rank(best[i][1]):
-                best[i] = sentence, score
-        return best
-
-    def _rank(self, score):
-        value = getattr(score, getattr(self, "scoring", "f1"))
-        return -np.inf if np.isnan(value) else value
+    @property
+    def _scoring(self):
+        return getattr(self, "scoring", "f1")

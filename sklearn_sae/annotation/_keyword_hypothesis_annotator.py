@@ -249,7 +249,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         clauses = quote(latents, check_texts(texts, name="texts"), self.hypotheses_["neuron"].tolist(), n)
         return dict(zip(self.get_feature_names_out(), clauses, strict=True))
 
-    def _choose_examples(self, activation, rng):
+    def _choose_examples(self, activation, rng, prepared):
         return score_then_name(
             activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
         )

@@ -4,31 +4,29 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
-from sklearn_sae.annotation._latents import latents_of
-from sklearn_sae.annotation._sampling import show_then_score
-from sklearn_sae.annotation.llm._answers import check_answers
+from sklearn_sae.annotation._latents import latents_of, marker_of
+from sklearn_sae.annotation._sampling import show_then_score, word_weights
+from sklearn_sae.annotation.llm._asking import annotate, connection_of, interpret, start
+from sklearn_sae.annotation.llm._check import check_parameters
 from sklearn_sae.annotation.llm._cost import estimate
 from sklearn_sae.annotation.llm._cut import cut_texts
-from sklearn_sae.annotation.llm._questions import (
-    AnnotationQuestions,
-    InterpretationQuestions,
-    check_params,
-    interpretation_prompt,
-)
-from sklearn_sae.annotation.llm._requests import Requester, check_prices, in_words, new_usage
+from sklearn_sae.annotation.llm._naming import naming_prompts, share_of
 from sklearn_sae.annotation.llm._source import check_source
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
-from sklearn_sae.utils.server import Connection, check_base_url
+from sklearn_sae.utils._validation import check_texts
 
 
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     """Let a language model name neurons, and annotate texts by those names.
 
     The interpreter is shown texts that activate a neuron beside texts that do not, and says what sets them
-    apart. (For a latent of a `PretrainedSAETransformer` it is also shown on which words the latent is active.)
+    apart. (It is also shown which words or sentences activate the neuron, if the encoder can tell: one that begins
+    with a `PretrainedSAETransformer`, a `ReaderSAETransformer` or a `ChunkTransformer` of sentences.)
     Each candidate is scored on texts that the interpreter was not shown, and the best is the neuron's
     hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is
     taken from the environment variable OPENAI_API_KEY when it is needed, and never stored.
@@ -52,12 +50,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     annotator : str, default="gpt-5-mini"
         The model that annotates texts.
     n_examples : int, default=20
-        Texts shown to the interpreter, half of them activating.
+        Texts shown to the interpreter, half of them activating. Of the others half are near misses, the most similar
+        in their words, and half are drawn at random.
     sampling : {"top", "percentile"}, default="top"
-        Show the most activating texts, or a random draw from their top tenth; beside them texts that do not
-        activate it, drawn at random.
+        Show the most activating texts, or a random draw from their top tenth.
     n_candidates : int, default=1
-        Interpretations asked for, of which the best is kept.
+        Interpretations asked for, each from other texts as far as there are enough, of which the best is kept.
     n_scoring_examples : int, default=100
         Texts to score a candidate on, half of them activating, over the whole range; at least 2, or 0 for
         no scores.
@@ -69,6 +67,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         keep their label where no new name scores higher. None: all are named anew.
     instructions : str or None, default=None
         What the texts are and what to look for, added to the interpreter's prompt.
+    annotator_instructions : str or None, default=None
+        What the texts are and how strict to be, with examples perhaps, added to the annotator's prompt.
+    interpreter_prompt, annotator_prompt : str, path-like or None, default=None
+        A prompt of your own, or the file that it stands in, with the fields ``{group_a}`` and ``{group_b}``, or
+        ``{text}``, ``{properties}`` and ``{form}``. ``{instructions}`` may be one too, and ``{form}`` (in which form to
+        reply) of the first. See docs/annotation.md.
     max_words : int or None, default=256
         Words of a text that are sent. None: all.
     truncate : {"head", "middle", "tail"}, default="head"
@@ -83,6 +87,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         The answers that the annotator chooses from and the number that each becomes, such as
         ``{"yes": 1, "no": 0, "cannot tell": float("nan")}`` or ``{"not at all": 0, "somewhat": 0.5, "strongly": 1}``.
         None: yes, which is 1, and no, which is 0. Fidelity counts 0.5 and more as yes.
+    rationale : bool, default=False
+        Ask for a quote or a reason before each answer, which costs its tokens; `explain` shows them. They may quote
+        texts, and are kept beside the answers in `cache_dir`.
     interpreter_params, annotator_params : dict or None, default=None
         Added to the body of each request to that model, such as ``{"reasoning": {"effort": "minimal"}}`` for the
         Responses protocol, or ``{"temperature": 0}`` for Chat Completions. Part of what an answer is
@@ -115,6 +122,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
         SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, only
         one asks for an answer, and the others wait for it.
+    cached_only : bool, default=False
+        Use the answers that are kept and ask for none; annotations without one are NaN, whatever `on_error` says.
     remove_boilerplate : bool, default=True
         Leave what nearly all texts share at their beginning or end (instructions, few-shot examples, a signature) out
         of naming and annotation, with a warning that quotes it.
@@ -131,12 +140,16 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         last step, if that is a selector), ``selection_class`` (of that score; only for a multiclass target),
         ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of
         annotation and activation on the texts held back), ``density`` (share of texts that activate it).
+    candidates_ : DataFrame
+        One row a name that was considered: ``neuron``, ``interpretation``, the fidelities as in `hypotheses_`, and
+        ``holds_for``, the share of the activating texts shown that the interpreter says it holds for.
     passed_over_ : list of dict
-        The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
-        ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
+        The neurons whose names are not offered: ``neuron``, ``interpretation`` and ``reason``. The interpreter calls
+        what their texts share unclear; or, where the encoder's last step is a selector with spare neurons, the name
+        does not fit, or another says the same.
     examples_ : list of dict
         For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
-        interpreter saw, and ``scoring``, which it did not.
+        interpreter saw for one candidate or another, and ``scoring``, which it did not.
     usage_ : dict
         ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, ``prompt_tokens`` and
         ``completion_tokens`` as the server counted them, and their ``price`` (NaN if `prices` does not tell), of
@@ -149,6 +162,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     See Also
     --------
     KeywordHypothesisAnnotator : Names neurons by words, without a language model.
+    score_hypotheses : Scores names that are given.
     evaluate_hypotheses : Tests the annotations against a target.
     make_hypothesis_pipeline : Builds the whole path; ``naming="llm"`` takes this annotator.
 
@@ -179,11 +193,15 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "scoring": [StrOptions({"f1", "precision", "recall", "correlation"})],
         "min_label_score": [Interval(Real, -1, 1, closed="both"), None],
         "instructions": [str, None],
+        "annotator_instructions": [str, None],
+        "interpreter_prompt": [str, os.PathLike, None],
+        "annotator_prompt": [str, os.PathLike, None],
         "max_words": [Interval(Integral, 1, None, closed="left"), None],
         "truncate": [StrOptions({"head", "middle", "tail"})],
         "concepts_per_call": [Interval(Integral, 1, None, closed="left")],
         "output": [StrOptions({"binary", "probability"})],
         "answers": [dict, None],
+        "rationale": ["boolean"],
         "interpreter_params": [dict, None],
         "annotator_params": [dict, None],
         "base_url": [str, None],
@@ -198,6 +216,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "batch": ["boolean"],
         "prices": [dict, None],
         "cache_dir": [str, os.PathLike, None],
+        "cached_only": ["boolean"],
     }
 
     def __init__(
@@ -215,11 +234,15 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         scoring="f1",
         min_label_score=None,
         instructions=None,
+        annotator_instructions=None,
+        interpreter_prompt=None,
+        annotator_prompt=None,
         max_words=256,
         truncate="head",
         concepts_per_call=1,
         output="binary",
         answers=None,
+        rationale=False,
         interpreter_params=None,
         annotator_params=None,
         base_url=None,
@@ -234,6 +257,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         batch=False,
         prices=None,
         cache_dir="auto",
+        cached_only=False,
         remove_boilerplate=True,
         random_state=None,
         verbose=False,
@@ -250,11 +274,15 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.scoring = scoring
         self.min_label_score = min_label_score
         self.instructions = instructions
+        self.annotator_instructions = annotator_instructions
+        self.interpreter_prompt = interpreter_prompt
+        self.annotator_prompt = annotator_prompt
         self.max_words = max_words
         self.truncate = truncate
         self.concepts_per_call = concepts_per_call
         self.output = output
         self.answers = answers
+        self.rationale = rationale
         self.interpreter_params = interpreter_params
         self.annotator_params = annotator_params
         self.base_url = base_url
@@ -269,6 +297,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.batch = batch
         self.prices = prices
         self.cache_dir = cache_dir
+        self.cached_only = cached_only
         self.remove_boilerplate = remove_boilerplate
         self.random_state = random_state
         self.verbose = verbose
@@ -319,132 +348,94 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     def _given_hypotheses(self):
         return self.hypotheses
 
+    def explain(self, texts):
+        """Annotate texts, and give the reason of each annotation.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            In each of the three forms the texts themselves.
+
+        Returns
+        -------
+        explained : DataFrame
+            One row a text and hypothesis: ``row`` (the number of the text), ``hypothesis``, ``annotation`` (as
+            `transform` returns it) and ``reason`` (a quote of the text or a few words; "" where no answer came). What
+            `transform` has asked for already is not asked for again.
+
+        Raises
+        ------
+        ValueError
+            If `rationale` is False.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        self._check_parameters()
+        if not self.rationale:
+            raise ValueError("explain needs rationale=True, which asks for a reason before each answer.")
+        texts = check_texts(texts)
+        questions = annotate(self, self._shown(texts), self._interpretations())
+        names = self.get_feature_names_out()
+        return pd.DataFrame(
+            {
+                "row": np.repeat(np.arange(len(texts)), len(names)),
+                "hypothesis": np.tile(names, len(texts)),
+                "annotation": self._values(questions).ravel(),
+                "reason": [reason for row in questions.reasons() for reason in row],
+            }
+        )
+
     def _check_parameters(self):
-        if self.hypotheses is not None and self.encoder is not None:
-            raise ValueError("encoder and hypotheses exclude each other: hypotheses are annotated without activations.")
-        check_base_url(self.base_url)
-        if self.output == "probability" and self.concepts_per_call > 1:
-            raise ValueError('output="probability" needs concepts_per_call=1.')
-        if self.min_label_score is not None and not self.n_scoring_examples:
-            raise ValueError("min_label_score needs texts to score a label on; set n_scoring_examples to 2 or more.")
-        check_answers(self.answers)
-        if self.answers is not None and self.output == "probability":
-            raise ValueError('output="probability" is P(yes): it needs answers=None.')
-        for name in ("interpreter_params", "annotator_params"):
-            check_params(getattr(self, name), name)
-        check_prices(self.prices)
+        check_parameters(self)
 
     def _start(self):
-        # One count and one rate limiter serve `fit` and every later `transform`.
-        self.usage_ = new_usage()
-        self._rate_limiter = self._connection().rate_limiter()
+        start(self)
 
     def _check_source(self):
-        check_source(self, self._connection())
-
-    def _connection(self):
-        return Connection(
-            base_url=self.base_url,
-            api=self.api,
-            max_concurrency=self.max_concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-        )
+        check_source(self, connection_of(self))
 
     def _shorten(self, texts, *, fitting=False):
         return cut_texts(texts, self.max_words, keep=self.truncate, refuse=fitting)
 
-    def _choose_examples(self, activation, rng):
+    def _prepare(self, texts, neurons):
+        self._shares = {}  # from a neuron and its name to the share of texts that the interpreter says it holds for
+        return word_weights(texts)
+
+    def _choose_examples(self, activation, rng, prepared):
         return show_then_score(
             activation,
             n_examples=self.n_examples,
             n_scoring=self.n_scoring_examples,
             sampling=self.sampling,
             rng=rng,
+            n_draws=self.n_candidates,
+            words=prepared,
         )
 
     def _latent_labels(self, neurons):
-        latents = self._latents()
+        latents = None if self.encoder is None else latents_of(self.encoder_)
         if latents is None or self.min_label_score is None:
             return super()._latent_labels(neurons)
         return [latents.label(neuron) for neuron in neurons], self.min_label_score
 
-    def _latents(self):
-        """Return the `Latents` that the encoder's outputs are, or None."""
-        return None if self.encoder is None else latents_of(self.encoder_)
-
     def _name(self, texts, activations, examples, neurons, prepared):
-        latents = self._latents()
-        prompts = []
-        for some, neuron in zip(examples, neurons, strict=True):
-            activating, non_activating = (
-                [texts[row] for row in rows] for rows in (some.activating, some.non_activating)
-            )
-            if latents is not None:
-                activating = latents.highlight(activating, neuron)
-            prompts.append(
-                interpretation_prompt(
-                    activating,
-                    non_activating,
-                    instructions=self.instructions,
-                    highlighted=latents is not None,
-                )
-            )
-        candidates, failures = self._interpret(prompts)
+        marker = None if self.encoder is None else marker_of(self.encoder_)
+        prompts = [naming_prompts(self, texts, *one, marker) for one in zip(examples, neurons, strict=True)]
+        candidates, failures = interpret(self, prompts)
         if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
             warn(f"{failures}; the other candidates are used.", RuntimeWarning)
-        return [list(dict.fromkeys(some)) for some in candidates], failures
+        for neuron, some, shown in zip(neurons, candidates, examples, strict=True):
+            self._shares |= {(neuron, one.phrase): share_of(one, self, shown) for one in some}
+        return [list(dict.fromkeys(one.phrase for one in some)) for some in candidates], failures
 
-    def _interpret(self, prompts):
-        """Return the candidate phrases for each prompt, and in words how many are missing."""
-        questions = InterpretationQuestions(
-            prompts,
-            self.n_candidates,
-            model=self.interpreter,
-            params=self.interpreter_params,
-            connection=self._connection(),
-        )
-        failures = self._answer(questions)
-        return questions.candidates(), failures
+    def _complete(self, table):
+        rows = zip(self.candidates_["neuron"], self.candidates_["interpretation"], strict=True)
+        self.candidates_["holds_for"] = [self._shares.get(row, np.nan) for row in rows]
+        del self._shares
+        return table
 
     def _annotate(self, texts, hypotheses, mask=None):
-        questions = AnnotationQuestions(
-            texts,
-            hypotheses,
-            mask,
-            model=self.annotator,
-            params=self.annotator_params,
-            connection=self._connection(),
-            concepts_per_call=self.concepts_per_call,
-            output=self.output,
-            answers=self.answers,
-        )
-        failures = self._answer(questions)
-        if failures:
-            outcome = "count as 0" if self.on_error == 0 else "are NaN"
-            warn(f"{failures}; they {outcome}. Run again to ask for these only.", RuntimeWarning)
-        return questions.annotations(missing=0.0 if self.on_error == 0 else np.nan)
+        return self._values(annotate(self, texts, hypotheses, mask))
 
-    def _answer(self, questions):
-        """Get the answers; return in words how many are missing, or raise it."""
-        if not hasattr(self, "usage_"):  # the first transform of given hypotheses, which need no fit
-            self._start()
-        connection = self._connection()
-        if not self._rate_limiter.is_for(connection):  # `set_params` has come since
-            self._rate_limiter = connection.rate_limiter()
-        requester = Requester(
-            connection,
-            cache_dir=self.cache_dir,
-            max_requests=self.max_requests,
-            batch=self.batch,
-            prices=self.prices,
-            verbose=self.verbose,
-            usage=self.usage_,
-            rate_limiter=self._rate_limiter,
-        )
-        failures = in_words(requester.answer(questions), questions)
-        if failures and self.on_error == "raise":
-            raise RuntimeError(f'{failures}. Run again to ask for these only, or pass on_error="nan".')
-        return failures
+    def _values(self, questions):
+        return questions.annotations(missing=0.0 if self.on_error == 0 and not self.cached_only else np.nan)

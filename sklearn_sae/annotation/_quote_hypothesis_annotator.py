@@ -195,7 +195,7 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         for name in ("embedder_", "_center", "_rules"):
             vars(self).pop(name, None)
 
-    def _choose_examples(self, activation, rng):
+    def _choose_examples(self, activation, rng, prepared):
         return score_then_name(
             activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
         )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_sae.annotation._candidates import UNCLEAR
 from sklearn_sae.annotation._fidelity import Fidelity
 from sklearn_sae.annotation._outputs import last_step
 from sklearn_sae.annotation._sampling import Examples
@@ -16,6 +17,7 @@ _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
 _NEARLY_SAME = 0.9  # absolute correlation of annotations
 _SAME, NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
 _ADDS_LESS = "whose name tells less of the target beside the others"
+_UNCLEAR = "whose texts share nothing that is clear"
 
 
 class Named(NamedTuple):
@@ -52,10 +54,11 @@ class Succession(NamedTuple):
         return cls(np.lexsort([np.where(is_spare, rank, 0), is_spare]).tolist(), rank, last.n_neurons, True)
 
 
-def offer(kept, new, rank, most_alike=_NEARLY_SAME):
+def offer(kept, new, rank, most_alike=_NEARLY_SAME, *, is_strict=True):
     """Return the names that are offered, and those passed over with why: (list of Named, list of (Named, str)).
 
-    A name is passed over if it does not fit its neuron, or says the same as that of a neuron which predicts more.
+    A neuron is passed over if what its texts share is called unclear. Strictly, so is one whose name does not fit, or
+    says the same as that of a neuron which predicts more.
 
     Parameters
     ----------
@@ -66,10 +69,12 @@ def offer(kept, new, rank, most_alike=_NEARLY_SAME):
         As in a `Succession`.
     most_alike : float, default=0.9
         The largest absolute correlation of annotations of two names that are offered.
+    is_strict : bool, default=True
+        As in a `Succession`.
     """
     kept, passed = list(kept), []
     for one in sorted(new, key=lambda one: rank[one.place]):
-        why = _why_not(one, kept, most_alike)
+        why = _why_not(one, kept, most_alike, is_strict)
         if why is None:
             kept.append(one)
         else:
@@ -108,10 +113,28 @@ def most_telling(kept, annotations, y, selector):
     )
 
 
+def at_least_one(kept, passed, why_not):
+    """Return the names that are offered and those passed over, of which the best is offered if no other is.
+
+    Raises
+    ------
+    ValueError
+        If no neuron has a name; `why_not` says why some have none.
+    """
+    if not kept:  # a name that fits badly is better than an error
+        misfits = [one for one, why in passed if why != _UNCLEAR]
+        if not misfits:
+            all_unclear = f"the interpreter calls the texts of {len(passed)} unclear" if passed else ""
+            raise ValueError(f"No neuron could be named: {'; '.join(filter(None, [why_not, all_unclear]))}")
+        kept = [max(misfits, key=lambda one: one.score.f1)]
+        passed = [(one, why) for one, why in passed if one is not kept[0]]
+    return kept, passed
+
+
 def sentence_on(passed, n_kept, n_wanted):
     """Return one sentence on the neurons that were passed over, "" if there are none."""
     reasons = [why for _, why in passed]
-    known = (_SAME, NEARLY, _MISFIT)
+    known = (_UNCLEAR, _SAME, NEARLY, _MISFIT)
     counts = [f"{reasons.count(why)} {why}" for why in (*known, *sorted(set(reasons) - {*known})) if why in reasons]
     if not counts:
         return ""
@@ -155,7 +178,11 @@ def sentence_on_near_copies(names, same_as):
     )
 
 
-def _why_not(one, kept, most_alike):
+def _why_not(one, kept, most_alike, is_strict):
+    if one.sentence == UNCLEAR:
+        return _UNCLEAR
+    if not is_strict:
+        return None
     if one.misfit:
         return one.misfit
     if len(one.examples.scoring) >= _LEAST_SCORED and one.score.f1 < _LEAST_F1:

@@ -98,11 +98,11 @@ def test_instructions_and_long_texts(annotator, rule_server, planted):
 
 
 def test_texts_that_the_server_sees_alike_are_one_text(annotator, planted):
-    heads = [f"{text} Cafe\u0301" for text in planted.texts[:60]]
+    heads = [f"{text} Such a cafe\u0301." for text in planted.texts[:60]]
     n_words = max(len(head.split()) for head in heads)
     heads = [" ".join([*["well"] * (n_words - len(head.split())), head]) for head in heads]  # equally long
-    texts = [f"{head} to end with" for head in heads]
-    texts += [unicodedata.normalize("NFC", head.upper()) + " and so on" for head in heads]
+    texts = [f"{head} Here it ends." for head in heads]
+    texts += [unicodedata.normalize("NFC", head.upper()) + " And so on." for head in heads]
     activations = np.vstack([planted.has[:60]] * 2)
 
     def last_row(max_words):
@@ -110,7 +110,7 @@ def test_texts_that_the_server_sees_alike_are_one_text(annotator, planted):
         return max(max(map(max, examples.values())) for examples in fitted.examples_)
 
     assert last_row(max_words=n_words) < 60
-    assert last_row(max_words=n_words + 1) >= 60
+    assert last_row(max_words=n_words + 3) >= 60
 
 
 @pytest.mark.parametrize("scoring", ["f1", "precision", "recall", "correlation"])

@@ -9,16 +9,18 @@ from collections import Counter
 from numbers import Integral
 
 from sklearn_sae.annotation.llm._answers import check_answers
-from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt
+from sklearn_sae.annotation.llm._prompts import annotation_prompt, interpretation_prompt
 from sklearn_sae.annotation.llm._requests import price
+from sklearn_sae.annotation.llm._templates import read_template
 
 _CHARACTERS_PER_TOKEN = 4  # English prose with the tokenizers of 2024 and later; other scripts take more tokens
 _WORD = "words "
 _TYPICAL_HYPOTHESIS = "mentions a long wait for the food or for a table"  # stands in before there are any
-_INTERPRETATION_TOKENS = 15
+_INTERPRETATION_TOKENS = 25
+_REASON_TOKENS = 40  # with what stands around it in JSON
 
 
-def count_interpretations(n_requests, *, n_examples=40, instructions=None, words_per_text=256):
+def count_interpretations(n_requests, *, n_examples=40, words_per_text=256, **words):
     """Return the requests and tokens of `n_requests` requests for an interpretation.
 
     Parameters
@@ -26,8 +28,9 @@ def count_interpretations(n_requests, *, n_examples=40, instructions=None, words
     n_requests : int
     n_examples : int, default=40
         Texts in each prompt, both groups together.
-    instructions : str or None, default=None
     words_per_text : int, default=256
+    **words
+        What `interpretation_prompt` takes beside the texts.
 
     Returns
     -------
@@ -35,11 +38,13 @@ def count_interpretations(n_requests, *, n_examples=40, instructions=None, words
         ``requests``, ``prompt_tokens``, ``completion_tokens``.
     """
     text, half = _WORD * words_per_text, n_examples // 2
-    prompt = interpretation_prompt([text] * (n_examples - half), [text] * half, instructions=instructions)
+    prompt = interpretation_prompt([text] * (n_examples - half), [text] * half, **words)
     return _count(n_requests, prompt, _INTERPRETATION_TOKENS)
 
 
-def count_annotations(n_texts, concepts, *, concepts_per_call=1, words_per_text=256, answers=None):
+def count_annotations(
+    n_texts, concepts, *, concepts_per_call=1, words_per_text=256, answers=None, rationale=False, **words
+):
     """Return the requests and tokens that it takes to annotate `n_texts` texts by `concepts`.
 
     Parameters
@@ -49,6 +54,9 @@ def count_annotations(n_texts, concepts, *, concepts_per_call=1, words_per_text=
     concepts_per_call : int, default=1
     words_per_text : int, default=256
     answers : dict of str -> float, or None, default=None
+    rationale : bool, default=False
+    **words
+        What `annotation_prompt` takes beside these.
 
     Returns
     -------
@@ -61,7 +69,9 @@ def count_annotations(n_texts, concepts, *, concepts_per_call=1, words_per_text=
     for start in range(0, len(concepts), concepts_per_call):
         some = concepts[start : start + concepts_per_call]
         completion_tokens = answer_tokens if len(some) == 1 else (5 + answer_tokens) * len(some)
-        total.update(_count(n_texts, annotation_prompt(_WORD * words_per_text, some, names), completion_tokens))
+        completion_tokens += rationale * _REASON_TOKENS * len(some)
+        prompt = annotation_prompt(_WORD * words_per_text, some, names, rationale=rationale, **words)
+        total.update(_count(n_texts, prompt, completion_tokens))
     return total
 
 
@@ -96,13 +106,17 @@ def estimate(annotator, concepts, *, n_texts, n_neurons, n_fits, words_per_text)
     naming = count_interpretations(
         n_named * annotator.n_candidates,
         n_examples=annotator.n_examples,
-        instructions=annotator.instructions,
         words_per_text=words,
+        instructions=annotator.instructions,
+        template=read_template(annotator.interpreter_prompt, "interpreter_prompt"),
     )
     options = {
         "words_per_text": words,
         "answers": annotator.answers,
         "concepts_per_call": annotator.concepts_per_call,
+        "rationale": annotator.rationale,
+        "instructions": annotator.annotator_instructions,
+        "template": read_template(annotator.annotator_prompt, "annotator_prompt"),
     }
     n_scored = n_named * 2 * (annotator.n_scoring_examples // 2)
     annotating = count_annotations(n_texts * max(n_fits, 1), concepts, **options)

@@ -1,17 +1,21 @@
-"""Texts that are too long for a prompt."""
+"""Texts that are too long for a prompt, and texts of which only some sentences matter."""
 
+from itertools import groupby
 from operator import ne
 
+import numpy as np
+
 from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._sentences import sentence_spans
 from sklearn_sae.utils._validation import counted
-from sklearn_sae.utils._words import cut_text
+from sklearn_sae.utils._words import CUT, WORD_IN_TEXT, cut_text
 
 _MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
 _KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
 
 
 def cut_texts(texts, max_words, *, keep, refuse):
-    """Return the texts, those of more than `max_words` words cut as `cut_text` does.
+    """Return the texts, those of more than `max_words` words cut between sentences.
 
     Parameters
     ----------
@@ -31,7 +35,7 @@ def cut_texts(texts, max_words, *, keep, refuse):
     UserWarning
         If texts are cut; says how many.
     """
-    shown = [cut_text(text, max_words, keep) for text in texts]
+    shown = [cut_between_sentences(text, max_words, keep) for text in texts]
     n_cut = sum(map(ne, shown, texts))
     if not n_cut:
         return texts
@@ -46,3 +50,54 @@ def cut_texts(texts, max_words, *, keep, refuse):
     same = f", which makes {n_lost:,} equal to others" if n_lost else ""
     warn(f"{of_all} and {are} cut{same}; {_KEPT[keep]}.")
     return shown
+
+
+def cut_between_sentences(text, max_words, keep):
+    """Return sentences of `text` with at most `max_words` words together, and "[…]" where others are left out.
+
+    Where not one sentence has so few words, the text is cut after a word, as `cut_text` does.
+
+    Examples
+    --------
+    >>> cut_between_sentences("We waited for an hour. The soup was cold.", 7, keep="head")
+    'We waited for an hour. […]'
+    >>> cut_between_sentences("We waited for an hour. The soup was cold.", 3, keep="head")
+    'We waited for […]'
+    """
+    short = cut_text(text, max_words, keep)
+    if short == text:
+        return text
+    spans = sentence_spans(text)
+    n_words = [sum(1 for _ in WORD_IN_TEXT.finditer(text, *span)) for span in spans]
+    n_tail = {"head": 0, "middle": max_words // 2, "tail": max_words}[keep]
+    first, last = (
+        int(np.searchsorted(np.cumsum(some), n, side="right"))
+        for some, n in [(n_words, max_words - n_tail), (n_words[::-1], n_tail)]
+    )
+    if (keep != "tail" and not first) or (keep != "head" and not last):
+        return short
+    head = [text[: spans[first - 1][1]]] if first else []
+    tail = [text[spans[-last][0] :]] if last else []
+    return " ".join([*head, CUT, *tail])
+
+
+def excerpt(text):
+    """Return the sentences of `text` in which something stands between << and >>, and one on either side of each.
+
+    Examples
+    --------
+    >>> excerpt("We came late. We sat down. The soup was <<cold>>. So we left. That was in May. It was warm.")
+    '[…] We sat down. The soup was <<cold>>. So we left. […]'
+    """
+    spans = sentence_spans(text)
+    shown, is_open = set(), False
+    for i, (start, end) in enumerate(spans):
+        sentence = text[start:end]
+        if is_open or "<<" in sentence:
+            shown |= {i - 1, i, i + 1}
+        if "<<" in sentence or ">>" in sentence:
+            is_open = sentence.rfind("<<") > sentence.rfind(">>")
+    if not shown:
+        return text
+    runs = [(is_shown, list(run)) for is_shown, run in groupby(range(len(spans)), shown.__contains__)]
+    return " ".join(text[spans[run[0]][0] : spans[run[-1]][1]] if is_shown else CUT for is_shown, run in runs)

@@ -1,17 +1,12 @@
-"""What a language model replied: the fields of the JSON, and the answers in the text.
-
-A reply is plain JSON data of either OpenAI protocol, Chat Completions or Responses. Whatever a server left out or got
-wrong counts as missing. A text is parsed leniently, but refused where it could mean two things.
-"""
+"""What the text of a reply says. It is parsed leniently, but refused where it could mean two things."""
 
 import json
-import math
 import re
-from itertools import accumulate
+from typing import NamedTuple
 
+from sklearn_sae.annotation._candidates import UNCLEAR
 from sklearn_sae.annotation.llm._answers import ANSWER, canonical, spellings_of
 
-_TOKEN_NAMES = (("prompt", "input"), ("completion", "output"))  # in the one protocol and in the other
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 300
 _MAX_JSON_STARTS = 200  # because a reply of brackets only would take minutes
@@ -45,9 +40,25 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
 _REFUSAL = re.compile(
     r"^(?:i(?:'|’)?m\s+sorry|sorry|i\s+(?:cannot|can(?:'|’)t|could\s+not|couldn(?:'|’)t|do\s+not|don(?:'|’)t|am\s+unable)"
     r"|unable\s+to|as\s+an\s+ai|there\s+(?:is|are)\s+no\b|no\s+(?:clear|single|common|such)\b"
-    r"|(?:none|null|n/?a|nothing|unknown|unclear)\W*$)",
+    r"|(?:none|null|n/?a|nothing|unknown)\W*$)",
     re.IGNORECASE,
 )
+_UNCLEAR = re.compile(r"^(?:is\s+|it\s+is\s+)?unclear\W*(?:$|[(,;:.–—-])", re.IGNORECASE)
+_HOLDS_FOR = re.compile(
+    r"(?:^|(?<=[.;,]\s))[\s*_`>#-]*holds\s+for[*_`\s]*[:=][*_`\s]*(\d{1,4})?.*$", re.IGNORECASE | re.MULTILINE
+)
+_HOLDS_FOR_IN_JSON = re.compile(r'"holds[ _]for"\s*:\s*"?(\d{1,4})', re.IGNORECASE)
+
+_REASON_KEY = re.compile("reason|rationale|quote|explanation|evidence|justification|why", re.IGNORECASE)
+_REASON_BEFORE = re.compile(r'"reason"\s*:\s*"(.*?)"\s*,\s*"answer"', re.DOTALL)  # where quotes in it break the JSON
+_MAX_REASON = 400  # characters
+
+
+class Interpretation(NamedTuple):
+    """What an interpreter said of one neuron."""
+
+    phrase: str  # or UNCLEAR
+    n_holds: int | None  # of the activating texts it was shown
 
 
 def parse_interpretation(reply):
@@ -60,8 +71,8 @@ def parse_interpretation(reply):
     Returns
     -------
     phrase : str or None
-        On one line, without quotes, bullets, "Feature:" and the like; None if the reply is empty, a
-        refusal, an unfinished thought, or longer than a phrase.
+        On one line, without quotes, bullets, "Feature:" and the like; `UNCLEAR` if the reply says so; None if the
+        reply is empty, a refusal, an unfinished thought, or longer than a phrase.
     """
     reply = _after_thinking(reply)
     if reply is None:
@@ -69,12 +80,27 @@ def parse_interpretation(reply):
     if fenced := _CODE_FENCE.search(reply):
         reply = fenced.group(1)
     data = _load_json(reply)
-    line = _only_string(data) if data is not None else _likely_line(reply)
+    line = _only_string(data) if data is not None else _likely_line(_HOLDS_FOR.sub("", reply))
     phrase = _clean_phrase(line[: 10 * _MAX_CHARACTERS])  # a phrase that is far too long stays too long when it is cut
+    if _UNCLEAR.match(phrase):
+        return UNCLEAR
     too_long = len(phrase) > _MAX_CHARACTERS or len(phrase.split()) > _MAX_WORDS
     if too_long or _UNPRINTABLE.search(phrase) or not any(c.isalpha() for c in phrase) or _REFUSAL.match(phrase):
         return None
     return phrase
+
+
+def parse_holds_for(reply):
+    r"""Return the number of texts that a property holds for by `reply`, or None.
+
+    Examples
+    --------
+    >>> parse_holds_for("Property: mentions a long wait\nHolds for: 8 of 10")
+    8
+    """
+    reply = _after_thinking(reply) or ""
+    found = _HOLDS_FOR_IN_JSON.search(reply) or _HOLDS_FOR.search(reply)
+    return int(found.group(1)) if found and found.group(1) else None
 
 
 def parse_annotations(reply, n_concepts, answers=None):
@@ -107,6 +133,51 @@ def parse_annotations(reply, n_concepts, answers=None):
         if found is not None and any(answer is not None for answer in found):
             return found
     return None
+
+
+def parse_reasons(reply, n_concepts):
+    """Return the reason of the answer for each concept, "" where `reply` has none.
+
+    Parameters
+    ----------
+    reply : str
+        One that `parse_annotations` finds answers in.
+    n_concepts : int
+
+    Returns
+    -------
+    reasons : list of str
+        On one line each. A reply for one concept that is no JSON is its reason as a whole.
+
+    Examples
+    --------
+    >>> parse_reasons('{"1": {"reason": "we waited", "answer": "yes"}, "2": {"answer": "no"}}', 2)
+    ['we waited', '']
+    """
+    reply = _after_thinking(reply) or ""
+    objects = [value for value in _json_values(reply) if isinstance(value, dict)]
+    if n_concepts > 1:
+        found = {}
+        for data in [*objects, *(inner for value in objects for inner in value.values() if isinstance(inner, dict))]:
+            numbered = {key: _NUMBER_KEY.fullmatch(key) for key in data}
+            found |= {int(number[1]): _reason_of(data[key]) for key, number in numbered.items() if number}
+        return [_one_line(found.get(i + 1, "")) for i in range(n_concepts)]
+    if objects:
+        return [_one_line(_reason_of(objects[-1]))]
+    before = _REASON_BEFORE.search(reply)
+    return [_one_line(before[1] if before else reply)]
+
+
+def _reason_of(data):
+    """Return what a JSON object gives as its reason, "" if nothing."""
+    if not isinstance(data, dict):
+        return ""
+    return next((value for key, value in data.items() if _REASON_KEY.search(key) and isinstance(value, str)), "")
+
+
+def _one_line(text):
+    text = " ".join(text.encode("utf-8", "replace").decode().split())
+    return text if len(text) <= _MAX_REASON else text[: _MAX_REASON - 1] + "…"
 
 
 def _after_thinking(reply):
@@ -266,116 +337,3 @@ def _answer_of_prose(reply, spellings):
     if announced:
         return announced.pop() if len(announced) == 1 else None
     return spellings.parse_line(reply.splitlines()[-1]) if reply else None
-
-
-# The fields of the JSON
-
-
-def reply_text(data):
-    """Return what the model said in the reply `data`, "" if nothing."""
-    texts = []
-    for part in _parts(data):
-        text = part.get("text", part.get("content"))
-        if isinstance(text, list):  # some servers send a message as a list of parts
-            text = "".join(piece["text"] for piece in _dicts(text) if _is_text(piece))
-        if isinstance(text, str):
-            texts.append(text)
-    return "".join(texts).encode("utf-8", "replace").decode("utf-8")  # JSON can spell what no file can hold
-
-
-def was_cut(data):
-    """Return whether the reply ended at a length limit."""
-    if not isinstance(data, dict):
-        return False
-    return data.get("status") == "incomplete" or _first(data.get("choices")).get("finish_reason") == "length"
-
-
-def reply_tokens(data):
-    """Return (prompt tokens, completion tokens) as the server counted them, 0 where it did not."""
-    usage = data.get("usage") if isinstance(data, dict) else None
-    usage = usage if isinstance(usage, dict) else {}
-    counts = [usage.get(f"{chat}_tokens", usage.get(f"{responses}_tokens")) for chat, responses in _TOKEN_NAMES]
-    return tuple(count if isinstance(count, int) else 0 for count in counts)
-
-
-def reply_logprobs(data):
-    """Return one dict token -> log-probability for each token that the model said; [] if there are none.
-
-    The token that it said comes first in each.
-    """
-    if isinstance(data, dict) and "choices" in data:
-        owners = [_first(data["choices"]).get("logprobs")]
-    else:
-        owners = [{"content": part.get("logprobs")} for part in _parts(data)]
-    rows = [row for owner in owners if isinstance(owner, dict) for row in _dicts(owner.get("content"))]
-    tokens = [[row, *_dicts(row.get("top_logprobs"))] for row in rows]
-    return [
-        {entry["token"]: float(entry["logprob"]) for entry in entries if _is_logprob(entry)}
-        for entries in tokens
-        if _is_logprob(entries[0])
-    ]
-
-
-def yes_probability(logprobs):
-    """Return P(yes) / (P(yes) + P(no)) at the first token that says either; None if none does.
-
-    Parameters
-    ----------
-    logprobs : list of dict
-        As `reply_logprobs` returns them. Spellings (case, spaces, quotes) are summed.
-    """
-    said = [next(iter(tokens)) for tokens in logprobs]
-    thoughts = list(re.finditer(r"</think(ing)?>", "".join(said), re.IGNORECASE))
-    first = thoughts[-1].end() if thoughts else 0  # characters to pass over
-    starts = accumulate(map(len, said), initial=0)
-    for start, word, tokens in zip(starts, said, logprobs, strict=False):
-        if start >= first and _spelled(word) in ("yes", "no"):
-            mass = {"yes": 0.0, "no": 0.0}
-            for token, logprob in tokens.items():
-                if _spelled(token) in mass:
-                    mass[_spelled(token)] += math.exp(min(logprob, 0.0))
-            total = mass["yes"] + mass["no"]
-            return mass["yes"] / total if total > 0 else None
-    return None
-
-
-def _spelled(token):
-    return token.strip(" \t\r\n\"'*_.,`▁Ġ").lower()
-
-
-def _parts(data):
-    """Return the parts of the reply that hold the model's words."""
-    if not isinstance(data, dict):
-        return []
-    if "choices" in data:
-        message = _first(data["choices"]).get("message")
-        return [message] if isinstance(message, dict) else []
-    messages = [item for item in _dicts(data.get("output")) if item.get("type") == "message"]
-    return [part for message in messages for part in _dicts(message.get("content")) if _is_text(part)]
-
-
-def _is_text(part):
-    return part.get("type") in ("text", "output_text") and isinstance(part.get("text"), str)
-
-
-def _is_logprob(entry):
-    logprob = entry.get("logprob")
-    return isinstance(entry.get("token"), str) and isinstance(logprob, (int, float)) and not math.isnan(logprob)
-
-
-def _dicts(values):
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
-
-
-def _first(values):
-    return values[0] if isinstance(values, list) and values and isinstance(values[0], dict) else {}
-
-
-class NoLogprobsError(ValueError):
-    """The server gave no token log-probabilities."""
-
-    def __init__(self):
-        super().__init__(
-            'The server gave no token log-probabilities, which output="probability" needs; '
-            'pass output="binary", or a model and api that give them.'
-        )

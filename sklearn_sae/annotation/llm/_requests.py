@@ -12,8 +12,8 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_sae.annotation.llm._fields import NoLogprobsError, reply_tokens
 from sklearn_sae.annotation.llm._questions import request_body
-from sklearn_sae.annotation.llm._replies import NoLogprobsError, reply_tokens
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.server import RateLimiter, ask_all
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
@@ -22,6 +22,7 @@ from sklearn_sae.utils.store import fill, open_store
 STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
+_NOT_STORED = "not stored"
 _MAX_UNREADABLE = 100  # replies without any answer before the first that has one
 
 
@@ -33,6 +34,8 @@ class Requester:
     connection : Connection
     cache_dir : "auto", path-like or None
         Where answers are kept; see `sklearn_sae.utils.store.open_store`.
+    cached_only : bool, default=False
+        Ask for nothing.
     max_requests : int or None, default=None
         Stop before `usage` counts more requests than this. Requests that the official client repeats count once.
     batch : bool, default=False
@@ -61,6 +64,7 @@ class Requester:
         connection,
         *,
         cache_dir,
+        cached_only=False,
         max_requests=None,
         batch=False,
         prices=None,
@@ -70,6 +74,7 @@ class Requester:
     ):
         self.connection = connection
         self.cache_dir = cache_dir
+        self.cached_only = cached_only
         self.max_requests = max_requests
         self.batch = batch
         self.prices = prices or {}
@@ -103,6 +108,8 @@ class Requester:
             run = _Run(self, questions, store)
             with run.bar:
                 run.look_up()
+                if self.cached_only:
+                    return +Counter({_NOT_STORED: len(run.missing)})
                 fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
         run.failures["unreadable reply"] += len(run.missing) - run.failures.total()
         self.usage["failed"] += len(run.missing)
@@ -166,9 +173,12 @@ def in_words(failures, questions):
     """Return a sentence about failures, as `Requester.answer` returns them; "" if there are none."""
     if not failures:
         return ""
+    n_failed, n_all = failures.total(), len(questions.places)
+    if _NOT_STORED in failures:
+        are = "is" if n_failed == 1 else "are"
+        return f"{n_failed} of {n_all} {questions.noun}s {are} not stored, and cached_only=True asks for none"
     kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
-    of_all = f"{failures.total()} of {len(questions.places)} {questions.noun}s"
-    return f"{of_all} have no answer after the retries ({kinds})"
+    return f"{n_failed} of {n_all} {questions.noun}s have no answer after the retries ({kinds})"
 
 
 class _Run:
@@ -352,6 +362,7 @@ class _Run:
             model=self.questions.model,
             n_answers=len(group) if use_schema else None,
             answers=self.questions.answers,
+            rationale=self.questions.rationale,
             logprobs=self.questions.logprobs,
             params=self.questions.params,
         )

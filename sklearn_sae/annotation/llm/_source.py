@@ -20,7 +20,7 @@ def check_source(annotator, connection):
     RuntimeWarning
         If only answers that are stored can be used.
     """
-    if annotator.max_requests == 0:  # nothing is asked
+    if annotator.max_requests == 0 or annotator.cached_only:  # nothing is asked
         return
     try:
         check_server(connection)

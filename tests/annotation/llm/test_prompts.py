@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.annotation.llm._questions import annotation_prompt, interpretation_prompt
+from sklearn_sae.annotation.llm._prompts import annotation_prompt, interpretation_prompt
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sklearn_sae.annotation.llm._questions import Prompt, check_params, request_body
-from sklearn_sae.annotation.llm._replies import reply_logprobs, reply_text, reply_tokens, was_cut, yes_probability
+from sklearn_sae.annotation.llm._fields import reply_logprobs, reply_text, reply_tokens, was_cut, yes_probability
+from sklearn_sae.annotation.llm._prompts import Prompt
+from sklearn_sae.annotation.llm._questions import check_params, request_body
 
 CHAT = {
     "choices": [

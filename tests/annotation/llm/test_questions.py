@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae.annotation.llm._asking import connection_of, interpret
 from sklearn_sae.annotation.llm._cost import count_annotations, count_interpretations
-from sklearn_sae.annotation.llm._questions import interpretation_prompt
+from sklearn_sae.annotation.llm._prompts import interpretation_prompt
 
 TEXTS = [f"Meal number {i}: the soup was {'cold' if i % 3 else 'hot'}." for i in range(6)]
 CONCEPTS = ["says the soup was cold", "mentions a number below three", "mentions a meal", "is in French"]
@@ -72,7 +73,8 @@ class Client:
 
     def interpret(self, prompts, *, model, n_candidates, params=None):
         self.annotator.set_params(interpreter=model, n_candidates=n_candidates, interpreter_params=params)
-        return self.annotator._interpret(prompts)
+        candidates, failures = interpret(self.annotator, [[prompt] * n_candidates for prompt in prompts])
+        return [[one.phrase for one in some] for some in candidates], failures
 
     def annotate(self, texts, concepts, mask=None, *, model, max_words=None, params=None, **parameters):
         self.annotator.set_params(annotator=model, max_words=max_words, annotator_params=params, **parameters)
@@ -150,13 +152,13 @@ def test_interpretations(client, server, api):
 )
 def test_choice_of_api(client, monkeypatch, api, base_url, chosen):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert client(api=api, base_url=base_url).annotator._connection().api == chosen
+    assert connection_of(client(api=api, base_url=base_url).annotator).api == chosen
 
 
 def test_the_environment_may_name_the_server(client, server, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     ours = client(base_url=None)
-    assert ours.annotator._connection().api == "chat"
+    assert connection_of(ours.annotator).api == "chat"
     assert ours.annotate_pairs(PAIRS[:1], model="m") == EXPECTED[:1]
 
 

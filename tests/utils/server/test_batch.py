@@ -12,8 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from sklearn_sae.annotation.llm._questions import Prompt, request_body
-from sklearn_sae.annotation.llm._replies import parse_annotations, reply_text
+from sklearn_sae.annotation.llm._fields import reply_text
+from sklearn_sae.annotation.llm._prompts import Prompt
+from sklearn_sae.annotation.llm._questions import request_body
+from sklearn_sae.annotation.llm._replies import parse_annotations
 from sklearn_sae.utils.server import Connection, RateLimiter, _batch, ask_all
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
 from sklearn_sae.utils.store import digest, open_store
