@@ -124,3 +124,43 @@ def test_the_scoring_of_labels_is_counted(rule_server, planted, reader):
     asked.fit(planted.texts)
     assert len(rule_server.requests) - n_requests <= estimate
     assert estimate > asked.set_params(min_label_score=None).estimate_cost(0, n_neurons=len(planted.words))["requests"]
+
+
+class SentenceReader(TransformerMixin, BaseEstimator):
+    """What an annotator knows of a `ChunkTransformer` of sentences: what it applies to each of them."""
+
+    unit = "sentence"
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None):
+        self.transformer_ = self.transformer.fit(X)
+        return self
+
+    def transform(self, X):
+        return self.transformer_.transform(X)
+
+
+@pytest.mark.parametrize("is_selected", [False, True])
+def test_the_interpreter_sees_which_sentences_activate_a_neuron_and_their_neighbors(rule_server, planted, is_selected):
+    ends = "Nothing more to say. Not a single thing. We went home by bus. That took us a while."
+    texts = [f"{text} {ends}" for text in planted.texts]
+    encoder = SentenceReader(CountVectorizer(vocabulary=planted.words, dtype=np.float32))
+    encoder = make_pipeline(encoder, NeuronSelector(2)) if is_selected else encoder
+    fitted = annotator(rule_server, encoder, remove_boilerplate=False).fit(texts, planted.y)
+    prompts = asked_to_interpret(rule_server)
+    assert len(prompts) == len(fitted.hypotheses_) == (2 if is_selected else 4)
+    assert fitted.hypotheses_["fidelity_f1"].tolist() == [1] * len(prompts)
+    for prompt in prompts:
+        with_it, _, without = prompt.partition("Group B")
+        marked = re.findall(r"<<(.*?)>>", with_it)
+        assert any(all(word in one.lower() for one in marked) for word in planted.words)
+        assert len(marked) >= 5
+        assert all(one.endswith(".") for one in marked)
+        assert "[…]" in with_it
+        assert "That took us" not in with_it
+        assert "That took us" in without
+        assert "<<" not in without
+    systems = [r["body"]["messages"][0]["content"] for r in rule_server.requests if "messages" in r["body"]]
+    assert sum("between << and >>" in system for system in systems) == len(prompts)

@@ -1,5 +1,6 @@
 """Texts that are too long for a prompt, and texts of which only some sentences matter."""
 
+import re
 from itertools import groupby
 from operator import ne
 
@@ -10,6 +11,7 @@ from sklearn_sae.utils._sentences import sentence_spans
 from sklearn_sae.utils._validation import counted
 from sklearn_sae.utils._words import CUT, WORD_IN_TEXT, cut_text
 
+_MARK = re.compile("<<|>>")
 _MANY_THE_SAME = 0.05  # the largest share of texts that a cut may make equal to others
 _KEPT = {"head": "their beginnings are kept", "middle": "their middles are left out", "tail": "their ends are kept"}
 
@@ -89,8 +91,8 @@ def excerpt(text):
     >>> excerpt("We came late. We sat down. The soup was <<cold>>. So we left. That was in May. It was warm.")
     '[…] We sat down. The soup was <<cold>>. So we left. […]'
     """
-    spans = sentence_spans(text)
     shown, is_open = set(), False
+    spans = _marked_spans(text)
     for i, (start, end) in enumerate(spans):
         sentence = text[start:end]
         if is_open or "<<" in sentence:
@@ -101,3 +103,20 @@ def excerpt(text):
         return text
     runs = [(is_shown, list(run)) for is_shown, run in groupby(range(len(spans)), shown.__contains__)]
     return " ".join(text[spans[run[0]][0] : spans[run[-1]][1]] if is_shown else CUT for is_shown, run in runs)
+
+
+def _marked_spans(text):
+    """Return where the sentences of a text stand with their marks, which are no part of it."""
+    is_mark = np.zeros(len(text), dtype=bool)
+    for mark in _MARK.finditer(text):
+        is_mark[slice(*mark.span())] = True
+    places = np.flatnonzero(~is_mark).tolist()
+    spans = []
+    for first, end in sentence_spans(_MARK.sub("", text)):
+        start, stop = places[first], places[end - 1] + 1
+        while start >= 2 and text.startswith("<<", start - 2):
+            start -= 2
+        while text.startswith(">>", stop):
+            stop += 2
+        spans.append((start, stop))
+    return spans

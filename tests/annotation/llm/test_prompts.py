@@ -147,3 +147,51 @@ def test_prompts_with_answers_to_choose_from_are_short(answers):
     twenty = sum(map(len, annotation_prompt(text, [CONCEPT] * 20, answers))) - len(text)
     assert one < 1200
     assert twenty / 20 < 150
+
+
+# Prompts that ask for a reason, take instructions, or are the user's own
+
+
+def test_the_interpreter_is_asked_for_most_and_may_say_that_nothing_is_clear():
+    system = interpretation_prompt(["one"], ["two"]).system
+    assert "most of group A" in system
+    assert "the property is: unclear" in system
+    assert 'join them with "or"' in system
+    assert not any(
+        word in system for word in ("service", "food", "wait", "film", "staff")
+    )  # of what people's texts say
+
+
+@pytest.mark.parametrize("answers", [None, ANSWERS])
+@pytest.mark.parametrize("concepts", [[CONCEPT], [CONCEPT, "is in French"]])
+def test_the_example_of_a_reason_and_an_answer_is_what_is_asked_for(concepts, answers):
+    prompt = annotation_prompt("A fine meal.", concepts, answers, rationale=True)
+    example = json.loads(re.search(r"^For example: (.*)$", prompt.system, re.MULTILINE).group(1))
+    first, second = answers[:2] if answers else ("yes", "no")
+    given = [{"reason": "...", "answer": one} for one in (first, second)[: len(concepts)]]
+    assert example == (given[0] if len(concepts) == 1 else {"1": given[0], "2": given[1]})
+    assert list(given[0]) == ["reason", "answer"]
+    assert prompt != annotation_prompt("A fine meal.", concepts, answers)
+    assert len("".join(prompt)) < 1300
+
+
+def test_instructions_for_the_annotator_are_in_the_system_part_only():
+    prompt = annotation_prompt("A fine meal.", [CONCEPT], instructions=" Be strict. ")
+    assert prompt.system.endswith("Be strict.")
+    assert prompt.user == annotation_prompt("A fine meal.", [CONCEPT]).user
+
+
+@any_speed
+@given(st.text(), st.text(min_size=1))
+def test_texts_stand_between_marks_in_a_template_too(text, other):
+    prompt = annotation_prompt(text, [CONCEPT], template="A {text} B {properties} C {form}")
+    assert fenced(prompt.user) == [text.encode("utf-8", "replace").decode()]
+    assert prompt.system == annotation_prompt(other, [CONCEPT], template="{text}{properties}{form}").system
+    prompt = interpretation_prompt([text], [other], template="{group_b} {{text}} {group_a}")
+    assert fenced(prompt.user) == [one.encode("utf-8", "replace").decode() for one in (other, text)]
+
+
+def test_a_text_that_looks_like_a_field_is_no_field():
+    prompt = annotation_prompt("{form} {0} {", ["says {text}"], template="{text} {properties} {form}")
+    assert fenced(prompt.user) == ["{form} {0} {"]
+    assert '"says {text}"' in prompt.user

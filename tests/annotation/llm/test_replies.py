@@ -9,7 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sklearn_sae.annotation.llm._answers import check_answers
-from sklearn_sae.annotation.llm._replies import parse_annotations, parse_interpretation
+from sklearn_sae.annotation.llm._replies import (
+    parse_annotations,
+    parse_holds_for,
+    parse_interpretation,
+    parse_reasons,
+)
 
 any_speed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -106,6 +111,70 @@ def test_interpretations_keep_what_belongs_to_them(reply, phrase):
 )
 def test_interpretations_refused(reply):
     assert parse_interpretation(reply) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "phrase", "n"),
+    [
+        (f"Property: {PHRASE}\nHolds for: 8", PHRASE, 8),
+        (f"**Property:** {PHRASE}\n**Holds for:** 8 of 10", PHRASE, 8),
+        (f"{PHRASE}\nHolds for: 7/10", PHRASE, 7),
+        (f"Property: {PHRASE}. Holds for: 10", PHRASE, 10),
+        (f"Holds for: 8\n{PHRASE}", PHRASE, 8),
+        (f"Property: {PHRASE}\nHolds for: most", PHRASE, None),
+        (json.dumps({"Property": PHRASE, "Holds for": 8}), PHRASE, 8),
+        (json.dumps({"property": PHRASE, "holds_for": "9"}), PHRASE, 9),
+        (f"<think>Holds for: 3</think>Property: {PHRASE}\nHolds for: 6", PHRASE, 6),
+        ("says the offer holds for 2 weeks", "says the offer holds for 2 weeks", None),
+        (PHRASE, PHRASE, None),
+        ("", None, None),
+    ],
+)
+def test_a_name_and_for_how_many_it_holds(reply, phrase, n):
+    assert parse_interpretation(reply) == phrase
+    assert parse_holds_for(reply) == n
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["unclear", "Unclear.", "Property: unclear\nHolds for: 3", "**Property:** unclear (two topics)", "It is unclear."],
+)
+def test_unclear_is_an_answer(reply):
+    assert parse_interpretation(reply) == "unclear"
+
+
+@pytest.mark.parametrize("phrase", ["is unclear about the price", "unclear directions are given"])
+def test_unclear_may_be_part_of_a_name(phrase):
+    assert parse_interpretation(phrase) == phrase
+
+
+@pytest.mark.parametrize(
+    ("reply", "reasons"),
+    [
+        ('{"reason": "we  waited\\nlong", "answer": "yes"}', ["we waited long"]),
+        ('```json\n{"reason": "no wait", "answer": "no"}\n```', ["no wait"]),
+        ('{"quote": "we waited", "answer": "yes"}', ["we waited"]),
+        ('{"answer": "yes"}', [""]),
+        ('{"reason": "says "cold" soup", "answer": "yes"}', ['says "cold" soup']),
+        ("No one waited. No", ["No one waited. No"]),
+        ('{"1": {"reason": "a", "answer": "yes"}, "2": {"answer": "no"}}', ["a", ""]),
+        ('{"answers": {"1": {"reason": "a", "answer": "yes"}, "2": {"why": "b", "answer": "no"}}}', ["a", "b"]),
+        ('{"1": "yes", "2": "no"}', ["", ""]),
+        ("1. yes\n2. no", ["", ""]),
+        ('{"reason": "\\ud83d", "answer": "yes"}', ["?"]),
+    ],
+)
+def test_the_reason_of_each_answer(reply, reasons):
+    assert None not in parse_annotations(reply, len(reasons))
+    assert parse_reasons(reply, len(reasons)) == reasons
+
+
+@any_speed
+@given(st.text(), st.integers(1, 4))
+def test_reasons_are_lines_that_can_be_kept(reply, n_concepts):
+    reasons = parse_reasons(reply, n_concepts)
+    assert len(reasons) == n_concepts
+    assert all(len(reason) <= 400 and "\n" not in reason and reason.encode() is not None for reason in reasons)
 
 
 words = st.lists(st.from_regex(r"[a-z]{2,8}", fullmatch=True), min_size=2, max_size=8).map(
