@@ -16,6 +16,7 @@ from ._show_versions import show_versions as show_versions
 from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
 from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator
 from .annotation import QuoteHypothesisAnnotator as QuoteHypothesisAnnotator
+from .annotation import score_hypotheses as score_hypotheses
 from .compose import ChunkTransformer as ChunkTransformer
 from .compose import PairTransformer as PairTransformer
 from .embedding import EmbeddingTransformer as EmbeddingTransformer
