@@ -126,8 +126,14 @@ def test_an_annotator_that_asks(reviews, tmp_path, openai_server, monkeypatch):
         if body["model"] == "gpt-5.2"
         else ("yes" if "staff" in str(body).partition("mentions")[0] else "no")
     )
+    prompt = tmp_path / "judge.txt"
+    prompt.write_text("{text} mentions {properties}? {form}", "utf-8")
     naming = LLMHypothesisAnnotator(
-        base_url=openai_server.base_url, instructions="Reviews.", max_words=99, cache_dir=str(tmp_path / "here")
+        base_url=openai_server.base_url,
+        instructions="Reviews.",
+        annotator_prompt=prompt,
+        max_words=99,
+        cache_dir=str(tmp_path / "here"),
     )
     texts = reviews.data[:60]
     pipeline = make_hypothesis_pipeline(naming=naming, **SIZES).fit(texts, reviews.target[:60])
@@ -136,9 +142,12 @@ def test_an_annotator_that_asks(reviews, tmp_path, openai_server, monkeypatch):
     assert "sk-test" not in written
     assert str(tmp_path) not in written
     assert not any(text in written for text in texts)
+    expected = pipeline.predict(texts)
+    prompt.unlink()
     again, _ = load_model(tmp_path / "model")
+    assert again["hypotheses"].annotator_prompt == "{text} mentions {properties}? {form}"
     assert (again["hypotheses"].instructions, again["hypotheses"].max_words) == ("Reviews.", 99)
-    np.testing.assert_array_equal(again.predict(texts), pipeline.predict(texts))
+    np.testing.assert_array_equal(again.predict(texts), expected)
 
 
 def test_quotes_are_kept_with_their_vectors(reviews, tmp_path, tiny_sentence_transformer):

@@ -112,6 +112,8 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
         activation on the texts held back), ``density`` (share of texts that activate it). With ``judge="neuron"`` a
         last column, ``judge``, says so; fidelity is that of the words of the name there too.
+    candidates_ : DataFrame
+        One row a name that was considered: ``neuron``, ``interpretation`` and the fidelities as in `hypotheses_`.
     passed_over_ : list of dict
         The neurons whose names are not offered because others say the same, because they do not fit, or because they
         tell less of the target beside the others: ``neuron``, ``interpretation`` and ``reason``. Only where the

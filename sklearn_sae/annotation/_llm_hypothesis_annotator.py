@@ -14,7 +14,7 @@ from sklearn_sae.annotation.llm._asking import annotate, connection_of, interpre
 from sklearn_sae.annotation.llm._check import check_parameters
 from sklearn_sae.annotation.llm._cost import estimate
 from sklearn_sae.annotation.llm._cut import cut_texts
-from sklearn_sae.annotation.llm._naming import naming_prompts, share_of
+from sklearn_sae.annotation.llm._naming import naming_prompts
 from sklearn_sae.annotation.llm._source import check_source
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
@@ -397,7 +397,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     def _shorten(self, texts, *, fitting=False):
         return cut_texts(texts, self.max_words, keep=self.truncate, refuse=fitting)
 
-    def _prepare(self, texts, neurons):
+    def _prepare(self, texts, neurons, y=None):
         self._shares = {}  # from a neuron and its name to the share of texts that the interpreter says it holds for
         return word_weights(texts)
 
@@ -420,12 +420,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _name(self, texts, activations, examples, neurons, prepared):
         marker = None if self.encoder is None else marker_of(self.encoder_)
-        prompts = [naming_prompts(self, texts, *one, marker) for one in zip(examples, neurons, strict=True)]
-        candidates, failures = interpret(self, prompts)
+        asked = [naming_prompts(self, texts, *one, marker) for one in zip(examples, neurons, strict=True)]
+        candidates, failures = interpret(self, [prompts for prompts, _ in asked])
         if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
             warn(f"{failures}; the other candidates are used.", RuntimeWarning)
-        for neuron, some, shown in zip(neurons, candidates, examples, strict=True):
-            self._shares |= {(neuron, one.phrase): share_of(one, self, shown) for one in some}
+        for neuron, some, (_, n_shown) in zip(neurons, candidates, asked, strict=True):
+            self._shares |= {(neuron, one.phrase): one.share(n_shown) for one in some}
         return [list(dict.fromkeys(one.phrase for one in some)) for some in candidates], failures
 
     def _complete(self, table):

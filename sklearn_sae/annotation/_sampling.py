@@ -137,7 +137,7 @@ def _near_misses_first(silent, shown, n, words):
     many words of any kind, would be near misses of each neuron.
     """
     typical = words[shown].mean(axis=0) - words.mean(axis=0)
-    similarity = words[silent] @ np.asarray(typical).ravel()
+    similarity = (words @ np.asarray(typical).ravel())[silent]
     near = np.argsort(-similarity, kind="stable")[: n // 2]
     others = np.delete(silent, near)
     first = np.insert(others[: n - len(near)], np.arange(len(near)), silent[near])

@@ -126,6 +126,20 @@ def test_the_scoring_of_labels_is_counted(rule_server, planted, reader):
     assert estimate > asked.set_params(min_label_score=None).estimate_cost(0, n_neurons=len(planted.words))["requests"]
 
 
+def test_a_text_that_is_cut_before_what_activates_a_latent_is_not_shown(rule_server, planted, reader):
+    fillers = " ".join(f"Some words, {i} of them." for i in range(20))
+    late = [
+        f"Number {i} is long. {fillers} {text}" if row[0] and i % 2 else text
+        for i, (text, row) in enumerate(zip(planted.texts, planted.has, strict=True))
+    ]
+    with pytest.warns(UserWarning, match="are cut"):
+        annotator(rule_server, reader, max_words=60, n_examples=20, neurons=[0]).fit(late)
+    [prompt] = asked_to_interpret(rule_server)
+    shown = re.findall(r"<text-\w+ A\d+>\n(.*?)\n</text", prompt, re.DOTALL)
+    assert 2 < len(shown) < 10
+    assert all("<<cheap>>" in text.lower() for text in shown)
+
+
 class SentenceReader(TransformerMixin, BaseEstimator):
     """What an annotator knows of a `ChunkTransformer` of sentences: what it applies to each of them."""
 

@@ -21,21 +21,24 @@ def naming_prompts(annotator, texts, examples, neuron, marker):
         Its column in the encoder's output.
     marker : Latents, OfSentences or None
         What marks the parts of a text in which the neuron is active. The rest is then left out, up to a sentence on
-        either side.
+        either side, and so is a text that is cut before any such part.
 
     Returns
     -------
     prompts : list of Prompt
+    n_shown : int
+        How many activating texts each of them shows.
     """
-    n_silent = annotator.n_examples // 2
     activating = {row: texts[row] for row in examples.activating.tolist()}
     if marker is not None:
-        marked = marker.highlight(list(activating.values()), neuron)
-        activating = dict(zip(activating, map(excerpt, marked), strict=True))
+        marked = zip(activating, marker.highlight(list(activating.values()), neuron), strict=True)
+        activating = {row: excerpt(text) for row, text in marked if "<<" in text} or activating
+    n_silent = annotator.n_examples // 2
+    n_shown = min(annotator.n_examples - n_silent, len(activating))
     template = read_template(annotator.interpreter_prompt, "interpreter_prompt")
-    return [
+    prompts = [
         interpretation_prompt(
-            [activating[row] for row in draw(examples.activating, annotator.n_examples - n_silent, number).tolist()],
+            [activating[row] for row in draw(np.array(list(activating)), n_shown, number).tolist()],
             [texts[row] for row in draw(examples.non_activating, n_silent, number).tolist()],
             instructions=annotator.instructions,
             highlighted=marker is not None,
@@ -43,11 +46,4 @@ def naming_prompts(annotator, texts, examples, neuron, marker):
         )
         for number in range(annotator.n_candidates)
     ]
-
-
-def share_of(interpretation, annotator, examples):
-    """Return the share of the activating texts shown that an interpretation is said to hold for, NaN if none is."""
-    n_shown = min(annotator.n_examples - annotator.n_examples // 2, len(examples.activating))
-    if interpretation.n_holds is None or interpretation.n_holds > n_shown:
-        return np.nan
-    return interpretation.n_holds / n_shown
+    return prompts, n_shown

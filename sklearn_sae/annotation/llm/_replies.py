@@ -60,6 +60,10 @@ class Interpretation(NamedTuple):
     phrase: str  # or UNCLEAR
     n_holds: int | None  # of the activating texts it was shown
 
+    def share(self, n_shown):
+        """Return the share of `n_shown` texts that it holds for, NaN if the reply did not say it, or more than all."""
+        return float("nan") if self.n_holds is None or self.n_holds > n_shown else self.n_holds / n_shown
+
 
 def parse_interpretation(reply):
     """Return the phrase in `reply` that names a property, or None if there is none.
