@@ -67,7 +67,7 @@ def show_then_score(activation, *, n_examples, n_scoring, sampling, rng, n_draws
     if sampling == "percentile":
         pool = max(n_active, int(np.ceil(_TOP_SHARE * len(active))))
         shown = np.sort(rng.choice(pool, size=n_active, replace=False))
-    if words is not None:
+    if words is not None and n_active:
         silent = _near_misses_first(silent, active[shown], n_silent, words)
     rest = np.delete(active, shown)
     n_each = min(n_scoring // 2, len(rest), len(silent) - n_silent)
