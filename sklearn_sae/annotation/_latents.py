@@ -73,7 +73,8 @@ def latents_of(encoder):
 def marker_of(encoder):
     """Return what marks the parts of a text in which an output of a fitted encoder is active, None if nothing can."""
     first, selected = _first_step(encoder)
-    if getattr(first, "unit", None) == "sentence" and hasattr(first, "transformer_"):
+    unit = getattr(first, "unit_", getattr(first, "unit", None))  # what "auto" came to, or the parameter
+    if unit == "sentence" and hasattr(first, "transformer_"):
         return OfSentences(first, selected)
     return latents_of(encoder)
 

@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_sae import LLMHypothesisAnnotator, NeuronSelector
+from sklearn_sae import ChunkTransformer, LLMHypothesisAnnotator, NeuronSelector, make_hypothesis_pipeline
 
 
 class WordReader(TransformerMixin, BaseEstimator):
@@ -140,27 +140,11 @@ def test_a_text_that_is_cut_before_what_activates_a_latent_is_not_shown(rule_ser
     assert all("<<cheap>>" in text.lower() for text in shown)
 
 
-class SentenceReader(TransformerMixin, BaseEstimator):
-    """What an annotator knows of a `ChunkTransformer` of sentences: what it applies to each of them."""
-
-    unit = "sentence"
-
-    def __init__(self, transformer):
-        self.transformer = transformer
-
-    def fit(self, X, y=None):
-        self.transformer_ = self.transformer.fit(X)
-        return self
-
-    def transform(self, X):
-        return self.transformer_.transform(X)
-
-
 @pytest.mark.parametrize("is_selected", [False, True])
 def test_the_interpreter_sees_which_sentences_activate_a_neuron_and_their_neighbors(rule_server, planted, is_selected):
     ends = "Nothing more to say. Not a single thing. We went home by bus. That took us a while."
     texts = [f"{text} {ends}" for text in planted.texts]
-    encoder = SentenceReader(CountVectorizer(vocabulary=planted.words, dtype=np.float32))
+    encoder = ChunkTransformer(CountVectorizer(vocabulary=planted.words, dtype=np.float32), unit="sentence")
     encoder = make_pipeline(encoder, NeuronSelector(2)) if is_selected else encoder
     fitted = annotator(rule_server, encoder, remove_boilerplate=False).fit(texts, planted.y)
     prompts = asked_to_interpret(rule_server)
@@ -178,3 +162,17 @@ def test_the_interpreter_sees_which_sentences_activate_a_neuron_and_their_neighb
         assert "<<" not in without
     systems = [r["body"]["messages"][0]["content"] for r in rule_server.requests if "messages" in r["body"]]
     assert sum("between << and >>" in system for system in systems) == len(prompts)
+
+
+def test_what_the_sentences_of_the_standard_pipeline_activate_is_marked_too(
+    rule_server, planted, tiny_sentence_transformer
+):
+    texts = [f"{text} Nothing more to say. Not a single thing. We went home by bus." for text in planted.texts]
+    naming = LLMHypothesisAnnotator(base_url=rule_server.base_url, n_scoring_examples=0, random_state=0)
+    pipeline = make_hypothesis_pipeline(
+        tiny_sentence_transformer, naming=naming, n_hypotheses=2, n_components=16, k=2, random_state=0
+    )
+    pipeline["hypotheses"].fit(texts, planted.y)
+    prompts = asked_to_interpret(rule_server)
+    assert len(prompts) >= 2
+    assert all("<<" in prompt.partition("Group B")[0] for prompt in prompts)
