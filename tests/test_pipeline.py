@@ -231,7 +231,7 @@ def test_naming_by_an_annotator_of_ones_own(reviews):
     names = pipeline["hypotheses"].get_feature_names_out()
     assert all(name.count('"') == 2 for name in names)
     assert isinstance(small(naming="llm")["hypotheses"], LLMHypothesisAnnotator)
-    with pytest.raises(ValueError, match='naming must be "keywords", "llm" or an annotator'):
+    with pytest.raises(ValueError, match='naming must be "keywords", "quotes", "llm" or an annotator'):
         small(naming="gpt")
 
 

@@ -66,8 +66,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
     Parameters
     ----------
     encoder : estimator or None, default=None
-        From texts to activations, such as a pipeline of embedder, autoencoder and selector; a clone of it
-        is fitted. A `FrozenEstimator` is used as it is. None: X is the activations and `texts` comes beside.
+        From texts (or X, with `texts` beside) to activations, such as a pipeline of embedder, autoencoder and selector;
+        a clone is fitted, a `FrozenEstimator` used as it is. None: X is the activations, with `texts` beside.
     neurons : "all", int or array-like of int, default="all"
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
     n_quotes : int, default=3
@@ -95,10 +95,10 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
     ----------
     hypotheses_ : DataFrame
         One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
-        ``interpretation``, ``selection_score`` (of the encoder's last step, if that is a selector),
-        ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
-        ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
-        activation on the texts held back), ``density`` (share of texts that activate it).
+        ``interpretation``, ``short`` (the name in at most 40 characters, no two alike), ``selection_score`` (of the
+        encoder's last step, if that is a selector), ``selection_class`` (of that score; only for a multiclass target),
+        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of
+        annotation and activation on the texts held back), ``density`` (share of texts that activate it).
     passed_over_ : list of dict
         The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
         ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
@@ -191,6 +191,12 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
             begins = f"the encoder, a {type(self.encoder).__name__}, does not begin with one"
             raise no_embedder("with encoder=None there is none" if self.encoder is None else begins)
 
+    def _check_texts(self, X, texts):
+        texts, X = super()._check_texts(X, texts)
+        if self.quote and self.embedder is None and X is not texts:
+            raise no_embedder("X holds vectors of the texts, and none of their sentences")
+        return texts, X
+
     def _start(self):
         for name in ("embedder_", "_center", "_rules"):
             vars(self).pop(name, None)
@@ -202,7 +208,10 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _by_keywords(self):
         """Return what names and annotates where no text may be quoted."""
-        return KeywordHypothesisAnnotator(verbose=self.verbose)
+        keywords = KeywordHypothesisAnnotator(self.encoder, verbose=self.verbose)
+        if hasattr(self, "encoder_"):
+            keywords.encoder_ = self.encoder_
+        return keywords
 
     def _name_in_turn(self, *args):
         self._known = {}  # the vectors of training sentences, so that each is embedded once
@@ -216,9 +225,9 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         named = super()._with_annotations(named, texts)
         return [one._replace(misfit=_MISFIT if self._f1.get(one.sentence, 1) < _LEAST_F1 else "") for one in named]
 
-    def _prepare(self, texts, neurons):
+    def _prepare(self, texts, neurons, y=None):
         if not self.quote:
-            return self._by_keywords()._prepare(texts, neurons)
+            return self._by_keywords()._prepare(texts, neurons, y)
         rows = np.arange(0, len(texts), -(-len(texts) // _MOST_READ))
         sentences = divide([texts[row] for row in rows])
         self._rules = {}
@@ -273,10 +282,10 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
             self._rules = {name: self._rules[name] for name in table["interpretation"]}
         return table
 
-    def _judge(self, texts, shown):
+    def _judge(self, X, shown):
         if self.quote != hasattr(self, "_rules"):
             raise ValueError(f"quote={self.quote!r} was set after fit, which took quote={not self.quote!r}; fit again.")
-        return super()._judge(texts, shown)
+        return super()._judge(X, shown)
 
     def _annotate(self, texts, hypotheses, mask=None):
         if not self.quote:
@@ -293,8 +302,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         return holds if mask is None else np.where(mask, holds, np.nan)
 
     def _vectors(self, sentences):
-        """Return the vectors of distinct sentences, relative to the mean; in `fit`, each is embedded once."""
+        """Return the vectors of distinct sentences, relative to the mean; in `fit`, those known are not embedded."""
         known = getattr(self, "_known", {})
-        if new := [one for one in sentences if one not in known]:
-            known.update(zip(new, unit(embed(self.embedder_, new) - self._center), strict=True))
-        return np.array([known[one] for one in sentences])
+        new = [one for one in sentences if one not in known]
+        vectors = dict(zip(new, unit(embed(self.embedder_, new) - self._center), strict=True)) if new else {}
+        return np.array([known[one] if one in known else vectors[one] for one in sentences])

@@ -244,6 +244,18 @@ def test_ready_activations(planted):
     assert (annotations == planted.has).mean() > 0.9
 
 
+def test_ready_embeddings(planted):
+    vectors = np.asarray(letters(planted.texts), dtype=np.float32)
+    encoder = make_pipeline(TopKSAETransformer(8, 2, random_state=0, max_epochs=2), NeuronSelector(4))
+    annotator = QuoteHypothesisAnnotator(encoder, random_state=0)
+    with pytest.raises(ValueError, match=r"pass embedder=.* because X holds vectors of the texts"):
+        annotator.fit(vectors, planted.y, texts=planted.texts)
+    annotator.set_params(embedder=sentence_model()).fit(vectors, planted.y, texts=planted.texts)
+    names = annotator.get_feature_names_out()
+    assert all(name.startswith('says something like "') for name in names)
+    assert annotator.transform(vectors, texts=planted.texts).shape == (len(planted.texts), len(names))
+
+
 # What others do with it
 
 
