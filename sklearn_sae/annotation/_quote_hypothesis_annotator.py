@@ -60,8 +60,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
     the activation. They differ from each other and are short. Names of people and places are avoided where others will
     do. A sentence with an address, a user's name or a number to call is never quoted. The target takes no part in it.
 
-    **Names show fragments of the texts.** They are in `hypotheses_`, in `passed_over_`, in reports and in saved models.
-    Where texts must not be shown, set ``quote=False``.
+    **Names show fragments of the texts.** They are in `hypotheses_`, `candidates_` and `passed_over_`, in reports and
+    in saved models. Where texts must not be shown, set ``quote=False``.
 
     Parameters
     ----------
@@ -99,9 +99,12 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         encoder's last step, if that is a selector), ``selection_class`` (of that score; only for a multiclass target),
         ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of
         annotation and activation on the texts held back), ``density`` (share of texts that activate it).
+    candidates_ : DataFrame
+        One row a name that was considered: ``neuron``, ``interpretation`` and the fidelities as in `hypotheses_`.
     passed_over_ : list of dict
-        The neurons whose names are not offered because others say the same, or because they do not fit: ``neuron``,
-        ``interpretation`` and ``reason``. Only where the encoder's last step is a selector with spare neurons.
+        The neurons whose names are not offered because others say the same, because they do not fit, or because they
+        tell less of the target beside the others: ``neuron``, ``interpretation`` and ``reason``. Only where the
+        encoder's last step is a selector with spare neurons.
     examples_ : list of dict
         For each hypothesis, row numbers of texts: ``activating`` (the ten strongest that it was named from),
         ``non_activating`` (ten others) and ``scoring`` (those held back).
