@@ -132,10 +132,15 @@ def at_least_one(kept, passed, why_not):
 
 
 def sentence_on(passed, n_kept, n_wanted):
-    """Return one sentence on the neurons that were passed over, "" if there are none."""
+    """Return one sentence on the neurons that were passed over, "" if there are none.
+
+    Those whose names tell less than others are none of them: out of several times as many as are wanted, they were not
+    selected.
+    """
     reasons = [why for _, why in passed]
     known = (_UNCLEAR, _SAME, NEARLY, _MISFIT)
-    counts = [f"{reasons.count(why)} {why}" for why in (*known, *sorted(set(reasons) - {*known})) if why in reasons]
+    others = sorted({*reasons} - {*known, _ADDS_LESS})
+    counts = [f"{reasons.count(why)} {why}" for why in (*known, *others) if why in reasons]
     if not counts:
         return ""
     limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)

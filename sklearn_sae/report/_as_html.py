@@ -36,7 +36,7 @@ def html_of(view):
 
 def _neuron(neuron):
     title = f'<span class="name">{escape(neuron.short or neuron.name)}</span>'
-    rule = f"<p>{escape(neuron.name)}</p>" if neuron.short and neuron.short != neuron.name else ""
+    rule = f"<p>{escape(neuron.name)}</p>" if neuron.short else ""
     facts = f'<p class="facts">{escape(" · ".join(neuron.facts))}</p>'
     groups = "".join(
         f"<section><h4>{escape(name)}</h4><ol>{''.join(map(_row, rows))}</ol></section>"

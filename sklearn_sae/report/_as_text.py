@@ -22,7 +22,7 @@ def text_of(view, width):
 def _lines(neuron, width):
     title = f"[{neuron.column}] {neuron.short or neuron.name}"
     lines = [*_wrap(title, width, rest="    ")]
-    if neuron.short and neuron.short != neuron.name:
+    if neuron.short:
         lines += _wrap(neuron.name, width, "    ")
     lines += _wrap(" · ".join(neuron.facts), width, "    ")
     for name, rows in neuron.groups.items():

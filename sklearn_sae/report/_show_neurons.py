@@ -17,6 +17,7 @@ from sklearn_sae.utils._targets import Target, check_target
 from sklearn_sae.utils._validation import check_alignment, check_texts, counted, text_identity
 
 _MOST_UNNAMED = 20  # neurons that are shown if none has a name
+_FITS_A_LINE = 60  # characters; a longer name goes under its short form
 _SENTENCE = "a sentence on which alone the neuron is active"
 
 
@@ -114,14 +115,14 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
 
     view = []
     for i in columns:
-        activation = column(activations, i)
+        activation, name = column(activations, i), plain(facts[i]["name"])
         rows = {row: _shown(row, activation[row], marks[i, row], data, max_words) for row in shown[i]}
         view.append(
             Neuron(
                 column=i,
                 feature=facts[i]["feature"],
-                name=plain(facts[i]["name"]),
-                short=plain(facts[i].get("short", "")),
+                name=name,
+                short=plain(facts[i].get("short", "")) if len(name) > _FITS_A_LINE else "",
                 facts=_in_words(activation, facts[i], effects[i], data.are_pairs),
                 groups={kind: [rows[row] for row in some] for kind, some in groups[i].items()},
             )

@@ -25,7 +25,7 @@ class Neuron(NamedTuple):
     column: int
     feature: str
     name: str
-    short: str  # or ""
+    short: str  # "" where the name is as short
     facts: tuple  # of str: the share of texts, the effect, how well the name agrees
     groups: dict  # of str to list of Shown
 

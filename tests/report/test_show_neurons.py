@@ -181,12 +181,15 @@ def test_words_of_the_name_are_marked_in_all_texts(counts, texts):
     assert "cold, *rude*!" in str(view)
 
 
-def test_a_short_name_is_the_title(counts, texts):
+def test_a_short_name_is_the_title_of_a_long_one(counts, texts):
     annotator = KeywordHypothesisAnnotator(counts, random_state=0).fit(texts)
+    assert '[0] mentions "cold"\n    active' in str(show_neurons(annotator, texts, n=1))
+    long = "complains of the soup, the bread, the coffee and all the other things that were cold"
+    annotator.hypotheses_["interpretation"] = [long, 'mentions "rude"']
     annotator.hypotheses_["short"] = ["cold things", "rude staff"]
     view = show_neurons(annotator, texts, n=1)
-    assert '[0] cold things\n    mentions "cold"\n' in str(view)
-    assert '<span class="name">cold things</span></summary><p>mentions &quot;cold&quot;</p>' in view._repr_html_()
+    assert f"[0] cold things\n    {long[:40]}" in str(view)
+    assert f'<span class="name">cold things</span></summary><p>{long}</p>' in view._repr_html_()
 
 
 def test_ready_embeddings(reviews):
