@@ -517,7 +517,7 @@ def test_a_target_that_is_constant_where_there_are_answers_is_refused(clean):
 
 def test_it_prints_within_100_columns_and_cuts_only_what_is_very_long(clean):
     A, y = clean
-    names = ["mentions " + "very " * 60 + "long queues", "short", "has\na line break", "<b>bold</b>"]
+    names = ["mentions " + "very " * 150 + "long queues", "short", "has\na line break", "<b>bold</b>"]
     result = evaluate_hypotheses(A, y, hypotheses=names)
     lines = str(result).splitlines()
     assert repr(result) == str(result)
