@@ -67,7 +67,6 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     }
 
     _annotates_freely = False  # whether annotations cost nothing, so that names can be compared by them
-    _most_alike = 0.9  # absolute correlation of the annotations of two names that are offered
 
     @abstractmethod
     def _choose_examples(self, activation, rng, prepared):
@@ -356,7 +355,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             unnamed += [i for i, one in zip(batch, best, strict=True) if one is None]
             new = [Named(i, *one, some) for i, one, some in zip(batch, best, examples, strict=True) if one is not None]
             new = self._with_annotations(new, texts) if succession.is_strict else new
-            kept, others = offer(kept, new, succession.rank, self._most_alike, is_strict=succession.is_strict)
+            kept, others = offer(kept, new, succession.rank, is_strict=succession.is_strict)
             passed += others
         if len(kept) > n_wanted:
             annotations = self._annotate(texts, [one.sentence for one in kept])

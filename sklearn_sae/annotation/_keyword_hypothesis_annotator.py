@@ -177,7 +177,6 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     }
 
     _annotates_freely = True
-    _most_alike = 0.7
 
     def __init__(
         self,

@@ -162,7 +162,6 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
     }
 
     _annotates_freely = True
-    _most_alike = 0.7
 
     def __init__(
         self,

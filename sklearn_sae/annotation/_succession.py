@@ -14,7 +14,9 @@ from sklearn_sae.utils._validation import text_identity
 
 _LEAST_F1 = 0.4  # docs/discover.md says what it keeps out
 _LEAST_SCORED = 6  # texts; a fidelity on fewer says too little
-_NEARLY_SAME = 0.9  # absolute correlation of annotations
+# Absolute correlations of the annotations of two names of which one is offered: where annotations cost nothing, other
+# names are at hand; where a language model makes them, the texts of a pair are all that is left.
+_ALIKE, _NEARLY_SAME = 0.7, 0.9
 _SAME, NEARLY, _MISFIT = "whose name another has", "whose name says nearly the same", "whose name does not fit"
 _ADDS_LESS = "whose name tells less of the target beside the others"
 _UNCLEAR = "whose texts share nothing that is clear"
@@ -54,7 +56,7 @@ class Succession(NamedTuple):
         return cls(np.lexsort([np.where(is_spare, rank, 0), is_spare]).tolist(), rank, last.n_neurons, True)
 
 
-def offer(kept, new, rank, most_alike=_NEARLY_SAME, *, is_strict=True):
+def offer(kept, new, rank, *, is_strict=True):
     """Return the names that are offered, and those passed over with why: (list of Named, list of (Named, str)).
 
     A neuron is passed over if what its texts share is called unclear. Strictly, so is one whose name does not fit, or
@@ -67,14 +69,12 @@ def offer(kept, new, rank, most_alike=_NEARLY_SAME, *, is_strict=True):
     new : list of Named
     rank : ndarray
         As in a `Succession`.
-    most_alike : float, default=0.9
-        The largest absolute correlation of annotations of two names that are offered.
     is_strict : bool, default=True
         As in a `Succession`.
     """
     kept, passed = list(kept), []
     for one in sorted(new, key=lambda one: rank[one.place]):
-        why = _why_not(one, kept, most_alike, is_strict)
+        why = _why_not(one, kept, is_strict)
         if why is None:
             kept.append(one)
         else:
@@ -165,7 +165,7 @@ def first_of_near_copies(annotations, merit):
     """
     kept, same_as = [], {}
     for place in np.argsort(-np.asarray(merit), kind="stable").tolist():
-        first = next((one for one in kept if _are_nearly_same(*annotations[:, [one, place]].T)), None)
+        first = next((one for one in kept if _are_nearly_same(*annotations[:, [one, place]].T, _NEARLY_SAME)), None)
         if first is None:
             kept.append(place)
         else:
@@ -183,7 +183,7 @@ def sentence_on_near_copies(names, same_as):
     )
 
 
-def _why_not(one, kept, most_alike, is_strict):
+def _why_not(one, kept, is_strict):
     if one.sentence == UNCLEAR:
         return _UNCLEAR
     if not is_strict:
@@ -194,12 +194,12 @@ def _why_not(one, kept, most_alike, is_strict):
         return _MISFIT
     if any(text_identity(one.sentence) == text_identity(other.sentence) for other in kept):
         return _SAME
-    if any(_are_nearly_same(one.says, other.says, most_alike) for other in kept):
+    if any(_are_nearly_same(one.says, other.says, _ALIKE) for other in kept):
         return NEARLY
     return None
 
 
-def _are_nearly_same(a, b, most_alike=_NEARLY_SAME):
+def _are_nearly_same(a, b, most_alike):
     if a is None or b is None:
         return False
     both = ~np.isnan(a) & ~np.isnan(b)
