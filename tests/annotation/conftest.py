@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
+from sklearn_sae import LLMHypothesisAnnotator
+
 PLANTED = ["cheap", "cold", "music", "rude"]  # in alphabetical order: the columns of the encoder
 _PHRASES = {
     "cheap": ["a cheap lunch", "cheap drinks and a cheap bill", "surprisingly cheap"],
@@ -52,6 +54,20 @@ def rule_server(openai_server):
     """The server, answering as a model that reads words would."""
     openai_server.reply = rule_based_reply
     return openai_server
+
+
+@pytest.fixture
+def annotator(rule_server, encoder):
+    """An annotator over the planted words that asks the rule-based server."""
+    return LLMHypothesisAnnotator(
+        encoder, n_scoring_examples=6, base_url=rule_server.base_url, max_retries=0, random_state=0
+    )
+
+
+@pytest.fixture
+def given(rule_server):
+    """An annotator of hypotheses that a person wrote."""
+    return LLMHypothesisAnnotator(hypotheses=["mentions rude", "mentions cold"], base_url=rule_server.base_url)
 
 
 def rule_based_reply(body):

@@ -14,21 +14,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, NeuronSelector, score_hypotheses
 
-N_SCORING = 6
 NAMER = "Look at {group_a} and not {group_b}.\n{instructions}\nIn {{braces}}: {form}"
 JUDGE = "{text}\n{instructions}\nProperty: this text {properties}\n{form}"
-
-
-@pytest.fixture
-def annotator(rule_server, encoder):
-    return LLMHypothesisAnnotator(
-        encoder, n_scoring_examples=N_SCORING, base_url=rule_server.base_url, max_retries=0, random_state=0
-    )
-
-
-@pytest.fixture
-def given(rule_server):
-    return LLMHypothesisAnnotator(hypotheses=["mentions rude", "mentions cold"], base_url=rule_server.base_url)
 
 
 @pytest.fixture
@@ -408,13 +395,13 @@ def test_given_names_are_scored_as_the_names_of_neurons_are(annotator, rule_serv
     scores = score_hypotheses(names, activations, planted.texts, annotator=annotator)
     assert scores["hypothesis"].tolist() == names
     assert scores["fidelity_f1"].round(2).tolist() == [1, 1, 1, 1, 0.67, 0]
-    assert scores["n_scored"].tolist() == [N_SCORING] * 6
+    assert scores["n_scored"].tolist() == [annotator.n_scoring_examples] * 6
     np.testing.assert_allclose(scores["density"], activations.mean(axis=0))
-    assert scores.attrs["usage"]["requests"] == len(rule_server.requests) == 6 * N_SCORING
+    assert scores.attrs["usage"]["requests"] == len(rule_server.requests) == 6 * annotator.n_scoring_examples
     assert not hasattr(annotator, "usage_")
     again = score_hypotheses(names, activations, planted.texts, annotator=annotator)
     assert again.equals(scores)
-    assert len(rule_server.requests) == 6 * N_SCORING
+    assert len(rule_server.requests) == 6 * annotator.n_scoring_examples
 
 
 def test_given_names_of_words_are_scored_too(planted):

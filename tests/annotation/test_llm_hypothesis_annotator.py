@@ -21,20 +21,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn_sae import LLMHypothesisAnnotator
 
 KEY = "sk-test-0123456789"
-N_SCORING = 6
-
-
-@pytest.fixture
-def annotator(rule_server, encoder):
-    """An annotator over the planted words that asks the rule-based server."""
-    return LLMHypothesisAnnotator(
-        encoder, n_scoring_examples=N_SCORING, base_url=rule_server.base_url, max_retries=0, random_state=0
-    )
-
-
-@pytest.fixture
-def given(rule_server):
-    return LLMHypothesisAnnotator(hypotheses=["mentions rude", "mentions cold"], base_url=rule_server.base_url)
+N_SCORING = 6  # of the fixture `annotator`
 
 
 def user_part(request):
