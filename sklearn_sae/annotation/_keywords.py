@@ -13,6 +13,7 @@ import regex
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from sklearn_sae.utils._validation import listed
 from sklearn_sae.utils._words import UNSPACED, fold, stretches
 
 _NUMBER = regex.compile(r"\p{N}+(?:[.,:]\p{N}+)*")
@@ -314,8 +315,7 @@ def _show(term, tokenizer):
 
 
 def _listed(terms, tokenizer):
-    quoted = [f'"{_show(term, tokenizer)}"' for term in terms]
-    return (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
+    return listed([f'"{_show(term, tokenizer)}"' for term in terms], "or")
 
 
 def _without_contained(terms):

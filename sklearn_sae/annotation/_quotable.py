@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import regex
 
+from sklearn_sae.utils._validation import listed
 from sklearn_sae.utils._words import WORD_IN_TEXT, fold
 
 _FEWEST_WORDS = 3  # of a quote
@@ -93,8 +94,7 @@ def show(sentence):
 
 def write_sentence(quotes):
     """Return `says something like "a", "b" or "c"`."""
-    quoted = [f'"{one}"' for one in quotes]
-    return "says something like " + (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1]
+    return "says something like " + listed([f'"{one}"' for one in quotes], "or")
 
 
 def overlap(one, other):

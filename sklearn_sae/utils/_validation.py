@@ -162,6 +162,12 @@ def counted(n, what, plural=None):
     return f"{n:,} {what if n == 1 else plural or what + 's'}"
 
 
+def listed(parts, conjunction):
+    """Return `a, b or c` for the parts a, b and c and the conjunction "or"."""
+    *some, last = parts
+    return f"{', '.join(some)} {conjunction} {last}" if some else last
+
+
 def unique_names(names):
     """Return `names` as an array of distinct str: spaces collapsed, a name that comes again ends in " (2)"."""
     unique, seen = [], Counter()

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from string import Formatter
 
+from sklearn_sae.utils._validation import listed
+
 _REQUIRED = {"interpreter_prompt": ("group_a", "group_b"), "annotator_prompt": ("text", "properties", "form")}
 _OPTIONAL = {"interpreter_prompt": ("form", "instructions"), "annotator_prompt": ("instructions",)}
 
@@ -65,5 +67,4 @@ def _fields(text, name):
 
 
 def _listed(fields):
-    *some, last = (f"{{{field}}}" for field in fields)
-    return f"{', '.join(some)} and {last}" if some else last
+    return listed([f"{{{field}}}" for field in fields], "and")
