@@ -29,7 +29,6 @@ from sklearn_sae.utils._targets import check_target
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import count_markup, undivided_script
 
-_HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
 _WHY_NOT = "no word or phrase sets their texts apart; try a smaller min_df, fewer stop_words or another tokenizer"
 _UNDIVIDED = (
     "has no spaces between words and is not divided into words here; put spaces between words, or in Python pass a "
@@ -39,12 +38,11 @@ _NO_WORDS = (
     f"no word on which they are active in at least {LEAST_SHARE} of the texts that have it, and in {LEAST_TEXTS} "
     "texts, agrees with them; try more texts, or spare neurons, NeuronSelector(n_spare=...)"
 )
-_N_KEYWORDS = 8  # n_keywords="auto"; docs/prediction.md shows what more would gain
+_N_KEYWORDS = 8  # n_keywords="auto"; docs/terms.md shows what more would gain
 _NEURON_JUDGES = (
     'The judge is the neuron (judge="neuron"): its name is a label, and fidelity says how well the words of the name '
     "agree with it."
 )
-_N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 
 
 class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
@@ -251,9 +249,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
         return dict(zip(self.get_feature_names_out(), clauses, strict=True))
 
     def _choose_examples(self, activation, rng, prepared):
-        return score_then_name(
-            activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
-        )
+        return score_then_name(activation, n_scoring=self.n_scoring_examples, rng=rng)
 
     def _warn_of_texts(self, texts):
         """Say what in the texts is no word, and what of their language should be told to this annotator."""

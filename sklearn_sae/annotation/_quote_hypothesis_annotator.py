@@ -17,8 +17,6 @@ from sklearn_sae.annotation._sentence_vectors import Sentences, divide, embed, e
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, Options
 
-_HELD_BACK = 0.25  # the largest share of a neuron's texts that is kept from its naming, to score the name on
-_N_EXAMPLES = 20  # row numbers kept in `examples_` for a person to look at, half of them activating
 _MOST_READ = 10_000  # texts whose sentences may be quoted, evenly spread
 _N_CANDIDATES = 20  # sentences of a neuron that are tried
 _BATCH = 4096  # sentences whose vectors are in memory at a time in `transform`
@@ -204,9 +202,7 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
             vars(self).pop(name, None)
 
     def _choose_examples(self, activation, rng, prepared):
-        return score_then_name(
-            activation, n_scoring=self.n_scoring_examples, max_share=_HELD_BACK, n_examples=_N_EXAMPLES, rng=rng
-        )
+        return score_then_name(activation, n_scoring=self.n_scoring_examples, rng=rng)
 
     def _by_keywords(self):
         """Return what names and annotates where no text may be quoted."""

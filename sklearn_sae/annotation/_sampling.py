@@ -97,7 +97,7 @@ def draw(rows, n, number):
     return rows[np.sort((number * n + np.arange(n)) % max(len(rows), 1))]
 
 
-def score_then_name(activation, *, n_scoring, max_share, n_examples, rng):
+def score_then_name(activation, *, n_scoring, rng, max_share=0.25, n_examples=20):
     """Hold back texts to score on, at most `max_share` of either kind; all others may be named from.
 
     Parameters
@@ -106,10 +106,10 @@ def score_then_name(activation, *, n_scoring, max_share, n_examples, rng):
         Above 0 where the neuron activates.
     n_scoring : int
         How many to score on, half of them activating, drawn over their whole range.
-    max_share : float
-    n_examples : int
-        How many of the others to return, half of them activating, the strongest.
     rng : RandomState
+    max_share : float, default=0.25
+    n_examples : int, default=20
+        How many of the others to return for a person to look at, half of them activating, the strongest.
 
     Returns
     -------

@@ -71,7 +71,7 @@ def score_hypotheses(hypotheses, activations, texts, *, annotator=None):
     rng = check_random_state(judge.random_state)
     examples = [
         score_then_name(
-            column(activations, i), n_scoring=judge.n_scoring_examples, max_share=1.0, n_examples=0, rng=rng
+            column(activations, i), n_scoring=judge.n_scoring_examples, rng=rng, max_share=1.0, n_examples=0
         )
         for i in range(len(hypotheses))
     ]
