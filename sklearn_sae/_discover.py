@@ -8,24 +8,21 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
+from sklearn_sae._check_pipeline import check_pipeline
 from sklearn_sae._describe import describe
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once
-from sklearn_sae._pipeline import autoencoder_of, make_hypothesis_pipeline
+from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae._sample_size import n_hypotheses_for, notes_on_classes, notes_on_copies, notes_on_size
 from sklearn_sae._split import joined, split
-from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
-from sklearn_sae.pretrained._pooling import check_aggregations
-from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 from sklearn_sae.utils._words import forget
-from sklearn_sae.utils.server import api_key, resolve_base_url
 
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 
@@ -293,7 +290,7 @@ def plan_discovery(
         random_state=random_state,
     )
     pipeline["hypotheses"].encoder["select"].set_params(task=target.task)
-    _check_pipeline(pipeline, texts[train].tolist())
+    check_pipeline(pipeline, texts[train].tolist())
     return Plan(
         texts=texts,
         target=target,
@@ -412,42 +409,3 @@ def _refuse_useless_groups(groups, texts, y):
                 f"groups and the {what} are the same; groups must say what several texts have in common, such as their "
                 "author."
             )
-
-
-def _check_pipeline(pipeline, texts):
-    """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work.
-
-    A number of neurons that is "auto" becomes that of the hypotheses where it would be less.
-    """
-    annotator = pipeline["hypotheses"]
-    for step in (annotator, *(step for _, step in annotator.encoder.steps)):
-        if hasattr(step, "_parameter_constraints"):
-            step._validate_params()
-    encoder = annotator.encoder
-    select, trained = encoder["select"], autoencoder_of(encoder)
-    trained._validate_params()
-    n_components = _n_neurons(encoder, texts)
-    if select.n_neurons > n_components:
-        if trained.n_components == "auto":
-            trained.set_params(n_components=select.n_neurons)
-            return _check_pipeline(pipeline, texts)
-        raise ValueError(
-            f"n_hypotheses is too large: n_neurons={select.n_neurons} is more than the {n_components} neurons "
-            "of the autoencoder; lower n_hypotheses, or train with more components."
-        )
-    if isinstance(annotator, LLMHypothesisAnnotator) and not annotator.cached_only:
-        api_key(resolve_base_url(annotator.base_url))
-
-
-def _n_neurons(encoder, texts):
-    """Return how many neurons an encoder will have, after the checks of their numbers."""
-    if "read" not in encoder.named_steps:
-        sae, n_rows = autoencoder_of(encoder), len(texts)
-        if "sentences" in encoder.named_steps:
-            n_rows = encoder["sentences"].n_rows(texts)
-            sae = encoder["sentences"].sized(n_rows, len(texts))["sae"]
-        return resolve_settings(sae, n_rows, fitted=False)[0]
-    reader = encoder["read"]
-    n_words = sum(map(len, reader._count(texts).spans))
-    n_aggregations = len(check_aggregations(reader.aggregation))
-    return n_aggregations * reader._plan(min(n_words, reader.max_tokens)).n_components
