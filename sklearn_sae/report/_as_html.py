@@ -3,7 +3,6 @@
 from html import escape
 
 from sklearn_sae.report._excerpt import marked
-from sklearn_sae.utils._validation import counted
 
 # Colours are those of the page around, light or dark; marks are seen on both, and without colour too.
 _STYLE = """
@@ -36,29 +35,26 @@ def html_of(view):
 
 def _neuron(neuron):
     title = f'<span class="name">{escape(neuron.short or neuron.name)}</span>'
-    rule = f"<p>{escape(neuron.name)}</p>" if neuron.short else ""
+    name = f"<p>{escape(neuron.name)}</p>" if neuron.short else ""
     facts = f'<p class="facts">{escape(" · ".join(neuron.facts))}</p>'
     groups = "".join(
-        f"<section><h4>{escape(name)}</h4><ol>{''.join(map(_row, rows))}</ol></section>"
-        for name, rows in neuron.groups.items()
+        f"<section><h4>{escape(kind)}</h4><ol>{''.join(map(_row, rows))}</ol></section>"
+        for kind, rows in neuron.groups.items()
     )
     return (
-        f"<details open><summary>[{neuron.column}] {title}</summary>{rule}{facts}"
+        f"<details open><summary>[{neuron.column}] {title}</summary>{name}{facts}"
         f'<div class="groups">{groups}</div></details>'
     )
 
 
 def _row(shown):
-    head = f"row {shown.row}" + (f", {shown.target}" if shown.target else "")
     sides = ("",) if len(shown.excerpts) == 1 else map(_SIDE.format, ("first", "second"))
     texts = "".join(
         f'<span class="text">{side}<bdi dir="auto">{marked(one, _MARKS, escape)}</bdi>{_length(one)}</span>'
         for side, one in zip(sides, shown.excerpts, strict=True)
     )
-    return f'<li><span class="head">{escape(head)}</span>{texts}</li>'
+    return f'<li><span class="head">{escape(shown.head)}</span>{texts}</li>'
 
 
 def _length(one):
-    if one.n_shown == one.n_words:
-        return ""
-    return f' <span class="head">({one.n_shown} of {counted(one.n_words, "word")})</span>'
+    return one.length and f' <span class="head">{one.length}</span>'

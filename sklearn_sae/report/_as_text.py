@@ -5,7 +5,6 @@ from functools import partial
 import wcwidth
 
 from sklearn_sae.report._excerpt import marked
-from sklearn_sae.utils._validation import counted
 
 _LEAST = 40  # characters of a line
 _MARKS = {"sentence": ("<<", ">>"), "word": ("*", "*")}  # around what is marked
@@ -34,18 +33,13 @@ def _lines(neuron, width):
 
 def _row_lines(shown, width):
     """Return a text after its facts; of a pair, each text on lines of its own."""
-    head = f"row {shown.row}" + (f", {shown.target}" if shown.target else "")
-    texts = [f"{marked(one, _MARKS)}{_length(one)}" for one in shown.excerpts]
+    texts = [f"{marked(one, _MARKS)} {one.length}".strip() for one in shown.excerpts]
     if len(texts) == 1:
-        return _wrap(f"{head}: {texts[0]}", width, "    - ", "      ")
-    lines = _wrap(f"{head}:", width, "    - ", "      ")
+        return _wrap(f"{shown.head}: {texts[0]}", width, "    - ", "      ")
+    lines = _wrap(f"{shown.head}:", width, "    - ", "      ")
     for place, text in zip(("first", "second"), texts, strict=True):
         lines += _wrap(f"{place}: {text}", width, "      ", "        ")
     return lines
-
-
-def _length(one):
-    return "" if one.n_shown == one.n_words else f" ({one.n_shown} of {counted(one.n_words, 'word')})"
 
 
 def _wrap(text, width, first="", rest=None):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.utils._validation import counted
 from sklearn_sae.utils._words import WORD_IN_TEXT
 
 _MOST_STRETCHES = 3  # of a shortened text; with more of them each would be a few words
@@ -37,6 +38,11 @@ class Excerpt(NamedTuple):
     ends: bool
     n_shown: int  # words
     n_words: int
+
+    @property
+    def length(self):
+        """How many of its words a text that is shortened shows, or ""."""
+        return "" if self.n_shown == self.n_words else f"({self.n_shown} of {counted(self.n_words, 'word')})"
 
 
 def excerpt(text, marks, max_words):

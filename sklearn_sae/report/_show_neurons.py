@@ -62,6 +62,7 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
     See Also
     --------
     KeywordHypothesisAnnotator : Names neurons by words.
+    QuoteHypothesisAnnotator : Names them by quotes of the texts.
     LLMHypothesisAnnotator : Has a language model name them.
     evaluate_hypotheses : Tests what the names say.
     analysis.top_documents : The documents in which a feature is most active, as a table.

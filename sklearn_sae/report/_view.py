@@ -18,6 +18,11 @@ class Shown(NamedTuple):
     target: str  # its value of the target with the name, or ""
     excerpts: tuple  # of Excerpt: one, or the two texts of a pair
 
+    @property
+    def head(self):
+        """What stands before the text."""
+        return f"row {self.row}" + (f", {self.target}" if self.target else "")
+
 
 class Neuron(NamedTuple):
     """What is shown of a neuron."""
