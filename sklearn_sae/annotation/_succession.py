@@ -140,13 +140,13 @@ def sentence_on(passed, n_kept, n_wanted):
     reasons = [why for _, why in passed]
     known = (_UNCLEAR, _SAME, NEARLY, _MISFIT)
     others = sorted({*reasons} - {*known, _ADDS_LESS})
-    counts = [f"{reasons.count(why)} {why}" for why in (*known, *others) if why in reasons]
+    limits = {_MISFIT: f" (F1 below {_LEAST_F1})"}
+    counts = [f"{reasons.count(why)} {why}{limits.get(why, '')}" for why in (*known, *others) if why in reasons]
     if not counts:
         return ""
-    limit = f" (F1 below {_LEAST_F1})" * (_MISFIT in reasons)
     instead = "" if n_kept < n_wanted else " for the next best"
     fewer = f"; {n_kept} of {n_wanted} hypotheses {'is' if n_kept == 1 else 'are'} left" if n_kept < n_wanted else ""
-    return f"Neurons were passed over{instead}: {', '.join(counts)}{limit}{fewer}."
+    return f"Neurons were passed over{instead}: {', '.join(counts)}{fewer}."
 
 
 def first_of_near_copies(annotations, merit):

@@ -33,6 +33,9 @@ def test_of_names_that_say_the_same_the_one_of_the_better_neuron_is_offered():
         "Neurons were passed over: 1 whose name another has, 1 whose name says nearly the same, "
         "1 whose name does not fit (F1 below 0.4); 2 of 4 hypotheses are left."
     )
+    assert sentence_on([*passed, (some[0], "whose name is long")], 4, 4).endswith(
+        "1 whose name does not fit (F1 below 0.4), 1 whose name is long."
+    )
     assert sentence_on([], 4, 4) == ""
 
 
