@@ -6,6 +6,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 
 from sklearn_sae.annotation._candidates import score_candidates
 from sklearn_sae.annotation._fidelity import Fidelity
+from sklearn_sae.annotation._keyword_hypothesis_annotator import KeywordHypothesisAnnotator
 from sklearn_sae.annotation._llm_hypothesis_annotator import LLMHypothesisAnnotator
 from sklearn_sae.annotation._neurons import as_columns, column, density_of
 from sklearn_sae.annotation._sampling import score_then_name
@@ -39,7 +40,7 @@ def score_hypotheses(hypotheses, activations, texts, *, annotator=None):
     ------
     TypeError, ValueError
         If a hypothesis or a text is missing, empty or no str, there are not as many columns as hypotheses or rows as
-        texts, or the annotator scores on no texts.
+        texts, or the annotator scores on no texts or does not judge by the name alone.
 
     See Also
     --------
@@ -88,6 +89,11 @@ def score_hypotheses(hypotheses, activations, texts, *, annotator=None):
 
 def _judge_like(annotator):
     """Return a new annotator with the parameters of `annotator`, for names and activations that are given."""
+    if not isinstance(annotator, (LLMHypothesisAnnotator, KeywordHypothesisAnnotator)):
+        raise TypeError(
+            "annotator must be an LLMHypothesisAnnotator or a KeywordHypothesisAnnotator, which judge by the name "
+            f"alone; got {type(annotator).__name__}."
+        )
     parameters = annotator.get_params(deep=False)
     nothing = dict.fromkeys({"encoder", "hypotheses"} & parameters.keys())
     judge = type(annotator)(**parameters | nothing)

@@ -12,7 +12,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_sae import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, NeuronSelector, score_hypotheses
+from sklearn_sae import (
+    KeywordHypothesisAnnotator,
+    LLMHypothesisAnnotator,
+    NeuronSelector,
+    QuoteHypothesisAnnotator,
+    score_hypotheses,
+)
 
 NAMER = "Look at {group_a} and not {group_b}.\n{instructions}\nIn {{braces}}: {form}"
 JUDGE = "{text}\n{instructions}\nProperty: this text {properties}\n{form}"
@@ -429,3 +435,8 @@ def test_what_cannot_be_scored_is_refused(planted, change, message):
     whole = {"hypotheses": ["mentions rude"], "activations": planted.has[:, [3]] * 1.0, "texts": planted.texts}
     with pytest.raises(ValueError, match=message):
         score_hypotheses(**whole | change)
+
+
+def test_names_are_not_scored_by_what_needs_more_than_a_name(planted):
+    with pytest.raises(TypeError, match="judge by the name alone; got QuoteHypothesisAnnotator"):
+        score_hypotheses(["a"], planted.has[:, [3]], planted.texts, annotator=QuoteHypothesisAnnotator(quote=False))
