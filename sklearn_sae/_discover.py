@@ -168,6 +168,7 @@ def discover(
     --------
     make_hypothesis_pipeline : The pipeline alone, for cross-validation and searches.
     evaluate_hypotheses : The tests alone, with more options.
+    show_neurons : Shows the texts that tell what each hypothesis is about.
     sklearn.model_selection.train_test_split : A split that may part the copies of a text.
     sklearn.model_selection.GroupShuffleSplit : A split of groups alone.
 

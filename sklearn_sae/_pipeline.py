@@ -44,8 +44,9 @@ def make_hypothesis_pipeline(
     The steps are ``hypotheses`` (an annotator whose ``encoder`` is a pipeline of ``embed``, ``sae``
     and ``select``, or of ``read`` and ``select``), ``impute`` (an annotation that got no answer
     counts as absent) and ``model``. Any parameter of a stage can be set or searched, such as
-    ``hypotheses__encoder__sae__k``. Where the unit is a sentence, ``embed`` and ``sae`` are the steps of the
-    ``transformer`` of a `ChunkTransformer`, ``sentences``.
+    ``hypotheses__encoder__sae__k``. Where the unit may be a sentence, the encoder is a pipeline of
+    ``sentences``, a `ChunkTransformer` whose ``transformer`` has the steps ``embed`` and ``sae``, and
+    ``select``.
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ def make_hypothesis_pipeline(
         Where texts have several sentences it is 4 to 8, by M; with a `reader` see `ReaderSAETransformer`.
     n_hypotheses : int, default=20
         How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way
-        to the next best. Keywords, which cost nothing, name three times as many, and these are selected by what their
-        names say.
+        to the next best. Keywords and quotes, which cost nothing, name three times as many, and these are selected by
+        what their names say.
     target_weight : float, default=0.2
         How much the training of the autoencoder attends to what predicts the target; 0 trains without it. See
         `TopKSAETransformer`, and docs/sizes.md for what it does.

@@ -104,12 +104,11 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     ----------
     hypotheses_ : DataFrame
         One row a hypothesis: ``neuron`` (column of the encoder's output), ``feature`` (its name),
-        ``interpretation``, ``short`` (the name in at most 40 characters, no two alike), ``selection_score`` (of the
-        encoder's last step, if that is a selector),
-        ``selection_class`` (of that score; only for a multiclass target), ``fidelity_f1``,
-        ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of annotation and
-        activation on the texts held back), ``density`` (share of texts that activate it). With ``judge="neuron"`` a
-        last column, ``judge``, says so; fidelity is that of the words of the name there too.
+        ``interpretation``, ``short`` (40 characters of it at most, no two alike), ``selection_score`` (of the encoder's
+        last step, if that is a selector), ``selection_class`` (of that score; only for a multiclass target),
+        ``fidelity_f1``, ``fidelity_precision``, ``fidelity_recall`` and ``fidelity_correlation`` (agreement of
+        annotation and activation on the texts held back), ``density`` (share of texts that activate it). With
+        ``judge="neuron"`` a last column, ``judge``, says so; fidelity is that of the words of the name there too.
     candidates_ : DataFrame
         One row a name that was considered: ``neuron``, ``interpretation`` and the fidelities as in `hypotheses_`.
     passed_over_ : list of dict
@@ -126,6 +125,7 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
 
     See Also
     --------
+    QuoteHypothesisAnnotator : Names neurons by short quotes of the texts, with a sentence model.
     LLMHypothesisAnnotator : Lets a language model name neurons and annotate texts.
     ReaderSAETransformer : Trains neurons that are active on words, which then are their names.
     evaluate_hypotheses : Tests the annotations against a target.
@@ -135,9 +135,9 @@ class KeywordHypothesisAnnotator(BaseHypothesisAnnotator):
     -----
     Long names predict better than short ones, because people say one thing in many ways; set `n_keywords` to 60 where
     that counts more than names that are understood at a glance. Of the neurons that a `NeuronSelector` with spare ones
-    keeps, all are named, and a clone of it selects anew from what the names say of the texts. A term is tried if its
-    log-odds lie 3 standard errors from 0. Behind a reader long names agree better with the neuron but predict hardly
-    better. See docs/annotation.md for what was measured.
+    keeps, all are named, and with a target a clone of it selects anew from what the names say of the texts. A term is
+    tried if its log-odds lie 3 standard errors from 0. Behind a reader long names agree better with the neuron but
+    predict hardly better. See docs/annotation.md for what was measured.
 
     References
     ----------

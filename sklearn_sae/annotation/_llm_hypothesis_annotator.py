@@ -162,6 +162,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     See Also
     --------
     KeywordHypothesisAnnotator : Names neurons by words, without a language model.
+    QuoteHypothesisAnnotator : Names neurons by short quotes of the texts, with a sentence model.
     score_hypotheses : Scores names that are given.
     evaluate_hypotheses : Tests the annotations against a target.
     make_hypothesis_pipeline : Builds the whole path; ``naming="llm"`` takes this annotator.

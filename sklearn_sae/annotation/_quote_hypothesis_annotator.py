@@ -56,7 +56,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     The quotes are whole sentences of the training texts, and are chosen so that what is close to them agrees best with
     the activation. They differ from each other and are short. Names of people and places are avoided where others will
-    do. A sentence with an address, a user's name or a number to call is never quoted. The target takes no part in it.
+    do. A sentence with an address, a user's name or a number to call is never quoted. The target takes no part in the
+    choice of quotes.
 
     **Names show fragments of the texts.** They are in `hypotheses_`, `candidates_` and `passed_over_`, in reports and
     in saved models. Where texts must not be shown, set ``quote=False``.
@@ -124,8 +125,9 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
     -----
     Vectors are taken relative to the mean of all training sentences, so that what all sentences of a corpus share
     counts for nothing. The threshold is the one at which closeness agrees best with the neuron being active. In a
-    corpus of more than 10,000 texts, quotes are chosen from so many of them. See docs/annotation.md for what was
-    measured.
+    corpus of more than 10,000 texts, quotes are chosen from so many of them. Of the neurons that a `NeuronSelector`
+    with spare ones keeps, all are named, and with a target a clone of it selects anew from what the names say of the
+    texts. See docs/annotation.md for what was measured.
 
     A pickle holds the quotes that are shown, and of each name the mean of their vectors and the threshold. From the
     vector of a sentence much of the sentence can be guessed.

@@ -51,6 +51,7 @@ class ChunkTransformer(InnerTransformerMixin, BaseEstimator):
     See Also
     --------
     PairTransformer : Applies a transformer to pairs of texts.
+    make_hypothesis_pipeline : Builds the whole path; with ``unit="sentence"`` on sentences.
     EmbeddingTransformer : Takes a limited number of words of each text.
 
     Notes

@@ -120,7 +120,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     See Also
     --------
     TopKSAETransformer : Makes the activations, and may be trained for the same target.
-    KeywordHypothesisAnnotator, LLMHypothesisAnnotator : Name the neurons that are kept.
+    KeywordHypothesisAnnotator, QuoteHypothesisAnnotator, LLMHypothesisAnnotator : Name the neurons that are kept.
     sklearn.feature_selection.SelectFromModel : Selection by the coefficients of any model.
     sklearn.feature_selection.SelectKBest : Selection by a score of each feature on its own.
     sklearn.feature_selection.SequentialFeatureSelector : Stepwise selection by cross-validation of any model.
