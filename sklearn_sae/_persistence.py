@@ -43,11 +43,18 @@ _NOT_KEPT = (
 )
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
 _FITTED = {"hypotheses_", "_boilerplate", "embedder_", "_center", "_rules"}
+_FITTED_NOT_KEPT = {
+    "encoder_",
+    "candidates_",
+    "examples_",
+    "passed_over_",
+    "usage_",
+    "_rate_limiter",
+    "_sklearn_output_config",
+}
 # Parameters of the embedder that compares texts with quotes. A file names no server and lets no code be run, so those
 # that could (`base_url`, `trust_remote_code`, `model_kwargs`) are never in it.
 _OF_EMBEDDER = ("model", "backend", "prompt", "batch_size", "normalize", "truncate_dim", "max_seq_length", "revision")
-_FITTED_NOT_KEPT = {"encoder_", "candidates_", "examples_", "passed_over_", "usage_"}
-_FITTED_NOT_KEPT |= {"_rate_limiter", "_sklearn_output_config"}
 
 
 def save_model(pipeline, path, facts):

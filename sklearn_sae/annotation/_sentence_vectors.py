@@ -9,10 +9,6 @@ from sklearn import config_context
 from sklearn_sae.utils._sentences import split_sentences
 from sklearn_sae.utils._words import plain_text
 
-_NO_EMBEDDER = (
-    'pass embedder=, what turns sentences into vectors, such as EmbeddingTransformer("all-MiniLM-L6-v2"), because '
-)
-
 
 class Sentences(NamedTuple):
     """The distinct sentences of some texts, and where they stand."""
@@ -32,29 +28,34 @@ def divide(texts):
     return Sentences(list(known), place, np.repeat(np.arange(len(texts)), lengths), np.cumsum(lengths) - lengths)
 
 
-def embedder_of(encoder):
+def embedder_of(encoder, *, is_first=False):
     """Return what turns texts into vectors in an encoder, fitted or not, or None if there is no such thing.
 
-    It is the first step, or that of what a transformer of chunks applies, or of what is frozen.
+    It is the first step, or that of what a transformer of chunks applies, or of what is frozen. One that reads words in
+    context is none.
+
+    Parameters
+    ----------
+    encoder : estimator or None
+    is_first : bool, default=False
+        Whether it is a first step, and so the embedder as a whole.
     """
     if type(encoder).__name__ == "FrozenEstimator":
-        return embedder_of(encoder.estimator)
+        return embedder_of(encoder.estimator, is_first=is_first)
     if hasattr(encoder, "transformer"):
         inner = getattr(encoder, "transformer_", encoder.transformer)
-        return embedder_of(inner) if hasattr(inner, "steps") else _whole(inner)
-    return _whole(encoder.steps[0][1]) if hasattr(encoder, "steps") else None
-
-
-def _whole(step):
-    """Return a step that may be an embedder; one that reads words in context, or holds another, is none itself."""
-    if hasattr(step, "transformer") or type(step).__name__ == "FrozenEstimator":
-        return embedder_of(step) if not hasattr(step, "estimator") else _whole(step.estimator)
-    return None if hasattr(step, "token_activations") or isinstance(step, str) else step
+        return embedder_of(inner, is_first=not hasattr(inner, "steps"))
+    if is_first:
+        return None if hasattr(encoder, "token_activations") or isinstance(encoder, str) else encoder
+    return embedder_of(encoder.steps[0][1], is_first=True) if hasattr(encoder, "steps") else None
 
 
 def no_embedder(why):
-    """Return the error that there is no embedder."""
-    return ValueError(f"{_NO_EMBEDDER}{why}.")
+    """Return the error that there is no embedder, because of `why`."""
+    return ValueError(
+        'pass embedder=, what turns sentences into vectors, such as EmbeddingTransformer("all-MiniLM-L6-v2"), because '
+        f"{why}."
+    )
 
 
 def embed(embedder, sentences):
