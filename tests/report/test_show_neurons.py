@@ -169,6 +169,7 @@ def test_a_model_that_was_loaded_shows_what_it_annotates(reviews, tmp_path):
     loaded, _ = load_model(tmp_path / "model.json")
     view = show_neurons(loaded, reviews.data)
     holds = pipeline["hypotheses"].transform(reviews.data)
+    assert len(view.neurons) == holds.shape[1]
     for neuron in view.neurons:
         assert neuron.facts[0].startswith(f"active in {holds[:, neuron.column].sum():.0f} of 400 texts")
     assert view.marked == ["word"]
