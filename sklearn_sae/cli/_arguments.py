@@ -103,7 +103,7 @@ def _add_discover(parser):
         "--unit",
         choices=["auto", "document", "sentence"],
         default="auto",
-        help="what is embedded (default %(default)s: sentences, with an --embedder and texts of several)",
+        help="what is embedded (default %(default)s: sentences, with a sentence model and texts of several)",
     )
     hypotheses.add_argument(
         "--naming",
