@@ -33,9 +33,8 @@ class Rows:
         self._tensor = None
         if X.flags.c_contiguous and X.flags.aligned:  # because torch gathers rows several times faster than NumPy
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore"
-                )  # torch warns that a read-only array, as of a mapped file, could be written
+                # Torch warns that a read-only array, as of a mapped file, could be written.
+                warnings.simplefilter("ignore")
                 self._tensor = torch.from_numpy(X)
             if X.nbytes <= _SHARE_FOR_ROWS * free_memory(device):
                 self._tensor = self._tensor.to(device)
