@@ -247,7 +247,7 @@ def test_five_classes_are_one_table_with_a_row_a_hypothesis(reviews):
         start = next(i for i, line in enumerate(lines) if line.startswith("effect: "))
         assert max(map(len, lines)) <= width
         assert sum(line.lstrip().startswith("- a class of the") for line in lines[:start]) == 5
-        assert sum(line[:1] in "+-" for line in lines[1:start]) == 8
+        assert sum(bool(re.match("[+-][0-9]", line)) for line in lines[1:start]) == 8
         assert len(lines) < 65
     assert found.evaluation.metrics["n_hypotheses"] == 8
 

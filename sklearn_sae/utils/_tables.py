@@ -9,7 +9,7 @@ import wcwidth
 WIDTH = 100  # A printed line has so many characters.
 LEAST_ROOM = 30  # A hypothesis has room for so many characters of a line in any case.
 _WHOLE = 6  # A sentence of so many lines is whole, so that one can read all that a name of eight words is tested by.
-_INDENT = "    "  # of a sentence under its row
+_INDENT = " " * 8  # of a sentence under its row
 _MAX_LINES = 4  # To so many lines a longer sentence is cut.
 
 

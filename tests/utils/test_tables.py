@@ -55,20 +55,18 @@ def test_columns_line_up_with_wide_characters():
 
 def test_names_stand_under_their_rows_where_that_takes_fewer_lines():
     columns = [("effect", ["+1.000", "-2.000"]), ("a wide heading", ["0.1", "0.2"])]
-    long = "says something like a sentence that is longer than the room beside the figures has lines for"
-    beside = table_lines(columns, ["short", "also short"], width=60)
-    assert beside == [
+    assert table_lines(columns, ["short", "also short"], width=54) == [
         "effect  a wide heading  hypothesis",
         "+1.000             0.1  short",
         "-2.000             0.2  also short",
     ]
-    assert table_lines(columns, [long, long], width=54) == [
-        "effect  a wide heading",
-        "    hypothesis",
-        "+1.000             0.1",
-        "    says something like a sentence that is longer than",
-        "    the room beside the figures has lines for",
-        "-2.000             0.2",
-        "    says something like a sentence that is longer than",
-        "    the room beside the figures has lines for",
+    long = "says something like " + "and so on " * 15
+    of_a_name = [
+        "        says something like and so on and so on and so",
+        "        on and so on and so on and so on and so on and",
+        "        so on and so on and so on and so on and so on",
+        "        and so on and so on and so on",
     ]
+    head = ["effect  a wide heading", "        hypothesis"]
+    rows = ["+1.000             0.1", *of_a_name, "-2.000             0.2", *of_a_name]
+    assert table_lines(columns, [long, long], width=54) == [*head, *rows]
