@@ -125,7 +125,7 @@ def at_least_one(kept, passed, why_not):
         misfits = [one for one, why in passed if why != _UNCLEAR]
         if not misfits:
             all_unclear = f"the interpreter calls the texts of {len(passed)} unclear" if passed else ""
-            raise ValueError(f"No neuron could be named: {'; '.join(filter(None, [why_not, all_unclear]))}")
+            raise ValueError(f"No neuron could be named: {'; '.join(filter(None, [why_not, all_unclear]))}.")
         kept = [max(misfits, key=lambda one: one.score.f1)]
         passed = [(one, why) for one, why in passed if one is not kept[0]]
     return kept, passed

@@ -104,7 +104,7 @@ def test_the_next_neuron_is_named_in_the_place_of_one_that_is_unclear(rule_serve
 
 def test_where_all_is_unclear_that_is_the_error(annotator, rule_server, planted):
     unclear_about(rule_server, *planted.words)
-    with pytest.raises(ValueError, match=r"^No neuron could be named: the interpreter calls the texts of 4 unclear$"):
+    with pytest.raises(ValueError, match=r"^No neuron could be named: the interpreter calls the texts of 4 unclear\.$"):
         annotator.fit(planted.texts)
 
 
