@@ -10,10 +10,15 @@ from sklearn_sae.utils._words import WORD_IN_TEXT, fold
 
 _FEWEST_WORDS = 3  # of a quote
 _FEWEST = 10  # candidates; where there are fewer, sentences with names or odd words, and then long ones, are taken too
-# An email or web address, a user's name, or a number that is as long as one to call.
+# Words joined by a dot count as an address, because any of some thousand endings can be one of the web.
 _CONTACT = regex.compile(
-    r"[@＠]\S|https?:|www\.|(?<!\p{L})\p{L}[\w-]*\.(?:com|org|net|edu|gov|info|io|co|de|fr|uk|cn|jp|ru|me)(?!\p{L})"
-    r"|\p{N}(?:[\s().+/-]{0,2}\p{N}){6,}",
+    r"[@＠]\S|[(\[{<]\s?at\s?[)\]}>]|\sdot\s(?:com|org|net|edu|de|uk|fr)\b"
+    r"|https?:|www\.|[\w-]\.[a-z]{2,24}(?![\p{L}.])"
+    r"|[\p{L}\p{N}]_[\p{L}\p{N}]|(?<!\w)u/\w"  # a user's name
+    r"|\p{N}(?:[\s().+/·\p{Pd}]{0,4}\p{N}){6,}"  # a number that is as long as one to call
+    # A house in a street.
+    r"|(?-i:\p{N}+\p{L}?,?\s(?:\p{Lu}[\p{L}.]*\s){1,3}(?i:street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive)\b)"
+    r"|\p{L}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse)\s\p{N}|\p{N},?\s(?:rue|boulevard|avenue)\s",
     regex.IGNORECASE,
 )
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*")
@@ -35,8 +40,8 @@ class Quotable:
     ----------
     rank : ndarray of int of shape (n_sentences,)
         0 for a sentence that may be quoted; 1 for one with a word that looks like a name of a person or place, or that
-        no other sentence has; 2 for one that is long; 3 for one that is never quoted, because it has an address, a
-        user's name or a number to call, or hardly a word.
+        no other sentence has; 2 for one that is long; 3 for one that is never quoted, because it has what looks like
+        an address, a user's name or a number to call, or hardly a word.
     """
 
     def __init__(self, sentences, max_words):

@@ -26,7 +26,7 @@ _LEAST_F1 = 0.5
 _MISFIT = f"whose quotes fit few of their texts, or many others (F1 below {_LEAST_F1})"
 _NOTHING_TO_QUOTE = (
     "none of their texts has a sentence that may be quoted, of at least three words and without an address, a user's "
-    "name or a number to call"
+    "name or a number to call; keywords may name them"
 )
 
 
@@ -56,7 +56,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     The quotes are whole sentences of the training texts, and are chosen so that what is close to them agrees best with
     the activation. They differ from each other and are short. Names of people and places are avoided where others will
-    do. A sentence with an address, a user's name or a number to call is never quoted. The target takes no part in the
+    do. A sentence is never quoted in which patterns find an address (of the web, of email or of a house), a user's name
+    or a number to call. Patterns cannot find all of these, nor secrets of other kinds. The target takes no part in the
     choice of quotes.
 
     **Names show fragments of the texts.** They are in `hypotheses_`, `candidates_` and `passed_over_`, in reports and
