@@ -39,8 +39,9 @@ def score_hypotheses(hypotheses, activations, texts, *, annotator=None):
     Raises
     ------
     TypeError, ValueError
-        If a hypothesis or a text is missing, empty or no str, there are not as many columns as hypotheses or rows as
-        texts, or the annotator scores on no texts or does not judge by the name alone.
+        If a hypothesis or a text is missing, empty or no str, or quotes no word for a `KeywordHypothesisAnnotator` to
+        look for; there are not as many columns as hypotheses or rows as texts; or the annotator scores on no texts or
+        does not judge by the name alone.
 
     See Also
     --------
@@ -69,6 +70,8 @@ def score_hypotheses(hypotheses, activations, texts, *, annotator=None):
             f"{len(hypotheses)} hypotheses."
         )
     judge = _judge_like(LLMHypothesisAnnotator() if annotator is None else annotator)
+    if isinstance(judge, KeywordHypothesisAnnotator):
+        _check_quoted_words(hypotheses)
     rng = check_random_state(judge.random_state)
     examples = [
         score_then_name(
@@ -102,3 +105,12 @@ def _judge_like(annotator):
     if not judge.n_scoring_examples:
         raise ValueError("score_hypotheses needs texts to score on; set n_scoring_examples to 2 or more.")
     return judge
+
+
+def _check_quoted_words(hypotheses):
+    for i, hypothesis in enumerate(hypotheses):
+        if hypothesis.count('"') < 2:
+            raise ValueError(
+                f"hypotheses[{i}] quotes no word to look for, as 'mentions \"soup\"' does; an LLMHypothesisAnnotator "
+                "judges any sentence."
+            )

@@ -429,6 +429,7 @@ def test_given_names_of_words_are_scored_too(planted):
         ({"hypotheses": [" "]}, "hypotheses has an empty text in row 0"),
         ({"annotator": LLMHypothesisAnnotator(n_scoring_examples=0)}, "needs texts to score on"),
         ({"annotator": LLMHypothesisAnnotator(annotator_prompt="{text}")}, "annotator_prompt lacks {properties} and"),
+        ({"annotator": KeywordHypothesisAnnotator()}, r"hypotheses\[0\] quotes no word to look for"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(planted, change, message):
