@@ -7,6 +7,7 @@ from sklearn import config_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._neurons import as_columns
@@ -36,6 +37,7 @@ def source_of(estimator):
         if hasattr(estimator, holder):
             return source_of(getattr(estimator, holder))
     if isinstance(estimator, BaseHypothesisAnnotator):
+        check_is_fitted(estimator)
         annotates = estimator._takes_texts() and not hasattr(estimator, "encoder_")
         return Source(estimator, estimator if annotates else getattr(estimator, "encoder_", None), annotates)
     if isinstance(estimator, Pipeline):

@@ -359,8 +359,8 @@ def test_named_neurons_without_effects(counts, texts):
         ({"y": [1]}, ValueError, "1 value for 2 rows"),
         ({"source": np.array([[np.inf], [1]])}, ValueError, "infinity"),
         ({"X": np.eye(2)}, ValueError, "here source is an array"),
-        ({"source": KeywordHypothesisAnnotator()}, ValueError, "X is missing"),
         ({"source": KeywordHypothesisAnnotator(CountVectorizer())}, NotFittedError, "not fitted"),
+        ({"source": KeywordHypothesisAnnotator()}, NotFittedError, "not fitted"),
         ({"source": make_pipeline(CountVectorizer(), SelectKBest(f_regression))}, NotFittedError, "not fitted"),
     ],
 )
