@@ -87,7 +87,6 @@ def _add_discover(parser):
     _add_hypotheses(hypotheses, n_hypotheses="auto")
     hypotheses.add_argument(
         "--embedder",
-        default="tfidf",
         metavar="MODEL",
         help="tfidf (default, offline; with --naming quotes all-MiniLM-L6-v2 of the extra minilm), a "
         "sentence-transformers id or path, or an OpenAI embedding model",

@@ -116,9 +116,13 @@ def _check_together(arguments):
         raise ValueError("--language is for --naming keywords; a language model needs none.")
     if arguments.naming == "quotes" and arguments.language is not None:
         raise ValueError("--language is for --naming keywords; quotes need none.")
-    if arguments.reader is not None and arguments.embedder != "tfidf":
+    if arguments.naming == "quotes" and arguments.embedder == "tfidf":
+        raise ValueError("--naming quotes needs a sentence model; leave --embedder tfidf out, or name another one.")
+    if arguments.reader is not None and arguments.embedder is not None:
         raise ValueError("--reader is in the place of --embedder; give one of them.")
-    if arguments.embedder_url is not None and arguments.embedder == "tfidf":
+    if arguments.reader is not None and arguments.unit != "auto":
+        raise ValueError("--unit is for what an --embedder embeds; a --reader reads words.")
+    if arguments.embedder_url is not None and arguments.embedder in (None, "tfidf"):
         raise ValueError("--embedder-url is for an --embedder that a server has.")
     check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})
 
@@ -135,9 +139,11 @@ def _groups(values):
 
 
 def _embedder(arguments):
-    if arguments.embedder == "tfidf" and (arguments.naming != "quotes" or arguments.reader is not None):
-        return None
     if arguments.embedder == "tfidf":
+        return None
+    if arguments.embedder is None:
+        if arguments.naming != "quotes" or arguments.reader is not None:
+            return None
         from sklearn_sae._pipeline import sentence_model
 
         return sentence_model().set_params(verbose=arguments.verbose)
