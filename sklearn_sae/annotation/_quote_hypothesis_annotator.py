@@ -14,6 +14,8 @@ from sklearn_sae.annotation._neurons import column
 from sklearn_sae.annotation._quotable import Quotable, show, write_sentence
 from sklearn_sae.annotation._sampling import score_then_name
 from sklearn_sae.annotation._sentence_vectors import Sentences, divide, embed, embedder_of, no_embedder, unit
+from sklearn_sae.utils._languages import guess_language
+from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, Options
 
@@ -24,6 +26,7 @@ _BATCH = 4096  # sentences whose vectors are in memory at a time in `transform`
 # active, even a name that always holds has an F1 of 0.67.
 _LEAST_F1 = 0.5
 _MISFIT = f"whose quotes fit few of their texts, or many others (F1 below {_LEAST_F1})"
+_ENGLISH_MODEL = "all-MiniLM-L6-v2"
 _NOTHING_TO_QUOTE = (
     "none of their texts has a sentence that may be quoted, of at least three words and without an address, a user's "
     "name or a number to call; keywords may name them"
@@ -235,11 +238,21 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         self.embedder_ = (
             embedder_of(self.encoder_) if self.embedder is None else clone(self.embedder).fit(sentences.distinct)
         )
+        self._warn_of_language(texts)
         vectors = embed(self.embedder_, sentences.distinct)
         self._center = np.average(vectors, axis=0, weights=np.bincount(sentences.place)).astype(np.float32)
         vectors = unit(vectors - self._center)
         self._known.update(zip(sentences.distinct, vectors, strict=True))
         return _Corpus(rows, sentences, vectors, Quotable(sentences.distinct, self.max_words))
+
+    def _warn_of_language(self, texts):
+        """Say where the sentence model was trained on another language than that of the texts."""
+        model = str(getattr(self.embedder_, "model", ""))
+        if model.endswith(_ENGLISH_MODEL) and (language := guess_language(texts)) not in ("english", None):
+            warn(
+                f"The texts seem to be {language.capitalize()}, and {_ENGLISH_MODEL} knows little but English; pass a "
+                "model of many languages as embedder=."
+            )
 
     def _name(self, texts, activations, examples, neurons, prepared):
         if not self.quote:

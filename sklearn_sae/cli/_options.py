@@ -11,6 +11,7 @@ _OPTIONS = {
     r" \(In cross-validation .*\)": "",
     r'naming="quotes"': "--naming quotes",
     r"or pass embedder=, the name of another one or a transformer of texts to vectors": "or name another: --embedder",
+    r"pass a model of many languages as embedder=": "name a model of many languages: --embedder",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
 }
 

@@ -1,6 +1,7 @@
 """Hypotheses made of quotes."""
 
 import pickle
+import warnings
 from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
@@ -334,6 +335,27 @@ def test_same_seed_same_names(planted, encoder):
         for _ in range(2)
     ]
     assert names[0] == names[1]
+
+
+class English(Letters):
+    """Stands in for a sentence model of that name."""
+
+    def __init__(self, model="all-MiniLM-L6-v2"):
+        self.model = model
+
+
+@pytest.mark.parametrize(("model", "n_notes"), [("sentence-transformers/all-MiniLM-L6-v2", 1), ("another", 0)])
+def test_a_language_that_the_sentence_model_does_not_know_is_said(model, n_notes):
+    cold = "Das Essen war leider schon ganz kalt, und die Suppe auch."
+    full = "Wir waren mit der Familie dort, und es war sehr voll."
+    texts = [f"{cold if i % 2 else full} {i}" for i in range(40)]
+    annotator = QuoteHypothesisAnnotator(CountVectorizer(vocabulary=["kalt"]), embedder=English(model))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        annotator.fit(texts)
+    notes = [str(one.message) for one in caught if "seem to be German" in str(one.message)]
+    assert len(notes) == n_notes
+    assert all("all-MiniLM-L6-v2 knows little but English" in note for note in notes)
 
 
 @pytest.mark.slow
