@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from textwrap import fill
 
 import pandas as pd
@@ -80,7 +81,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
     found = findings(discovery, width)
-    print("\n" + found.replace(" more, in the result's notes.", " more; --output FILE.json keeps them all."))
+    print("\n" + found.replace(" more, in the result's notes.", f" more{_where_all_notes_are(arguments.output)}."))
     if asks:
         print(f"Used: {_counts(annotator.usage_)}", flush=True)
     if arguments.output is not None:
@@ -125,6 +126,11 @@ def _check_together(arguments):
     if arguments.embedder_url is not None and arguments.embedder in (None, "tfidf"):
         raise ValueError("--embedder-url is for an --embedder that a server has.")
     check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})
+
+
+def _where_all_notes_are(output):
+    is_json = output is not None and Path(output).suffix.lower() == ".json"
+    return ", in the file that is written" if is_json else "; --output FILE.json keeps them all"
 
 
 def _groups(values):

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer
 from sklearn_sae.__main__ import main
+from sklearn_sae.cli._discover import _where_all_notes_are
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._words import TermAnalyzer
 
@@ -494,3 +495,11 @@ def test_the_file_that_is_read_is_never_written(option, reviews, small, tmp_path
     assert main(["apply", "model.json", path, "--text", "review", "--output", path]) == 1
     assert "which is read too; name another file" in capsys.readouterr().err
     assert Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "where"),
+    [(None, "--output FILE.json keeps them all"), ("a.csv", "--output FILE.json"), (Path("a.JSON"), "in the file that is")],
+)
+def test_where_all_notes_are(output, where):
+    assert where in _where_all_notes_are(output)
