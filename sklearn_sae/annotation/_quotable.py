@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import regex
 
-from sklearn_sae.utils._validation import listed
+from sklearn_sae.utils._validation import listed, visible
 from sklearn_sae.utils._words import WORD_IN_TEXT, fold
 
 _FEWEST_WORDS = 3  # of a quote
@@ -22,6 +22,7 @@ _CONTACT = regex.compile(
     regex.IGNORECASE,
 )
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*")
+_CONTROL = regex.compile(r"\p{Cc}")
 _OUTER = " \t\r\n-–—•*·"
 _QUOTATION_MARKS = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 
@@ -49,7 +50,7 @@ class Quotable:
         self.n_words = np.array([len(WORD_IN_TEXT.findall(one)) for one in sentences])
         self.rank = np.array(
             [
-                3 if n < _FEWEST_WORDS or _CONTACT.search(one) else 2 if n > max_words else int(_has(odd, one))
+                3 if n < _FEWEST_WORDS or _CONTACT.search(visible(one)) else 2 if n > max_words else int(_has(odd, one))
                 for one, n in zip(sentences, self.n_words, strict=True)
             ]
         )
@@ -92,8 +93,11 @@ def _has(odd, sentence):
 
 
 def show(sentence):
-    """Return a sentence as it stands between quotation marks: one blank between words, no full stop at its end."""
-    shown = " ".join(sentence.split()).strip(_OUTER).translate(_QUOTATION_MARKS)
+    """Return a sentence as it stands between quotation marks: one blank between words, no full stop at its end.
+
+    What would act on a terminal, or turn the direction of a line, is left out.
+    """
+    shown = _CONTROL.sub("", visible(sentence)).strip(_OUTER).translate(_QUOTATION_MARKS)
     return shown[:-1].rstrip() if shown.endswith(".") and not shown.endswith("..") else shown
 
 

@@ -114,6 +114,14 @@ def test_show(sentence, shown):
     assert show(sentence) == shown
 
 
+def test_what_is_shown_acts_on_no_terminal():
+    assert show("A \x1b[31mred\x1b[0m roof\u202e and\n a\tdoor.") == "A [31mred[0m roof and a door"
+
+
+def test_contact_data_are_found_behind_characters_that_cannot_be_seen():
+    assert rank("Call 415\u200b555\u200b0134 for a table.") == 3
+
+
 def test_write_sentence():
     assert write_sentence(["a"]) == 'says something like "a"'
     assert write_sentence(["a", "b"]) == 'says something like "a" or "b"'
