@@ -499,7 +499,11 @@ def test_the_file_that_is_read_is_never_written(option, reviews, small, tmp_path
 
 @pytest.mark.parametrize(
     ("output", "where"),
-    [(None, "--output FILE.json keeps them all"), ("a.csv", "--output FILE.json"), (Path("a.JSON"), "in the file that is")],
+    [
+        (None, "--output FILE.json keeps them all"),
+        ("a.csv", "--output FILE.json"),
+        (Path("a.JSON"), "in the file that is"),
+    ],
 )
 def test_where_all_notes_are(output, where):
     assert where in _where_all_notes_are(output)
