@@ -82,13 +82,14 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
         Sentences of more words are quoted only where too few are shorter.
     quote : bool, default=True
         Show fragments of the texts. False: names are keywords and annotations are made by these, as by a
-        `KeywordHypothesisAnnotator`; no sentence is shown, and neither sentences nor their vectors are kept.
+        `KeywordHypothesisAnnotator`; no sentence is shown, and neither sentences nor their vectors are kept, but for
+        what `remove_boilerplate` finds.
     n_scoring_examples : int, default=100
         Texts held back to score a name on, half of them activating; at least 2, or 0, which names from all
         texts and leaves fidelity NaN. At most a quarter of a neuron's activating texts is held back.
     remove_boilerplate : bool, default=True
         Leave what nearly all texts share at their beginning or end (instructions, few-shot examples, a signature) out
-        of naming and annotation, with a warning that quotes it.
+        of naming and annotation, with a warning that quotes it. It is kept, and so is in a pickle.
     random_state : int, RandomState instance or None, default=None
         Draws the texts held back.
     verbose : bool, default=False

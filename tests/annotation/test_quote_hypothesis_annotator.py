@@ -160,6 +160,16 @@ def test_without_quotes_keywords_name_and_annotate(planted, encoder):
     assert not {"embedder_", "_rules", "_center"} & set(vars(annotator))
 
 
+def test_without_quotes_and_boilerplate_nothing_of_the_texts_is_kept(planted, encoder):
+    texts = [f"{text} Kind regards from joe@example.org, any time of the day." for text in planted.texts]
+    for removes in (True, False):
+        annotator = QuoteHypothesisAnnotator(encoder, quote=False, remove_boilerplate=removes, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kept = pickle.dumps(annotator.fit(texts).set_params(encoder=None).__dict__ | {"encoder_": None})
+        assert (b"joe@example.org" in kept) == removes
+
+
 def test_quote_is_settled_in_fit(planted, fitted, encoder):
     with pytest.raises(ValueError, match="quote=False was set after fit, which took quote=True; fit again"):
         fitted.set_params(quote=False).transform(planted.texts)
