@@ -391,7 +391,7 @@ def test_the_command_line_in_a_shell(reviews, tmp_path):
     assert "the target 'source' is 3 classes, each against the rest" in result.stdout
     blocks = {}  # from each class to the effects that are printed below its name
     for line in result.stdout.splitlines():
-        if head := re.fullmatch(r" +- (\w+) \(\d+ texts, AUC 0\.\d\d\)", line):
+        if head := re.fullmatch(r" *- (\w+) \(\d+ texts, AUC 0\.\d\d\)", line):
             blocks[head[1]] = []
         elif blocks and re.match(r"[+-]\d\.\d{3} ", line):
             blocks[[*blocks][-1]].append(float(line.split()[0]))
