@@ -41,9 +41,18 @@ def _sparse_frame(values, index, columns):
     import pandas as pd
 
     frame = pd.DataFrame.sparse.from_spmatrix(values, index=index)
-    if all(dtype.fill_value == 0 for dtype in frame.dtypes):
-        return frame.set_axis(columns, axis=1)
-    dtype = pd.SparseDtype(values.dtype, 0)  # because pandas 3.0 takes them for missing
-    arrays = (frame[column].array for column in frame)
-    arrays = [pd.arrays.SparseArray(array.sp_values, array.sp_index, dtype=dtype) for array in arrays]
-    return pd.DataFrame(dict(enumerate(arrays)), index=index).set_axis(columns, axis=1)
+    if any(dtype.fill_value != 0 for dtype in frame.dtypes):  # as in pandas 3.0, which takes them for missing
+        frame = zero_filled(frame)
+    return frame.set_axis(columns, axis=1)
+
+
+def zero_filled(frame):
+    """Return a frame of sparse columns, numbered from 0, with the same stored entries and 0 elsewhere."""
+    import pandas as pd
+
+    columns = {}
+    for number, (_, column) in enumerate(frame.items()):
+        stored = column.array
+        dtype = pd.SparseDtype(stored.sp_values.dtype, 0)
+        columns[number] = pd.arrays.SparseArray(stored.sp_values, stored.sp_index, dtype=dtype)
+    return pd.DataFrame(columns, index=frame.index)
