@@ -1,0 +1,79 @@
+"""What a report says, as plain data: pages, Markdown and workbooks show the same."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.report._excerpt import Excerpt
+
+
+class Score(NamedTuple):
+    """How well something predicts the texts held out."""
+
+    label: str
+    value: float
+    of: str  # "nothing", "words", "hypotheses", "as many words" or "embedding"
+
+
+class Estimate(NamedTuple):
+    """A difference with its confidence interval; NaN is what is not known."""
+
+    value: float
+    low: float
+    high: float
+    pvalue: float
+    significant: bool
+
+
+class Effect(NamedTuple):
+    """What a hypothesis says of the target, or of one class of it."""
+
+    of: str  # the class; "" for a target without classes and for two classes
+    own: Estimate  # on its own, in units of the target
+    joint: Estimate  # beside all other hypotheses; log-odds for classes
+    sentence: str  # `own` in words
+
+
+class Example(NamedTuple):
+    """A text that is shown."""
+
+    row: int
+    target: str  # its value
+    excerpts: tuple[Excerpt, ...]  # one, or the two texts of a pair
+
+
+class Hypothesis(NamedTuple):
+    """A hypothesis, its tests and the texts that show it."""
+
+    number: int  # from 1
+    name: str  # all that is tested
+    short: str  # one line of it
+    effects: tuple[Effect, ...]  # one, or one of each class
+    n_holds: int
+    n_answered: int
+    fidelity: float  # F1 of the name against its neuron; NaN is not known
+    facts: tuple[str, ...]  # further sentences: how often it holds, fidelity, with what it goes together
+    examples: dict[str, tuple[Example, ...]]  # by what they show; empty without texts
+
+
+class Report(NamedTuple):
+    """What a report says."""
+
+    title: str
+    question: tuple[str, ...]  # sentences: the file, its rows, the target, what was left out and why
+    answer: tuple[str, ...]  # three sentences
+    metric: str  # "R²" or "AUC"
+    scores: tuple[Score, ...]  # without a split, of the rows that are tested, cross-fitted
+    unit: str  # of the effects, such as "stars" or "points"
+    confidence: float  # level of the intervals
+    level: str  # what "significant" means, as a sentence
+    hypotheses: tuple[Hypothesis, ...]
+    correlations: np.ndarray  # (n_hypotheses, n_hypotheses), of annotations
+    notes: tuple[str, ...]
+    parameters: tuple[tuple[str, str], ...]  # names and values
+    versions: tuple[tuple[str, str], ...]
+    methods: str  # words for a section on methods
+    references: tuple[str, ...]
+    bibtex: str
+    texts: str  # "all", "fragments" or "none"
+    marks: dict[str, str]  # what a marked "sentence" or "word" is
