@@ -23,7 +23,7 @@ class ReaderExchangeMixin(ExchangeMixin):
         parameters = plain_parameters(self)  # a loaded model is refused here
         autoencoder, of_sae, arrays, _, figures = self.sae_._exchanged()
         arrays = arrays | {"scale": self.scale_}
-        if not autoencoder.pursuit:  # of which SAELens has no form, so that it need not take the states as they are
+        if autoencoder.is_for_saelens:  # else it need not take the states as they are
             # As trained too, because unfolding rounds.
             arrays |= {f"trained_{name}": getattr(autoencoder, name) for name in _FOLDED}
             autoencoder = fold_affine(autoencoder, 0.0, 1 / self.scale_)._replace(normalization=_NORMALIZATION)
@@ -44,7 +44,7 @@ class ReaderExchangeMixin(ExchangeMixin):
     @classmethod
     def _from_exchanged(cls, autoencoder, facts, arrays):
         transformer = estimator_of(cls, facts["parameters"])
-        if not autoencoder.pursuit:
+        if autoencoder.is_for_saelens:
             as_trained = {name: arrays[f"trained_{name}"] for name in _FOLDED}
             autoencoder = autoencoder._replace(normalization="none", **as_trained)
             check_weights(autoencoder)

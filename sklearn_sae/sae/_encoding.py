@@ -25,10 +25,11 @@ class Encoder(NamedTuple):
     weight: np.ndarray  # (M, d); the components with a matching pursuit
     bias: np.ndarray  # (M,)
     center: np.ndarray  # (d,)
-    k: int | None  # the number of positive entries kept of a row; None keeps all above the threshold
+    k: int | None  # the number of entries kept of a row; None keeps all above the threshold
     threshold: float = 0.0  # at least 0; without effect if there is `k`
     pursuit: bool = False  # whether the codes are those of a matching pursuit, which needs `k`
     metric: Metric | None = None  # if given, it is applied to rows minus `center`
+    signed: bool = False  # whether entries are compared by magnitude, and negative ones kept
 
 
 def encoder_of(sae):
@@ -36,7 +37,7 @@ def encoder_of(sae):
     weights, settings, metric = Weights.of(sae), sae._settings, sae._scaling.metric
     k = None if settings.batch_topk else sae.k_
     if not settings.pursuit or metric is None:
-        return Encoder(*weights[:2], weights.bias, k, sae.threshold_, settings.pursuit)
+        return Encoder(*weights[:2], weights.bias, k, sae.threshold_, settings.pursuit, signed=settings.signed)
     components = sae._scaling.scaled(weights).components  # because a pursuit needs unit norms
     return Encoder(components, weights.encoder_bias, weights.bias, k, pursuit=True, metric=metric)
 
@@ -97,7 +98,7 @@ def active_share(sae, X, codes=None):
         counts += np.bincount(codes.indices, minlength=len(counts))
     else:
         for _, values, neurons, _ in _encoded_chunks(X, encoder, check_device(sae.device)):
-            counts += np.bincount(neurons[values > 0], minlength=len(counts))
+            counts += np.bincount(neurons[values != 0], minlength=len(counts))
     return (counts / len(X)).astype(np.float32)
 
 
@@ -121,13 +122,14 @@ def _encoded_chunks(X, encoder, device):
         if directions is not None:
             x = scale_along(x, *directions)
         if encoder.k is None:
-            yield rows, *_above(linear(x, weight, offset), encoder.threshold)
+            yield rows, *_above(linear(x, weight, offset), encoder.threshold, encoder.signed)
             continue
         if encoder.pursuit:
             values, neurons = pursue(x, weight, gram, encoder.k)
         else:
-            values, neurons = topk_linear(x, weight, offset, encoder.k)
-        yield rows, values.relu_().cpu().numpy(), neurons.to(torch.int32).cpu().numpy(), None
+            values, neurons = topk_linear(x, weight, offset, encoder.k, signed=encoder.signed)
+        values = values if encoder.signed else values.relu_()
+        yield rows, values.cpu().numpy(), neurons.to(torch.int32).cpu().numpy(), None
 
 
 def _largest_entry(encoder):
@@ -144,7 +146,7 @@ def _rows_at_once(encoder, device):
     return min(_CHUNK_ROWS, max(16, n_entries // widest // 16 * 16))
 
 
-def _above(pre, threshold):
-    rows, neurons = (pre > threshold).nonzero(as_tuple=True)
+def _above(pre, threshold, signed):
+    rows, neurons = ((pre.abs() if signed else pre) > threshold).nonzero(as_tuple=True)
     counts = torch.bincount(rows, minlength=len(pre))
     return tuple(part.cpu().numpy() for part in (pre[rows, neurons], neurons.to(torch.int32), counts))

@@ -67,7 +67,7 @@ class TopKExchangeMixin(ExchangeMixin):
             facts["target"] = _target_facts(encoding)
             arrays |= {"target_coef": self.target_coef_, "target_intercept": self.target_intercept_}
         k = None if settings.batch_topk else self.k_
-        autoencoder = Autoencoder.of(self, k=k, pursuit=settings.pursuit)
+        autoencoder = Autoencoder.of(self, k=k, pursuit=settings.pursuit, signed=settings.signed)
         return Exchanged(autoencoder, facts, arrays, {}, _figures(self))
 
     @classmethod
@@ -75,7 +75,9 @@ class TopKExchangeMixin(ExchangeMixin):
         sae = estimator_of(cls, facts["parameters"])
         settings = Settings(**facts["settings"])
         settings = settings._replace(prefixes=None if settings.prefixes is None else tuple(settings.prefixes))
-        if (autoencoder.k, autoencoder.pursuit) != (None if settings.batch_topk else settings.k, settings.pursuit):
+        k = None if settings.batch_topk else settings.k
+        of_file = autoencoder.k, autoencoder.pursuit, autoencoder.signed
+        if of_file != (k, settings.pursuit, settings.signed):
             raise ValueError("its settings contradict each other")
         metric = None
         if "metric_spread" in facts:

@@ -131,7 +131,8 @@ def _schedule(sae, rows, settings):
 
 def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted, of_classes=None):
     """Return new weights to train from, or those of the fitted attributes; `of_classes` are the classes of the rows."""
+    kind = {"pursuit": settings.pursuit, "signed": settings.signed}
     if not fitted:
-        return new_weights(rows, n_components, settings.k, rng, pursuit=settings.pursuit, of_classes=of_classes)
+        return new_weights(rows, n_components, settings.k, rng, **kind, of_classes=of_classes)
     weights = scaling.scaled(Weights.of(sae))
-    return continued_weights(weights, rows, settings.k, pursuit=settings.pursuit, pursued=sae._settings.pursuit)
+    return continued_weights(weights, rows, settings.k, **kind, pursued=sae._settings.pursuit)

@@ -13,7 +13,7 @@ _HELD_OFF = 0.999  # of the other rows
 _FEW_DRAWN = 2  # a class is rare if fewer of its rows than this are to be expected among those drawn
 
 
-def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
+def new_weights(rows, n_components, k, rng, *, pursuit, signed=False, of_classes=None):
     """Return new weights. Their decoder is rows of the data, and their encoder a multiple of the decoder.
 
     `of_classes` are the classes of the rows, if there are some, as codes from 0. Hardly a row of a rare class would be
@@ -28,18 +28,18 @@ def new_weights(rows, n_components, k, rng, *, pursuit, of_classes=None):
             directions[place] = mean / max(np.linalg.norm(mean), 1e-12)
     if pursuit:
         return initial_weights(directions).without_encoder()
-    weights = initial_weights(directions, initial_gain(rows, directions, k))
+    weights = initial_weights(directions, initial_gain(rows, directions, k, signed))
     for place, members in enumerate(rare):
         _keep_to(weights, place, rows, members)
     return weights
 
 
-def continued_weights(weights, rows, k, *, pursuit, pursued):
+def continued_weights(weights, rows, k, *, pursuit, pursued, signed=False):
     """Return the weights to train further from. `pursued` is whether they were trained with matching pursuit."""
     if pursuit:
         return weights.without_encoder()
     if pursued:
-        gain = np.float32(initial_gain(rows, weights.components, k))
+        gain = np.float32(initial_gain(rows, weights.components, k, signed))
         return weights._replace(encoder_weight=weights.components * gain)
     return weights
 
@@ -90,15 +90,15 @@ def initial_directions(rows, n_components, rng):
 
 
 @torch.no_grad()
-def initial_gain(rows, directions, k):
+def initial_gain(rows, directions, k, signed=False):
     """Return the factor, at most 1, by which an encoder that copies the decoder reconstructs the rows best.
 
     The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
     """
     x = rows.batch(slice(None, None, math.ceil(len(rows) / EVALUATION_ROWS)))
     weight = torch.tensor(np.asarray(directions, order="C"), device=x.device)
-    values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k)
-    sums = decode(values.relu().flatten(), Active.regular(neurons), weight)
+    values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k, signed=signed)
+    sums = decode((values if signed else values.relu()).flatten(), Active.regular(neurons), weight)
     x, sums = x.cpu().numpy(), sums.cpu().numpy()
     length = float(np.square(sums).sum())  # NumPy's sums do not depend on the number of threads
     return min(1.0, float((x * sums).sum()) / length) if length else 1.0

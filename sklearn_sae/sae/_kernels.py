@@ -74,8 +74,15 @@ def scale_along(x: Tensor, directions: Tensor, factors: Tensor) -> Tensor:
     return x + linear(parts * (factors - 1), directions.T, x.new_zeros(x.shape[1]))
 
 
-def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int):
-    """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns."""
+def topk_linear(x: Tensor, weight: Tensor, offset: Tensor, k: int, *, signed=False):
+    """Return the k largest entries of each row of ``x @ weight.T + offset``, in no order, and their columns.
+
+    If they are `signed`, they are largest in magnitude.
+    """
+    if signed:
+        product = linear(x, weight, offset)
+        columns = _topk(product.abs(), k)[1]
+        return product.gather(1, columns), columns
     least, least_of_each = _LEAST_COARSE
     if native.runs_on(x, weight) and multiplies_bfloat16() and len(weight) >= max(least, least_of_each * k):
         return _topk_through_bfloat16(x, weight, offset, k)[:2]

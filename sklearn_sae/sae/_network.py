@@ -42,31 +42,39 @@ class Loss(NamedTuple):
     terms: list  # the first is that of the reconstruction
 
 
-def encode_topk(weights: Weights, centered: Tensor, k: int):
-    """Return where the k largest pre-activations of each row are, positive or not, and the codes there."""
-    values, neurons = topk_linear(centered, weights.encoder_weight, weights.encoder_bias, k)
-    return Active.regular(neurons), values.flatten().relu()
+def encode_topk(weights: Weights, centered: Tensor, k: int, signed: bool):
+    """Return where the k largest pre-activations of each row are, positive or not, and the codes there.
+
+    If they are `signed`, they are largest in magnitude, and the codes keep their signs.
+    """
+    values, neurons = topk_linear(centered, weights.encoder_weight, weights.encoder_bias, k, signed=signed)
+    return Active.regular(neurons), _codes(values.flatten(), signed)
 
 
-def encode_batch_topk(weights: Weights, centered: Tensor, k: int):
+def encode_batch_topk(weights: Weights, centered: Tensor, k: int, signed: bool):
     """Return where the k * B largest pre-activations of the batch are, positive or not, and the codes there."""
     pre = linear(centered, weights.encoder_weight, weights.encoder_bias).flatten()
-    entries = pre.topk(k * len(centered), sorted=False).indices.sort().values
+    entries = (pre.abs() if signed else pre).topk(k * len(centered), sorted=False).indices.sort().values
     n_neurons = len(weights.encoder_bias)
-    return Active.ragged(entries // n_neurons, entries % n_neurons, len(centered)), pre[entries].relu()
+    return Active.ragged(entries // n_neurons, entries % n_neurons, len(centered)), _codes(pre[entries], signed)
 
 
-def encode_above(weights: Weights, centered: Tensor, threshold):
+def encode_above(weights: Weights, centered: Tensor, threshold, signed: bool):
     """Return where the pre-activations are larger than a threshold, and the codes there."""
     pre = linear(centered, weights.encoder_weight, weights.encoder_bias)
-    rows, neurons = (pre > threshold).nonzero(as_tuple=True)
-    return Active.ragged(rows, neurons, len(pre)), pre[rows, neurons].relu()
+    rows, neurons = ((pre.abs() if signed else pre) > threshold).nonzero(as_tuple=True)
+    return Active.ragged(rows, neurons, len(pre)), _codes(pre[rows, neurons], signed)
 
 
-def encode_dead(weights: Weights, centered: Tensor, k: int, dead: Tensor):
+def encode_dead(weights: Weights, centered: Tensor, k: int, dead: Tensor, signed: bool):
     """Return where the k largest pre-activations of each row among the dead neurons are, and the codes there."""
-    values, among = topk_linear(centered, weights.encoder_weight[dead], weights.encoder_bias[dead], min(k, len(dead)))
-    return Active.regular(dead[among]), values.flatten().relu()
+    weight, offset, k = weights.encoder_weight[dead], weights.encoder_bias[dead], min(k, len(dead))
+    values, among = topk_linear(centered, weight, offset, k, signed=signed)
+    return Active.regular(dead[among]), _codes(values.flatten(), signed)
+
+
+def _codes(values, signed):
+    return values if signed else values.relu()
 
 
 def encode_pursuit(components: Tensor, centered: Tensor, k: int):
@@ -122,11 +130,11 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
     if s.pursuit:
         active, codes = encode_pursuit(weights.components, centered, s.k)
     elif threshold is not None:
-        active, codes = encode_above(weights, centered, threshold)
+        active, codes = encode_above(weights, centered, threshold, s.signed)
     elif s.batch_topk:
-        active, codes = encode_batch_topk(weights, centered, s.k)
+        active, codes = encode_batch_topk(weights, centered, s.k, s.signed)
     else:
-        active, codes = encode_topk(weights, centered, s.k)
+        active, codes = encode_topk(weights, centered, s.k, s.signed)
 
     if s.prefixes is None:
         residual, squares = decode_residual(codes, active, weights.components, centered)
@@ -137,7 +145,7 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
 
     total = fit
     if s.multi_weight > 0:
-        multi, multi_codes = encode_topk(weights, centered, s.multi_k)
+        multi, multi_codes = encode_topk(weights, centered, s.multi_k, s.signed)
         multi_residual, squares = decode_residual(multi_codes, multi, weights.components, centered)
         total = total + s.multi_weight * squares.mean()
         terms.append(Term(s.multi_weight, multi, multi_codes, multi_residual, True))
@@ -145,7 +153,7 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
         if s.pursuit:
             aux, aux_codes = pursue_dead(weights, residual, s.aux_k, dead)
         else:
-            aux, aux_codes = encode_dead(weights, centered, s.aux_k, dead)
+            aux, aux_codes = encode_dead(weights, centered, s.aux_k, dead, s.signed)
         error = -residual  # a constant in this term: it has no gradient
         aux_residual, squares = decode_residual(aux_codes, aux, weights.components, error)
         total = total + s.aux_weight * squares.mean()

@@ -53,7 +53,7 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
     if not len(weights.encoder_weight):
         return Weights(weights.encoder_weight, weights.encoder_bias, components, g.bias)
     active = Active.ragged(g.rows, g.neurons, len(g.output_gradient))
-    code_gradients = dots(g.output_gradient, weights.components, active).mul_(g.codes > 0)
+    code_gradients = dots(g.output_gradient, weights.components, active).mul_(g.codes != 0)
     encoder_weight = transposed_product(code_gradients, g.rows % len(g.x), order, g.x)
     encoder_bias = ordered_sums(code_gradients, order)
     bias = g.bias - vector_product(encoder_bias, weights.encoder_weight)

@@ -11,12 +11,13 @@ class Settings(NamedTuple):
 
     k: int
     batch_topk: bool = False
-    pursuit: bool = False  # whether matching pursuit encodes; it excludes batch_topk, prefixes and multi_weight
+    pursuit: bool = False  # whether matching pursuit encodes; it excludes batch_topk, prefixes, multi_weight, signed
     prefixes: tuple | None = None
     aux_k: int = 1
     aux_weight: float = 0.0
     multi_k: int = 1
     multi_weight: float = 0.0
+    signed: bool = False  # whether entries largest in magnitude are kept, with their signs
 
 
 def check_encoder(sae):
@@ -25,6 +26,7 @@ def check_encoder(sae):
         "sparsity='batch_topk'": sae.sparsity == "batch_topk",
         "matryoshka_prefixes": sae.matryoshka_prefixes is not None,
         "multi_weight above 0": sae.multi_weight > 0,
+        "signed=True": sae.signed,
     }
     for other, is_set in clashes.items():
         if sae.encoder == "matching_pursuit" and is_set:
@@ -75,6 +77,7 @@ def resolve_settings(sae, n_samples, *, fitted):
         aux_weight=sae.aux_weight,
         multi_k=int(min(4 * k, n_components) if sae.multi_k is None else sae.multi_k),
         multi_weight=sae.multi_weight,
+        signed=sae.signed,
     )
 
 

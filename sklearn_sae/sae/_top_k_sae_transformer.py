@@ -36,11 +36,14 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         "topk" keeps the K largest positive pre-activations of each row. "batch_topk" keeps the K * B largest of a
         batch of B rows in training, so that rows may differ in how many they need, and in `transform` all above
         `threshold_`.
+    signed : bool, default=False
+        Whether the entries largest in magnitude are kept, with their signs. For differences of the embeddings of two
+        texts: a neuron then says in which of the two its concept is stronger.
     encoder : {"linear", "matching_pursuit"}, default="linear"
         How a row becomes activations. "linear" is one matrix product, of which `sparsity` keeps entries.
         "matching_pursuit" chooses the K neurons one by one, each for what the ones before leave, and sets the
         activations to their non-negative least-squares optimum, which reconstructs better and takes longer to fit. It
-        excludes "batch_topk", `matryoshka_prefixes` and `multi_weight`.
+        excludes "batch_topk", `signed`, `matryoshka_prefixes` and `multi_weight`.
     matryoshka_prefixes : sequence of int or None, default=None
         Strictly increasing numbers of neurons ending in M. The loss is then the mean over the reconstructions from
         the first so many neurons each, which puts broad concepts first. None is the plain loss.
@@ -100,7 +103,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         Zeros with the encoder "matching_pursuit".
     bias_ : ndarray of shape (n_features,), float32
     threshold_ : float
-        A pre-activation is kept if it is larger: 0.0 for "topk", learned for "batch_topk".
+        A pre-activation is kept if it is larger, if `signed` in magnitude: 0.0 for "topk", learned for "batch_topk".
     n_components_, k_ : int
         M and K, the resolved `n_components` and `k`.
     density_ : ndarray of shape (M,), float32
@@ -133,12 +136,11 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     Notes
     -----
     With ``pre = (x - bias_) @ encoder_weight_.T + encoder_bias_``, the activations `z` are the kept positive entries of
-    `pre`, and the reconstruction is ``z @ components_ + bias_``. Training minimizes the squared error of the
-    reconstruction over the total variance of the training rows, plus the weighted terms that the parameters name.
-    The work is float32: of data a million times farther from zero than they are spread, subtract the mean first.
+    `pre` (if `signed`, of either sign), and the reconstruction is ``z @ components_ + bias_``. Training minimizes the
+    squared error of the reconstruction over the total variance of the training rows, plus the weighted terms that the
+    parameters name. The work is float32: of data a million times farther from zero than spread, subtract the mean.
 
-    See docs/sae.md for the loss and the training in full, the literature, and what was measured of the defaults, of
-    `target_weight` and of "matching_pursuit".
+    See docs/sae.md for the loss and the training in full, the literature, and what was measured.
 
     Examples
     --------
@@ -159,6 +161,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "sparsity": [StrOptions({"topk", "batch_topk"})],
+        "signed": ["boolean"],
         "encoder": [StrOptions({"linear", "matching_pursuit"})],
         "matryoshka_prefixes": ["array-like", None],
         "target_weight": [Interval(Real, 0, None, closed="left")],
@@ -186,6 +189,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         k=8,
         *,
         sparsity="topk",
+        signed=False,
         encoder="linear",
         matryoshka_prefixes=None,
         target_weight=0.0,
@@ -209,6 +213,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         self.n_components = n_components
         self.k = k
         self.sparsity = sparsity
+        self.signed = signed
         self.encoder = encoder
         self.matryoshka_prefixes = matryoshka_prefixes
         self.target_weight = target_weight
@@ -266,9 +271,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or None, default=None
-        X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
+        X, y, X_val, y_val : array-like or None
             As in `fit`.
 
         Returns

@@ -97,10 +97,11 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
     state.step += 1
     adam_step(state.weights, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
 
-    active = sum_by_neuron(loss.codes, loss.active.neurons, len(state.inactive_steps)) > 0
+    active = sum_by_neuron(loss.codes.abs(), loss.active.neurons, len(state.inactive_steps)) > 0
     state.inactive_steps.add_(1).masked_fill_(active, 0)
     if settings.batch_topk:
-        smallest = torch.where(loss.codes > 0, loss.codes, torch.inf).min()
+        size = loss.codes.abs()
+        smallest = torch.where(size > 0, size, torch.inf).min()
         if smallest < torch.inf:
             state.threshold_sum.lerp_(smallest, _THRESHOLD_RATE)
             state.threshold_weight += _THRESHOLD_RATE * (1 - state.threshold_weight)

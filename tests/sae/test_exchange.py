@@ -20,10 +20,12 @@ SETTINGS = {
     "matryoshka": {"matryoshka_prefixes": [8, 32]},
     "target": {"target_weight": 1.0},
     "batch_topk-target": {"sparsity": "batch_topk", "target_weight": 1.0},
+    "signed": {"signed": True},
+    "signed-batch_topk-target": {"signed": True, "sparsity": "batch_topk", "target_weight": 1.0},
     "pursuit": {"encoder": "matching_pursuit"},
     "pursuit-target": {"encoder": "matching_pursuit", "target_weight": 1.0},
 }
-FOR_SAELENS = [name for name in SETTINGS if "pursuit" not in name]
+FOR_SAELENS = [name for name in SETTINGS if "pursuit" not in name and "signed" not in name]
 OURS = ["sklearn_sae.json", "sklearn_sae.safetensors"]
 SAELENS = ["cfg.json", "sae_weights.safetensors"]
 
@@ -107,9 +109,10 @@ def test_the_loader_of_published_autoencoders_gives_the_same_activations(fitted,
     assert_close(activations, fitted(name).transform(X).toarray())
 
 
-def test_saelens_has_no_form_for_a_pursuit(fitted, tmp_path):
-    with pytest.raises(ValueError, match=r"^SAELens has no form for encoder='matching_pursuit'; [^\n]*$"):
-        fitted("pursuit").to_saelens(tmp_path / "sae")
+@pytest.mark.parametrize(("name", "said"), [("pursuit", "encoder='matching_pursuit'"), ("signed", "signed=True")])
+def test_saelens_has_no_form_for_a_pursuit_and_for_signed_activations(name, said, fitted, tmp_path):
+    with pytest.raises(ValueError, match=rf"^SAELens has no form for {said}; [^\n]*$"):
+        fitted(name).to_saelens(tmp_path / "sae")
     assert not (tmp_path / "sae").exists()
 
 

@@ -71,6 +71,7 @@ CASES = {
         batch_topk=True,
     ),
 }
+CASES |= {f"signed {case}": settings._replace(signed=True) for case, settings in CASES.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -81,23 +82,26 @@ def test_loss_and_gradients_equal_the_plain_ones(case, reference):
 
     p = {name: tensor.clone().requires_grad_() for name, tensor in params._asdict().items()}
     pre = reference.pre_activations(p, x)
-    codes = reference.batch_topk(pre, K) if s.batch_topk else reference.topk(pre, s.k)
+    codes = (reference.batch_topk if s.batch_topk else reference.topk)(pre, s.k, s.signed)
     plain = reference.matryoshka(p, x, codes, s.prefixes or (M,))
     torch.testing.assert_close(ours.fit, plain)
     if s.multi_weight:
-        plain = plain + s.multi_weight * reference.multi(p, x, s.multi_k)
+        plain = plain + s.multi_weight * reference.multi(p, x, s.multi_k, s.signed)
     if s.aux_weight:
-        plain = plain + s.aux_weight * reference.aux(p, x, codes, DEAD, s.aux_k)
+        plain = plain + s.aux_weight * reference.aux(p, x, codes, DEAD, s.aux_k, s.signed)
     torch.testing.assert_close(ours.total, plain, rtol=1e-10, atol=1e-12)
     assert_same_gradient(dense_gradient(params, compute_gradient(ours)), plain, p)
 
 
+@pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("threshold", [0.0, 0.8, 1e9])
-def test_loss_above_a_threshold_equals_the_plain_one(threshold, reference):
+def test_loss_above_a_threshold_equals_the_plain_one(threshold, signed, reference):
     params, x = parameters()
-    ours = compute_loss(params, x, Settings(k=K, batch_topk=True), threshold=torch.tensor(threshold))
+    settings = Settings(k=K, batch_topk=True, signed=signed)
+    ours = compute_loss(params, x, settings, threshold=torch.tensor(threshold))
     p = params._asdict()
-    plain = reference.mse(x, reference.reconstruct(p, reference.above(reference.pre_activations(p, x), threshold)))
+    codes = reference.above(reference.pre_activations(p, x), threshold, signed)
+    plain = reference.mse(x, reference.reconstruct(p, codes))
     torch.testing.assert_close(ours.total, plain)
 
 

@@ -17,6 +17,7 @@ CASES = {
     "batch topk": Settings(k=3, batch_topk=True),
     "matryoshka": Settings(k=3, prefixes=(2, 9, 37)),
     "multi and aux": Settings(k=3, multi_k=9, multi_weight=0.3, aux_k=4, aux_weight=0.5),
+    "signed": Settings(k=3, multi_k=9, multi_weight=0.3, aux_k=4, aux_weight=0.5, signed=True),
     "pursuit": Settings(k=3, pursuit=True),
     "pursuit and aux": Settings(k=3, pursuit=True, aux_k=2, aux_weight=0.5),
 }
@@ -70,7 +71,7 @@ def test_steps_equal_those_of_torch(case, maybe_compiled):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["topk", "multi and aux", "pursuit"])
+@pytest.mark.parametrize("case", ["topk", "multi and aux", "signed", "pursuit"])
 def test_steps_do_not_depend_on_the_number_of_threads(case, maybe_compiled):
     params, batches = problem(CASES[case])
     results, threads = [], torch.get_num_threads()

@@ -384,6 +384,7 @@ def test_the_target_pulls_at_the_components():
         ({"sparsity": "batch_topk"}, "sparsity"),
         ({"matryoshka_prefixes": [4, 32]}, "matryoshka_prefixes"),
         ({"multi_weight": 0.1}, "multi_weight"),
+        ({"signed": True}, "signed"),
     ],
 )
 def test_what_it_excludes_is_named(X, params, named):

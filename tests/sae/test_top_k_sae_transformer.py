@@ -68,6 +68,41 @@ def test_codes_are_the_k_largest_positive_pre_activations(n, d, m, k, dtype, see
     np.testing.assert_allclose(sae.density_, (dense > 0).mean(axis=0), rtol=1e-6)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(2, 70),
+    d=st.integers(1, 9),
+    m=st.integers(1, 40),
+    k=st.integers(1, 40),
+    sparsity=st.sampled_from(["topk", "batch_topk"]),
+    seed=st.integers(0, 10),
+)
+def test_signed_codes_are_the_pre_activations_largest_in_magnitude(n, d, m, k, sparsity, seed):
+    k = min(k, m)
+    X = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+    sae = TopKSAETransformer(m, k, signed=True, sparsity=sparsity, max_epochs=2, random_state=0).fit(X)
+    pre = (X - sae.bias_) @ sae.encoder_weight_.T + sae.encoder_bias_
+    least = np.sort(np.abs(pre))[:, [-k]] if sparsity == "topk" else np.nextafter(np.float32(sae.threshold_), 9)
+    expected = np.where(np.abs(pre) >= least, pre, 0)
+    is_near = np.abs(np.abs(pre) - least) < 1e-5 * np.abs(pre).max()  # rounding decides
+    codes = sae.transform(X).toarray()
+    np.testing.assert_allclose(codes[~is_near], expected[~is_near], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(sae.density_, (codes != 0).mean(axis=0, dtype=np.float32))
+
+
+def test_signed_neurons_do_the_work_of_two_on_differences():
+    """Of two texts either may come first, so that every direction occurs with both signs."""
+    rng = np.random.default_rng(0)
+    concepts = rng.normal(size=(16, 32))
+    signs = rng.choice([-1, 1], size=(2000, 2))
+    X = (concepts[[rng.permutation(16)[:2] for _ in range(2000)]] * signs[..., None]).sum(axis=1)
+    signed, plain = (TopKSAETransformer(16, 2, signed=signed, random_state=0).fit(X) for signed in (True, False))
+    assert 1 - signed.score(X) < 0.7 * (1 - plain.score(X))
+    codes = signed.transform(X)
+    assert (codes.data < 0).mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_allclose(signed.inverse_transform(codes), codes @ signed.components_ + signed.bias_)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), a=st.floats(-3, 3), b=st.floats(-3, 3))
 def test_inverse_transform_is_affine(seed, a, b):
@@ -144,6 +179,8 @@ def test_transform_is_as_fitted_until_the_next_fit(X, fitted):
         {"sparsity": "batch_topk"},
         {"target_weight": 0.5},
         {"encoder": "matching_pursuit", "target_weight": 0.5},
+        {"signed": True, "sparsity": "batch_topk"},
+        {"signed": True, "target_weight": 0.5},
     ],
 )
 @pytest.mark.parametrize("form", [np.float32, np.float64, pd.DataFrame])

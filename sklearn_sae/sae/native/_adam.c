@@ -33,7 +33,7 @@ INLINED float compute_gradients(const AdamStep *d, ptrdiff_t neuron, float *of_c
             codes[i] = real ? d->codes[entry] : 0;
             output_gradient[i] = d->output_gradient + row * d->n;
             x[i] = d->x + row % d->n_rows * d->n;
-            code_gradients[i] = d->encoder.weight && codes[i] > 0 ? dot(output_gradient[i], component, d->n) : 0;
+            code_gradients[i] = d->encoder.weight && codes[i] != 0 ? dot(output_gradient[i], component, d->n) : 0;
             of_bias += code_gradients[i];
         }
         add_rows(of_component, set, codes, output_gradient, d->n);

@@ -10,6 +10,7 @@ class Autoencoder(NamedTuple):
 
     A row ``x`` has the pre-activations ``(normalize(x) - bias) @ encoder_weight.T + encoder_bias``. An activation is a
     positive pre-activation that is kept: one of the `k` largest of its row, or without a `k` one above the threshold.
+    Signed ones may be negative, and are compared by magnitude.
     The reconstruction is ``activations @ components + bias``, with the normalization undone.
     """
 
@@ -20,10 +21,11 @@ class Autoencoder(NamedTuple):
     k: int | None  # the number of entries kept of a row; None keeps all above the threshold
     threshold: float = 0.0  # without effect if there is a `k`
     normalization: str = "none"  # or "constant_norm_rescale" or "layer_norm", as SAELens computes them
-    pursuit: bool = False  # whether a matching pursuit encodes, of which SAELens has no form
+    pursuit: bool = False  # whether a matching pursuit encodes
+    signed: bool = False
 
     @classmethod
-    def of(cls, estimator, *, k, normalization="none", pursuit=False):
+    def of(cls, estimator, *, k, normalization="none", pursuit=False, signed=False):
         """Return the record of the fitted attributes of an estimator.
 
         Parameters
@@ -33,10 +35,15 @@ class Autoencoder(NamedTuple):
             `threshold_`.
         k : int or None
         normalization : str, default="none"
-        pursuit : bool, default=False
+        pursuit, signed : bool, default=False
         """
         arrays = (getattr(estimator, f"{name}_") for name in ("encoder_weight", "encoder_bias", "components", "bias"))
-        return cls(*arrays, k, float(getattr(estimator, "threshold_", 0.0)), normalization, pursuit)
+        return cls(*arrays, k, float(getattr(estimator, "threshold_", 0.0)), normalization, pursuit, signed)
+
+    @property
+    def is_for_saelens(self):
+        """Whether SAELens has a form for it."""
+        return not (self.pursuit or self.signed)
 
     def attributes(self):
         """Return a dict of the fitted attributes that `of` reads."""

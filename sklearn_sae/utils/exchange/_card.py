@@ -45,7 +45,7 @@ def model_card(repo_id, autoencoder, *, kind, metadata=None, trained_on=None, fi
 
     metadata, (n_components, n_features) = metadata or {}, autoencoder.components.shape
     model = metadata.get("model_name")
-    tags = ["sparse-autoencoder", "scikit-learn", *([] if autoencoder.pursuit else ["saelens"])]
+    tags = ["sparse-autoencoder", "scikit-learn", *(["saelens"] if autoencoder.is_for_saelens else [])]
     base_model = model if model and model.count("/") == 1 else None
     header = ModelCardData(library_name="sklearn-sae", tags=tags, base_model=base_model).to_yaml()
     facts = {
@@ -71,14 +71,16 @@ def model_card(repo_id, autoencoder, *, kind, metadata=None, trained_on=None, fi
         "| --- | --- |",
         *table,
     ]
-    use = _USE if autoencoder.pursuit else _USE + _USE_BY_SAELENS
+    use = _USE + _USE_BY_SAELENS if autoencoder.is_for_saelens else _USE
     return "\n".join(lines) + "\n" + use.format(kind=kind, repo_id=repo_id)
 
 
 def _active(autoencoder):
     if autoencoder.k is None:
-        return f"those above {autoencoder.threshold:.4g}"
-    return f"at most {autoencoder.k}{', by matching pursuit' if autoencoder.pursuit else ''}"
+        of_either_sign = " in magnitude" if autoencoder.signed else ""
+        return f"those above {autoencoder.threshold:.4g}{of_either_sign}"
+    how = ", by matching pursuit" if autoencoder.pursuit else ", of either sign" if autoencoder.signed else ""
+    return f"at most {autoencoder.k}{how}"
 
 
 def _cell(value):

@@ -21,7 +21,7 @@ CARD = "README.md"
 FILES = (_WEIGHTS, _ARRAYS, CARD, _STATE, _CONFIG)  # in the order of writing
 _FORMAT, _FORMAT_VERSION = "sklearn-sae autoencoder", 1
 _SAELENS_VERSION = "6.54.0"  # of its format
-_SETTINGS = ("k", "threshold", "normalization", "pursuit")
+_SETTINGS = ("k", "threshold", "normalization", "pursuit", "signed")
 
 
 def write_folder(folder, autoencoder, *, kind, facts, arrays, metadata=None, card=None):
@@ -36,7 +36,7 @@ def write_folder(folder, autoencoder, *, kind, facts, arrays, metadata=None, car
     folder : path-like
         It is made if it does not exist.
     autoencoder : Autoencoder
-        With a matching pursuit, the file that SAELens needs is left out.
+        If SAELens has no form for it, the file that SAELens needs is left out.
     kind : str
         The name of the estimator's class.
     facts : dict
@@ -58,7 +58,7 @@ def write_folder(folder, autoencoder, *, kind, facts, arrays, metadata=None, car
         _ARRAYS: _safetensors(arrays),
         _STATE: _json(_state(autoencoder, kind, facts)),
     }
-    if not autoencoder.pursuit:
+    if autoencoder.is_for_saelens:
         files[_CONFIG] = _json(_saelens_config(autoencoder, metadata or {}))
     if card is not None:
         files[CARD] = card.encode()
@@ -192,6 +192,7 @@ def _saelens_weights(autoencoder):
 
 def _autoencoder(weights, settings):
     encoder_weight, components = np.ascontiguousarray(weights["W_enc"].T), weights["W_dec"]
+    settings = {"signed": False, **settings}  # files of before have no such setting
     autoencoder = Autoencoder(
         encoder_weight, weights["b_enc"], components, weights["b_dec"], *(settings[name] for name in _SETTINGS)
     )
@@ -200,7 +201,8 @@ def _autoencoder(weights, settings):
     k, threshold = autoencoder.k, autoencoder.threshold
     if k is not None and not (type(k) is int and 1 <= k <= n_components):
         raise ValueError(f"k is {k!r} of {n_components} neurons")
-    if type(threshold) is not float or not 0 <= threshold < np.inf or type(autoencoder.pursuit) is not bool:
+    are_bool = type(autoencoder.pursuit) is bool and type(autoencoder.signed) is bool
+    if type(threshold) is not float or not 0 <= threshold < np.inf or not are_bool:
         raise ValueError("a setting is of another kind")
     return autoencoder
 

@@ -58,10 +58,12 @@ class ExchangeMixin:
         """
         check_is_fitted(self)
         exchanged = self._exchanged()
-        if exchanged.autoencoder.pursuit:
+        if not exchanged.autoencoder.is_for_saelens:
+            kind, other = ("encoder='matching_pursuit'", "encoder='linear'")
+            if exchanged.autoencoder.signed:
+                kind, other = "signed=True", "signed=False"
             raise ValueError(
-                "SAELens has no form for encoder='matching_pursuit'; share the autoencoder by push_to_hub, or fit one "
-                "with encoder='linear'."
+                f"SAELens has no form for {kind}; share the autoencoder by push_to_hub, or fit one with {other}."
             )
         metadata = _told(exchanged.metadata, model_name, hook_name, prepend_bos)
         _write(folder, self, exchanged, metadata)
@@ -83,8 +85,8 @@ class ExchangeMixin:
 
         The repository holds what `to_saelens` writes, and a README.md that says what the autoencoder is, how to load it
         and what was measured. Such files that are there are replaced, all in one commit. SAELens has no form for
-        ``encoder="matching_pursuit"``; what is written then is for `from_pretrained` alone. An estimator with a `model`
-        names it, and of its `model_kwargs` the `revision` and `subfolder`.
+        ``encoder="matching_pursuit"`` or ``signed=True``; what is written then is for `from_pretrained` alone. An
+        estimator with a `model` names it, and of its `model_kwargs` the `revision` and `subfolder`.
 
         Parameters
         ----------
