@@ -18,3 +18,9 @@ threadpool_limits(1)
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch):
+    """What is printed is as wide as where there is no terminal, also in a worker of pytest-xdist, which says 80."""
+    monkeypatch.delenv("COLUMNS", raising=False)

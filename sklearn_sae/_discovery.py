@@ -1,7 +1,8 @@
 """The result of a discovery, which prints as a table."""
 
+import math
 from dataclasses import dataclass
-from textwrap import fill, wrap
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,33 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae.evaluation import HypothesisEvaluation
-from sklearn_sae.utils._tables import WIDTH, numbers, percent, pvalue, table_lines
+from sklearn_sae.utils._decimals import written
+from sklearn_sae.utils._tables import (
+    PAGE,
+    WIDTH,
+    effects,
+    estimates,
+    fitted_table,
+    headed,
+    lines_for,
+    margins_in_words,
+    marked,
+    names_cut,
+    note_lines,
+    percent,
+    terminal_width,
+)
 from sklearn_sae.utils._validation import counted
 
-_MOST_NOTE_LINES = 5
+_PARAMETERS = (".to_text(wide=True)", ".to_text(full=True)")
+_SHORT = {  # what a score is of, by the end of its key
+    "": "hypotheses",
+    "_words": "as many words",
+    "_as_many_words": "as many as in all names",
+    "_embedding": "embedding",
+    "_neurons": "all neurons",
+}
+_MOST_NAME = 20  # Of the target, in the legend; a longer one is called the target.
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,9 +109,47 @@ class Discovery:
     description: str
     scale: tuple = ()
 
+    def to_text(self, *, width=None, wide=False, full=False):
+        """Return what is printed, or more of it.
+
+        Parameters
+        ----------
+        width : int or None, default=None
+            The width of a line. None: that of the terminal, at most 120; 100 where there is none.
+        wide : bool, default=False
+            Whether to show also p-values, what each hypothesis adds to the others, and fidelity.
+        full : bool, default=False
+            Whether to show all that `wide` does, all names and notes whole, and scores with three decimals.
+
+        Returns
+        -------
+        text : str
+        """
+        return text_of(self, terminal_width() if width is None else width, wide=wide, full=full)
+
     def __repr__(self):
-        description = "\n".join(fill(line, WIDTH) for line in self.description.splitlines())
-        return f"{description}\n\n{findings(self)}"
+        return self.to_text()
+
+
+def text_of(discovery, width, **options):
+    """Return what is printed of a discovery, with empty lines between its parts where a page has room for them.
+
+    Parameters
+    ----------
+    discovery : Discovery
+    width : int
+    **options
+        Those of `findings`.
+    """
+    parts = [described(discovery.description, width), *findings(discovery, width, **options)]
+    is_short = sum(map(len, parts)) + len(parts) - 1 <= PAGE or options.get("full")
+    return ("\n\n" if is_short else "\n").join("\n".join(lines) for lines in parts)
+
+
+def described(description, width):
+    """Return the lines of a description in lines of a width; a path in it can still be copied."""
+    whole = {"break_on_hyphens": False, "break_long_words": False}
+    return [part for line in description.splitlines() for part in wrap(line, width, **whole)]
 
 
 def labelled_scores(discovery):
@@ -108,92 +170,110 @@ def labelled_scores(discovery):
     }
 
 
-def findings(discovery, width=WIDTH):
-    """Return the table with its legend and notes, and the scores, as lines of text."""
+def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMETERS):
+    """Return the table with its legend and notes, and the scores, as parts of lines of text.
+
+    Parameters
+    ----------
+    discovery : Discovery
+    width : int, default=100
+    wide, full : bool, default=False
+        As in `Discovery.to_text`.
+    options : (str, str)
+        How one gets what those two show.
+    """
     evaluation = discovery.evaluation
-    metrics = evaluation.metrics
-    metric, scores = labelled_scores(discovery)
-    lines, effect = _table(discovery, width)
-    legend = (
-        f"effect: {effect}, and its p-value; * significant. adds: the same beside all other hypotheses at once (those "
-        "that go together share it), in log-odds for classes; + significant. texts: share in which it holds. fidelity: "
-        "F1 of the name against its neuron, on texts held back from the naming."
-    )
-    of = ("hypothesis", "hypotheses")
-    if evaluation.class_metrics is not None:
-        of = ("pair of hypothesis and class", "pairs of hypothesis and class")
-    return "\n".join(
-        [
-            *lines,
-            fill(legend, width),
-            *note_lines(discovery.notes, width),
-            fill(
-                f"{metrics['n_significant']} of {counted(len(evaluation.table), *of)} significant on their own (*), "
-                f"{metrics['n_significant_jointly']} beside all others (+); alpha {evaluation.alpha:g}, "
-                f"{evaluation.correction}",
-                width,
-            ),
-            "",
-            f"Held-out {metric.upper()}, fitted on the {counted(len(discovery.train), 'text')} and scored on the other "
-            f"{len(discovery.test):,}:",
-            *(f"  {score:6.3f}  {what}" for what, score in scores.items()),
+    (n_cut, table), effect = _table(discovery, width, wide or full, full)
+    n_significant, n_jointly = (evaluation.metrics[f"n_significant{how}"] for how in ("", "_jointly"))
+    of = f"{len(evaluation.table)}{'' if evaluation.class_metrics is None else ' pairs of hypothesis and class'}"
+    tests = f"alpha {evaluation.alpha:g}, {evaluation.correction}"
+    if wide or full:
+        legends = [
+            f"effect: {effect}, ± its {100 * evaluation.confidence:g}% interval, and its p-value; * significant. adds: "
+            "the same beside all other hypotheses at once (those that go together share it), in log-odds for classes, "
+            "and its p-value; + significant. texts: share in which it holds. fidelity: F1 of the name against its "
+            "neuron, on texts held back from the naming.",
+            f"{n_significant} of {of} significant on their own (*), {n_jointly} beside all others (+); {tests}.",
         ]
-    )
+    else:
+        legends = [
+            f"effect: {effect}"
+            f"{margins_in_words(evaluation.table, unit=_unit(evaluation), confidence=evaluation.confidence)}. "
+            f"texts: where it holds. {n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. "
+            f"More: {options[0]}."
+        ]
+    legends[-1] += names_cut(n_cut, options[1])
+    legends = [line for legend in legends for line in wrap(legend, width)]
+    scores = _score_lines(discovery, width, full)
+    n_taken = len(described(discovery.description, width)) + len(table) + len(legends) + len(scores)
+    notes = note_lines(discovery.notes, width, where=options[1], n_taken=0 if wide else n_taken, full=full)
+    return [[*table, *legends, *notes], scores]
 
 
-def note_lines(notes, width):
-    """Return notes as a few lines: the first ones whole, one that is long by itself cut, the last ones counted."""
-    lines = []
-    for place, note in enumerate(notes):
-        n_left = len(notes) - place
-        wrapped = wrap(f"Note: {note}", width)
-        room = _MOST_NOTE_LINES - len(lines) - (n_left > 1)  # one for the count of those that are left
-        if len(wrapped) > room:
-            if not lines:
-                lines = wrap(f"Note: {note}", width, max_lines=room, placeholder=" …")
-                n_left -= 1
-            return lines + ([f"Note: {n_left} more, in the result's notes."] if n_left else [])
-        lines += wrapped
-    return lines
+def _score_lines(discovery, width, full):
+    """Return how well the texts held out are predicted: in a sentence, or as a list with more decimals."""
+    metric, scores = labelled_scores(discovery)
+    shown = metric.upper().replace("R2", "R²")
+    if not full:
+        listed = (
+            f"{written(score, '.2f')} {_SHORT[key.removeprefix(metric)]}" for key, score in discovery.scores.items()
+        )
+        return wrap(f"Held-out {shown}: {', '.join(listed)}.", width)
+    return [
+        f"Held-out {shown}, fitted on the {counted(len(discovery.train), 'text')} and scored on the other "
+        f"{len(discovery.test):,}:",
+        *(f"  {score:6.3f}  {what}" for what, score in scores.items()),
+    ]
 
 
-def _table(discovery, width):
-    """Return the lines of the table, and what the effects in it are."""
+def _table(discovery, width, wide, full):
+    """Return how many names are cut and the lines of the table, and what the effects in it are."""
     table, evaluation = discovery.table, discovery.evaluation
     if evaluation.class_metrics is not None:
         blocks = list(_by_best_class(table, evaluation.class_metrics))
         effect = (
-            "share of the class where the hypothesis holds, minus where it does not, for the class that it says most "
-            "of (.table has all)"
+            "share of the class where it holds minus where not, in points of percentage, for the class that it says"
         )
+        effect += " most of"
     else:
-        blocks, effect = [(None, table)], "mean target where the hypothesis holds, minus where it does not"
+        blocks = [(None, table)]
+        name = discovery.target_name or "target"
+        effect = f"mean {name if len(name) <= _MOST_NAME else 'target'} where it holds minus where not"
+        if evaluation.task == "binary":
+            positive = discovery.pipeline["model"].classes_[1]
+            effect = f"share of {positive} where it holds minus where not, in points of percentage"
         if discovery.scale:
             low, high = discovery.scale[0], discovery.scale[-1]
-            effect = f"mean place, from {low} (1) to {high} ({len(discovery.scale)}), where the hypothesis holds, minus"
-            effect += " where it does not"
+            effect = f"mean place, from {low} (1) to {high} ({len(discovery.scale)}), where it holds minus where not"
     rows = pd.concat([block for _, block in blocks])
-    columns = [
-        ("effect", numbers(rows["separation_score"])),
-        ("p", _marked(rows["pvalue"], rows["significant"], "*")),
-        ("adds", numbers(rows["regression_coef"])),
-        ("p", _marked(rows["joint_pvalue"], rows["significant_jointly"], "+")),
-        ("texts", [percent(share, 0) for share in rows["prevalence"]]),
-        ("fidelity", ["-" if np.isnan(f1) else f"{f1:.2f}" for f1 in rows["fidelity_f1"]]),
-    ]
-    sentences = rows["hypothesis"].tolist()
+    effect_column = ("effect", effects(rows, unit=_unit(evaluation), margins=wide))
+    texts = [percent(share, 0) for share in rows["prevalence"]]
+    if wide:
+        columns = [
+            effect_column,
+            ("p", marked(rows["pvalue"], rows["significant"], "*")),
+            ("adds", estimates(rows["regression_coef"], rows["regression_se"])),
+            ("p", marked(rows["joint_pvalue"], rows["significant_jointly"], "+")),
+            ("texts", texts),
+            ("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]),
+        ]
+    else:
+        columns = [effect_column, ("texts", texts)]
+    head, names = headed(rows["hypothesis"])
     place = 0
     for title, block in blocks:
         if title is not None:
             for _, cells in columns:
                 cells.insert(place, "")
-            sentences.insert(place, title)
+            names.insert(place, title)
         place += len(block) + (title is not None)
-    return table_lines(columns, sentences, width=width), effect
+    n_lines = math.inf if full else lines_for(len(names), width, wide)
+    return fitted_table(columns, names, head=head, width=width, n_lines=n_lines), effect
 
 
-def _marked(pvalues, found, mark):
-    return [f"{pvalue(p)}{mark if one else ' '}" for p, one in zip(pvalues, found, strict=True)]
+def _unit(evaluation):
+    """Return what effects are multiplied by: shares are shown in points of percentage."""
+    return 1 if evaluation.task == "regression" else 100
 
 
 def _by_best_class(table, class_metrics):

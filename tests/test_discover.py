@@ -25,7 +25,6 @@ from sklearn_sae import (
     match_hypotheses,
 )
 from sklearn_sae._discover import plan_discovery
-from sklearn_sae._discovery import findings
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._sentences import split_sentences
@@ -98,7 +97,10 @@ def test_the_command_line_finds_prints_and_writes_the_same(reviews, found, tmp_p
     columns = ["--text", "review", "--target", "stars"]
     options = ["-M", "8", "-K", "2", "--n-hypotheses", "3", "--output", str(tmp_path / "found.json")]
     assert main(["discover", str(tmp_path / "reviews.csv"), *columns, *options]) == 0
-    assert capsys.readouterr().out == f"{found}\nWritten to {tmp_path / 'found.json'}.\n"
+    printed = str(found).replace(".to_text(wide=True)", "--wide").replace(".to_text(full=True)", "--full")
+    said = capsys.readouterr().out
+    assert said.split() == f"{printed}\nWritten to {tmp_path / 'found.json'}.\n".split()  # lines end elsewhere
+    assert said.splitlines()[:7] == printed.splitlines()[:7]
     written = json.loads((tmp_path / "found.json").read_text("utf-8"))
     assert written["hypotheses"] == json.loads(found.table.to_json(orient="records"))
     assert list(written["held_out_r2"].values()) == list(found.scores.values())
@@ -189,10 +191,12 @@ def test_each_note_is_one_warning_and_few_lines_are_printed(reviews):
         found = discover(reviews["review"][:30], y, n_hypotheses=20, n_components=20, test_size=0.5, random_state=0)
     said = [str(warning.message) for warning in caught]
     assert [note for note in said if note in found.notes] == found.notes
-    start = next(i for i, line in enumerate(str(found).splitlines()) if line.startswith("Note:"))
-    end = next(i for i, line in enumerate(str(found).splitlines()) if "significant on their own" in line)
+    lines = str(found).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("Note:"))
+    end = next(i for i, line in enumerate(lines) if line.startswith("Held-out"))
     assert end - start <= 5 < len(found.notes)
-    assert re.search(r"Note: \d+ more, in the result's notes\.", str(found))
+    assert any(re.fullmatch(r"Note: \d+ more; \.to_text\(full=True\)\.", line) for line in lines)
+    assert all(f"Note: {note}" in " ".join(found.to_text(full=True).split()) for note in found.notes)
 
 
 def test_what_one_cannot_act_on_is_noted_behind_the_sizes(reviews):
@@ -243,11 +247,11 @@ def test_five_classes_are_one_table_with_a_row_a_hypothesis(reviews):
     y = pd.Series([f"a class of the name {row % 5}" for row in range(300)])
     found = discover(reviews["review"].to_list(), y, n_hypotheses=8, n_components=16, random_state=0)
     for width in (80, 100):
-        lines = findings(found, width).splitlines()
+        lines = found.to_text(width=width).splitlines()
         start = next(i for i, line in enumerate(lines) if line.startswith("effect: "))
         assert max(map(len, lines)) <= width
         assert sum(line.lstrip().startswith("- a class of the") for line in lines[:start]) == 5
-        assert sum(bool(re.match("[+-][0-9]", line)) for line in lines[1:start]) == 8
+        assert sum(bool(re.match(" *[+-]?[0-9]+(\\.[0-9])?[* ]  ", line)) for line in lines[1:start]) == 8
         assert len(lines) < 65
     assert found.evaluation.metrics["n_hypotheses"] == 8
 
@@ -279,7 +283,9 @@ def test_it_prints_in_a_hundred_columns_and_survives_a_pickle(found):
     lines = str(found).splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("300 texts; the target 'stars' is numbers from")
-    assert lines[3].split() == ["effect", "p", "adds", "p", "texts", "fidelity", "hypothesis"]
+    assert lines[3].split() == ["effect", "texts", "mentions", "any", "of"]
+    wide = found.to_text(wide=True).splitlines()
+    assert wide[3].split()[:6] == ["effect", "p", "adds", "p", "texts", "fidelity"]
     assert repr(pickle.loads(pickle.dumps(found))) == repr(found)
 
 
@@ -366,8 +372,10 @@ def test_the_baselines_are_like_for_like_and_the_embedding_is_made_once(reviews)
     expected = ridge.score(vectors[found.test], y[found.test])
     assert found.scores["r2_embedding"] == pytest.approx(expected)
     n_words = len({word for name in found.table["hypothesis"] for word in words(name)})
-    assert f"  {found.scores['r2_as_many_words']:6.3f}  {n_words} words, as many as the names have" in str(found)
-    assert f"  {expected:6.3f}  the embedding (ridge regression)" in str(found)
+    full = found.to_text(full=True)
+    assert f"  {found.scores['r2_as_many_words']:6.3f}  {n_words} words, as many as the names have" in full
+    assert f"  {expected:6.3f}  the embedding (ridge regression)" in full
+    assert f"{found.scores['r2_as_many_words']:.2f} as many as in all names, {expected:.2f} embedding." in str(found)
     assert pickle.loads(pickle.dumps(found)).pipeline["hypotheses"].encoder_.memory is None
 
 

@@ -314,7 +314,7 @@ def test_matching_does_not_ask_for_the_target(reviews):
 
 
 def test_it_prints_a_row_a_hypothesis_and_a_column_a_class(evaluation):
-    lines = str(evaluation).splitlines()
+    lines = evaluation.to_text(wide=True).splitlines()
     counts = [evaluation.metrics[f"n_significant{how}"] for how in ("", "_jointly")]
     assert lines[0] == (
         f"{counts[0]} of 15 class-hypothesis pairs significant, {counts[1]} jointly "
@@ -323,6 +323,9 @@ def test_it_prints_a_row_a_hypothesis_and_a_column_a_class(evaluation):
     assert lines[2] == "Both are means over 3 classes, each against the rest"
     assert lines[3].split() == [*CLASSES, "holds", "hypothesis"]
     assert max(map(len, lines)) <= 100
+    short = str(evaluation).splitlines()
+    assert len(short) < len(lines) - 3
+    assert [line.split()[:3] for line in short[4:9]] == [line.split()[1:4] for line in lines[4:14:2]]
     table = evaluation.table.set_index(["hypothesis", "class"])
     for name in evaluation.table["hypothesis"].unique():
         (i,) = [i for i, line in enumerate(lines) if line.endswith(name)]
@@ -332,7 +335,8 @@ def test_it_prints_a_row_a_hypothesis_and_a_column_a_class(evaluation):
             (coefs, "regression_coef", "+", "significant_jointly"),
         ):
             marks = np.where(table.loc[name][found], mark, "")
-            expected = [f"{v:+.2f}{one}" for v, one in zip(table.loc[name][column], marks, strict=True)]
+            form, unit = ("+.1f", 100) if mark == "*" else ("+.2f", 1)  # points of percentage, and log-odds
+            expected = [f"{unit * v:{form}}{one}" for v, one in zip(table.loc[name][column], marks, strict=True)]
             assert shown[1:] == expected
     rows, auc = [line.split() for line in lines if line.startswith(("rows", "AUC  "))]
     assert rows[1:4] == evaluation.class_metrics["n_samples"].astype(str).tolist()
@@ -357,10 +361,10 @@ def test_labels_and_names_that_collide_are_kept_apart():
     A = rng.integers(2, size=(400, 3))
     A[:, 1] &= A[:, 0]
     result = evaluate_hypotheses(A, labels, hypotheses=["same", "same", "other"])
-    shown = [line.split() for line in str(result).splitlines()]
+    shown = [line.split() for line in result.to_text(wide=True).splitlines()]
     separations = np.array([[cell.rstrip("*") for cell in line[1:6]] for line in shown if line[:1] == ["sep."]])
     expected = result.table["separation_score"].to_numpy().reshape(5, 3).T
-    assert separations.tolist() == [[f"{value:+.2f}" for value in row] for row in expected]
+    np.testing.assert_allclose(separations.astype(float), 100 * expected, atol=0.0501)
     assert result._repr_html_().count("<details>") == 5
 
 
@@ -393,14 +397,14 @@ def test_the_command_line_in_a_shell(reviews, tmp_path):
     for line in result.stdout.splitlines():
         if head := re.fullmatch(r" *- (\w+) \(\d+ texts, AUC 0\.\d\d\)", line):
             blocks[head[1]] = []
-        elif blocks and re.match(r"[+-]\d\.\d{3} ", line):
-            blocks[[*blocks][-1]].append(float(line.split()[0]))
+        elif blocks and (row := re.match(r" *([+-]\d+)[ *] +\d+%", line)):
+            blocks[[*blocks][-1]].append(float(row[1]))
     assert [*blocks] == CLASSES
     found = json.loads(found.read_text("utf-8"))
     exact = pd.DataFrame(found["hypotheses"]).pivot(index="hypothesis", columns="class", values="separation_score")
     for label, effects in blocks.items():  # each hypothesis once, under the class that it says most of
         expected = exact.max(axis=1)[exact.idxmax(axis=1) == label]
-        np.testing.assert_allclose(effects, expected.sort_values(ascending=False), atol=0.00051)
+        np.testing.assert_allclose(effects, 100 * expected.sort_values(ascending=False), atol=0.51)
     assert sum(map(len, blocks.values())) == 8
     assert [row["class"] for row in found["classes"]] == CLASSES
     assert len(found["hypotheses"]) == 24

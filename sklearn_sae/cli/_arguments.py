@@ -216,6 +216,10 @@ def _add_test(group):
 
 def _add_output(group):
     group.add_argument(
+        "--wide", action="store_true", help="print also p-values, what each hypothesis adds to the others, and fidelity"
+    )
+    group.add_argument("--full", action="store_true", help="print all that --wide does, all names whole, and all notes")
+    group.add_argument(
         "--output", type=_table_file, metavar="FILE", help="write the table to a .csv, .json or .xlsx file"
     )
     group.add_argument("--save", type=_file, metavar="MODEL", help="keep the model in a file, for `sklearn-sae apply`")

@@ -1,9 +1,6 @@
 """The command `discover`."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
-from textwrap import fill
 
 import pandas as pd
 
@@ -50,10 +47,11 @@ def discover(texts, y, arguments, *, transform=None, **options):
     """Say what will be done, do it, and print and write what came out."""
     from sklearn_sae import LLMHypothesisAnnotator
     from sklearn_sae._discover import carry_out, plan_discovery
-    from sklearn_sae._discovery import findings
+    from sklearn_sae._discovery import described, text_of
     from sklearn_sae._persistence import save_model
     from sklearn_sae._pipeline import autoencoder_of
     from sklearn_sae.cli._write import write_discovery
+    from sklearn_sae.utils._tables import terminal_width
 
     plan = plan_discovery(
         texts,
@@ -68,9 +66,9 @@ def discover(texts, y, arguments, *, transform=None, **options):
         random_state=arguments.seed,
         **options,
     )
-    width = min(shutil.get_terminal_size().columns, 120)
-    whole = {"break_on_hyphens": False, "break_long_words": False}  # so that a path can be copied
-    print(*(fill(line, width, **whole) for line in plan.description.splitlines()), sep="\n", flush=True)
+    width = terminal_width()
+    description = "\n".join(described(plan.description, width))
+    print(description, flush=True)
     annotator = plan.pipeline["hypotheses"]
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     if asks:
@@ -80,8 +78,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
     say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
-    found = findings(discovery, width)
-    print("\n" + found.replace(" more, in the result's notes.", f" more{_where_all_notes_are(arguments.output)}."))
+    found = text_of(discovery, width, wide=arguments.wide, full=arguments.full, options=("--wide", "--full"))
+    print(found.removeprefix(description).removeprefix("\n"))
     if asks:
         print(f"Used: {_counts(annotator.usage_)}", flush=True)
     if arguments.output is not None:
@@ -126,11 +124,6 @@ def _check_together(arguments):
     if arguments.embedder_url is not None and arguments.embedder in (None, "tfidf"):
         raise ValueError("--embedder-url is for an --embedder that a server has.")
     check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})
-
-
-def _where_all_notes_are(output):
-    is_json = output is not None and Path(output).suffix.lower() == ".json"
-    return ", in the file that is written" if is_json else "; --output FILE.json keeps them all"
 
 
 def _groups(values):

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_sae.utils._tables import LEAST_ROOM, WIDTH, table_lines
+from sklearn_sae.utils._decimals import written
+from sklearn_sae.utils._tables import LEAST_ROOM, effects, fitted_table, headed
 
 _MAX_LABEL = 14  # The heading of a class is cut to so many characters.
 
@@ -19,7 +20,7 @@ class ClassColumns(NamedTuple):
     sentences: list  # of str
 
 
-def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
+def class_columns(table, class_metrics, more, *, joint=True):
     """Return the statistics of the classes side by side, as str; hypotheses in the order of their first rows.
 
     Parameters
@@ -28,8 +29,8 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
         Those of an evaluation.
     more : dict of str to list of str
         Columns that stand behind the classes, with one cell for each row of `table`.
-    names : (str, str), default=("sep.", "coef")
-        The names of the separation and of the coefficient. What is significant has a star, or for the coefficient
+    joint : bool, default=True
+        Whether to show coefficients, each under its separation. What is significant has a star, or for the coefficient
         a plus.
 
     Returns
@@ -41,18 +42,19 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
     hypothesis = table.groupby(["hypothesis", again], sort=False).ngroup().to_numpy()
     rows = np.unique(hypothesis, return_index=True)[1]
     cells = np.full((len(classes), len(rows)), "", dtype=object)
+    separations = effects(table, unit=100)
     cells[codes, hypothesis] = [
-        f"{_number(separation)}{'*' if alone else ' '}\n{_number(coef)}{'+' if jointly else ' '}"
-        for separation, alone, coef, jointly in table[
-            ["separation_score", "significant", "regression_coef", "significant_jointly"]
-        ].itertuples(index=False)
+        f"{separation}\n{written(coef, '+.2f')}{'+' if jointly else ' '}" if joint else separation
+        for separation, coef, jointly in zip(
+            separations, table["regression_coef"], table["significant_jointly"], strict=True
+        )
     ]
     of_class = {
-        label: f"{n_samples} \n{_number(auc, '.2f')} "
+        label: f"{n_samples} \n{written(auc, '.2f')} "
         for label, n_samples, auc in class_metrics[["class", "n_samples", "auc_cv"]].itertuples(index=False)
     }
     return ClassColumns(
-        names=("", ["\n".join(names)] * len(rows) + ["rows\nAUC"]),
+        names=("", ["sep.\ncoef" if joint else ""] * len(rows) + ["rows\nAUC"]),
         classes=[
             (" ".join(str(label).split()), [*some, of_class[label]]) for label, some in zip(classes, cells, strict=True)
         ],
@@ -61,21 +63,23 @@ def class_columns(table, class_metrics, more, *, names=("sep.", "coef")):
     )
 
 
-def class_lines(columns, *, width=WIDTH):
-    """Return the lines of a table with these `ClassColumns`; classes that do not fit follow in further parts."""
+def class_lines(columns, *, width, n_lines):
+    """Return how many names are cut, and the lines of a table with these `ClassColumns`.
+
+    Classes that do not fit a line follow in further parts. `n_lines` are those for the hypotheses of each part.
+    """
     names, classes, more, sentences = columns
     classes = [(_shortened(label), cells) for label, cells in classes]
+    head, sentences = headed(sentences[:-1])[0], [*headed(sentences[:-1])[1], sentences[-1]]
     room = width - LEAST_ROOM - sum(map(_size, [names, *more]))
-    lines = []
+    n_cut, lines = 0, []
     while classes:
         n_fit = max(int((np.cumsum([_size(column) for column in classes]) <= room).sum()), 1)
-        lines += ["", *table_lines([names, *classes[:n_fit], *more], sentences, width=width)]
+        part = [names, *classes[:n_fit], *more]
+        n_cut, of_part = fitted_table(part, sentences, head=head, width=width, n_lines=n_lines)
+        lines += ["", *of_part]
         classes = classes[n_fit:]
-    return lines[1:]
-
-
-def _number(value, form="+.2f"):
-    return "-" if np.isnan(value) else format(value, form)
+    return n_cut, lines[1:]
 
 
 def _shortened(label):

@@ -1,19 +1,31 @@
 """The result of an evaluation, which prints as a table."""
 
+import math
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
-from sklearn_sae.utils._tables import numbers, percent, pvalue, table_lines
+from sklearn_sae.utils._tables import (
+    effects,
+    estimates,
+    fitted_table,
+    headed,
+    lines_for,
+    margins_in_words,
+    marked,
+    names_cut,
+    note_lines,
+    numbers,
+    percent,
+    pvalue,
+    terminal_width,
+)
 from sklearn_sae.utils._validation import counted
 
 MAX_ROWS = 60
-_CLASS_LEGEND = (
-    "sep.: share of the class where the hypothesis holds, minus where it does not; * significant.",
-    "coef: log-odds of the class, beside all other hypotheses; + significant.",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,24 +141,89 @@ class HypothesisEvaluation:
             lines.append(f"Standard errors: {self.standard_errors}{groups}")
         return "\n".join(lines)
 
+    def to_text(self, *, width=None, wide=False, full=False):
+        """Return what is printed, or more of it.
+
+        Parameters
+        ----------
+        width : int or None, default=None
+            The width of a line. None: that of the terminal, at most 120; 100 where there is none.
+        wide : bool, default=False
+            Whether to show also p-values, margins and the joint regression.
+        full : bool, default=False
+            Whether to show all that `wide` does, and all rows, names and notes whole.
+
+        Returns
+        -------
+        text : str
+        """
+        width = terminal_width() if width is None else width
+        wide = wide or full
+        n_hypotheses = self.metrics["n_hypotheses"]
+        n_rows = n_hypotheses if full else min(n_hypotheses, MAX_ROWS)
+        by_class = self.task == "multiclass"
+        shown = self.table.groupby("class", sort=False).head(n_rows) if by_class else self.table.head(n_rows)
+        n_lines = math.inf if full else lines_for(n_rows, width, wide)
+        n_cut, lines = self._lines(shown, width, wide, n_lines)
+        if n_rows < n_hypotheses:
+            lines.append(f"... and {n_hypotheses - n_rows} more {'hypotheses' if by_class else 'rows'} in .table")
+        legend = self._legend(wide) + names_cut(n_cut, ".to_text(full=True)")
+        summary = [part for line in self.summary().splitlines() for part in wrap(line, width)]
+        lines = [*summary, *lines, *wrap(legend, width)]
+        n_taken = 0 if wide else len(lines)
+        notes = note_lines(self.notes, width, where=".to_text(full=True)", n_taken=n_taken, full=full)
+        return "\n".join([*lines, *notes])
+
     def __repr__(self):
+        return self.to_text()
+
+    def _lines(self, table, width, wide, n_lines):
+        """Return how many names are cut, and the lines of a table."""
+        holds = [percent(share, 0) for share in table["prevalence"]]
         if self.task == "multiclass":
-            blocks, unit = self.table.groupby("class", sort=False), "hypotheses"
-            shown, n_more = blocks.head(MAX_ROWS), blocks.size().max() - MAX_ROWS
-            lines = [*class_lines(self._class_columns(shown)), *_CLASS_LEGEND]
-        else:
-            shown, n_more, unit = self.table.head(MAX_ROWS), len(self.table) - MAX_ROWS, "rows"
-            lines = table_lines(list(_figures(shown).items()), shown["hypothesis"])
-        if n_more > 0:
-            lines.append(f"... and {n_more} more {unit} in .table")
-        return "\n".join([self.summary(), *lines, *(f"Note: {note}" for note in self.notes)])
+            columns = class_columns(table, self.class_metrics, {"holds": holds}, joint=wide)
+            return class_lines(columns, width=width, n_lines=n_lines)
+        separations = ("separation", effects(table, unit=self._unit, margins=wide))
+        columns = [separations, ("holds", holds)]
+        if wide:
+            columns = [
+                separations,
+                ("p", marked(table["pvalue"], table["significant"], "*")),
+                ("coef", estimates(table["regression_coef"], table["regression_se"])),
+                ("p", marked(table["joint_pvalue"], table["significant_jointly"], "+")),
+                ("holds", holds),
+            ]
+        head, names = headed(table["hypothesis"])
+        return fitted_table(columns, names, head=head, width=width, n_lines=n_lines)
+
+    def _legend(self, wide):
+        """Return what the columns are."""
+        what = {
+            "regression": "mean target where the hypothesis holds minus where not",
+            "binary": "share of the positive class where the hypothesis holds minus where not, in points of percentage",
+            "multiclass": "share of the class where the hypothesis holds minus where not, in points of percentage",
+        }[self.task]
+        if not wide:
+            margins = margins_in_words(self.table, unit=self._unit, confidence=self.confidence)
+            return f"separation: {what}{margins}; * significant. More: .to_text(wide=True)."
+        margins = "" if self.task == "multiclass" else f", ± its {100 * self.confidence:g}% interval"
+        what_of_classes = "" if self.task == "regression" else ", in log-odds"
+        return (
+            f"{'sep.' if self.task == 'multiclass' else 'separation'}: {what}{margins}; * significant. "
+            f"coef: the same beside all other hypotheses{what_of_classes}; + significant."
+        )
+
+    @property
+    def _unit(self):
+        """What separations are multiplied by where they are printed: shares are shown in points of percentage."""
+        return 1 if self.task == "regression" else 100
 
     def _repr_html_(self):
         parts = [_html_lines(self.summary())]
         if self.task == "multiclass":
             names, classes, more, sentences = self._class_columns(self.table)
             parts.append(_html_table([names, *classes, *more, ("hypothesis", sentences)]))
-            parts.append(_html_lines("\n".join(_CLASS_LEGEND)))
+            parts.append(_html_lines(self._legend(wide=True)))
             for label, block in self.table.groupby("class", sort=False):
                 full = self._html_in_full(block)
                 parts.append(f"<details><summary>{escape(str(label))} against the rest</summary>{full}</details>")

@@ -49,7 +49,7 @@ def test_in_a_notebook():
     """There, standard output has no `reconfigure`."""
     with contextlib.redirect_stdout(io.StringIO()) as output:
         assert main(DEMO) == 0
-    assert "Held-out R2" in output.getvalue()
+    assert "Held-out R²" in output.getvalue()
     assert not hasattr(output, "reconfigure")
 
 
