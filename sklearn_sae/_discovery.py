@@ -43,7 +43,8 @@ _MOST_NAME = 20  # Of the target, in the legend; a longer one is called the targ
 class Discovery:
     """Hypotheses and their tests on texts held out, as `discover` returns them.
 
-    It prints as the table of the command line, 100 columns wide. Its parameters are its attributes.
+    It prints as the table of the command line, as wide as the terminal, at most 120 columns (100 where there is none);
+    `to_text` has more. Its parameters are its attributes.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ class Discovery:
         ``pipeline["hypotheses"]`` annotates any text.
 
     notes : list of str
-        Sentences that say how the target was read and what is missing from the table or not reliable. Five lines of
-        them are printed.
+        Sentences that say how the target was read and what is missing from the table or not reliable. As many
+        as a page has room for are printed.
 
     evaluation : HypothesisEvaluation
         The tests, with hypotheses in the order of the neurons.
@@ -199,8 +200,8 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
         legends = [
             f"effect: {effect}"
             f"{margins_in_words(evaluation.table, unit=_unit(evaluation), confidence=evaluation.confidence)}. "
-            f"texts: where it holds. {n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. "
-            f"More: {options[0]}."
+            "texts: where it holds.",
+            f"{n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. More: {options[0]}.",
         ]
     legends[-1] += names_cut(n_cut, options[1])
     legends = [line for legend in legends for line in wrap(legend, width)]

@@ -190,9 +190,11 @@ def evaluate_hypotheses(
     >>> evaluate_hypotheses(annotations, stars, hypotheses=["praises the food", "mentions parking"])
     1 of 2 hypotheses significant, 1 jointly (bonferroni, alpha=0.05: p < 0.025)
     R² 0.091 cross-fitted, 0.116 in-sample; 200 rows
-    separation  p (sep.)    coef  p (coef)  prevalence  significant  hypothesis
-        +0.737     2e-06  +0.740     1e-06       54.5%         both  praises the food
-        -0.001     0.995  -0.045     0.756       56.0%               mentions parking
+    separation  holds  hypothesis
+        +0.74*    55%  praises the food
+         0.00     56%  mentions parking
+    separation: mean target where the hypothesis holds minus where not, ±0.29 to ±0.30 (95%); *
+    significant. More: .to_text(wide=True).
     """
     A, hypotheses = check_annotations(annotations, hypotheses)
     check_alignment(annotations, y, name="annotations")

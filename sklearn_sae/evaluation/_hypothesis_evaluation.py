@@ -32,9 +32,9 @@ MAX_ROWS = 60
 class HypothesisEvaluation:
     """Statistics of hypotheses, as `evaluate_hypotheses` returns them.
 
-    It prints as a table of 100 columns (more if that leaves a hypothesis under 30) and of at most four lines a
-    hypothesis, and shows as HTML in a notebook. For a multiclass target both have a row a hypothesis and a column a
-    class; what they leave out is in `table`, and in the notebook behind each class. Its parameters are its attributes.
+    It prints as a table that is as wide as the terminal, at most 120 columns (100 where there is none), and shows as
+    HTML in a notebook; `to_text` has more. For a multiclass target both have a row a hypothesis and a column a class;
+    what they leave out is in `table`, and in the notebook behind each class. Its parameters are its attributes.
 
     Parameters
     ----------

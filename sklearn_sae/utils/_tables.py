@@ -159,7 +159,7 @@ def headed(names):
 def lines_for(n_rows, width, wide):
     """Return how many lines so many rows may take: a page, or more for more rows, short lines and more columns."""
     n_lines = max(PAGE - 4, 1.3 * n_rows)
-    return n_lines * (1 if width >= WIDTH else 1.5) * (1 + wide)
+    return n_lines * (1 if width >= WIDTH else 1.6) * (1 + wide)
 
 
 def names_cut(n_cut, where):
