@@ -268,7 +268,7 @@ def _table(discovery, width, wide, full):
                 cells.insert(place, "")
             names.insert(place, title)
         place += len(block) + (title is not None)
-    n_lines = math.inf if full else lines_for(len(names), width, wide)
+    n_lines = (math.inf, math.inf) if full else lines_for(len(names), width, wide)
     return fitted_table(columns, names, head=head, width=width, n_lines=n_lines), effect
 
 

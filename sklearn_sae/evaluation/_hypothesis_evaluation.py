@@ -163,7 +163,7 @@ class HypothesisEvaluation:
         n_rows = n_hypotheses if full else min(n_hypotheses, MAX_ROWS)
         by_class = self.task == "multiclass"
         shown = self.table.groupby("class", sort=False).head(n_rows) if by_class else self.table.head(n_rows)
-        n_lines = math.inf if full else lines_for(n_rows, width, wide)
+        n_lines = (math.inf, math.inf) if full else lines_for(n_rows, width, wide)
         n_cut, lines = self._lines(shown, width, wide, n_lines)
         if n_rows < n_hypotheses:
             lines.append(f"... and {n_hypotheses - n_rows} more {'hypotheses' if by_class else 'rows'} in .table")

@@ -48,9 +48,9 @@ def table_lines(columns, sentences, *, head="hypothesis", width=WIDTH, n_lines=N
         The heading of the last column.
     width : int, default=100
         The width of a line. A hypothesis has room for 30 characters in any case.
-    n_lines : float or None, default=None
-        How many lines all rows may take, if it can be done with one or more each: hypotheses that have more lines than
-        fit are cut. None: a hypothesis of more than six lines is cut to four.
+    n_lines : (float, float) or None, default=None
+        How many lines all hypotheses may take: if all are whole; and if that is too many and the longest are cut, down
+        to a line each. None: a hypothesis of more than six lines is cut to four.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def fitted_table(columns, sentences, *, head="hypothesis", width=WIDTH, n_lines=
     if room >= LEAST_ROOM or not fits_under:
         layouts.append(_beside(rows, sentences, max(room, LEAST_ROOM), n_lines))
     if fits_under:
-        left = None if n_lines is None else n_lines - len(rows) + 1
+        left = None if n_lines is None else tuple(n - len(rows) + 1 for n in n_lines)
         layouts.append(_under(rows, sentences, width - len(_INDENT), left))
-    most = math.inf if n_lines is None else n_lines + 2
+    most = math.inf if n_lines is None else n_lines[0] + 2
     return min(layouts, key=lambda layout: (len(layout[1]) > most, layout[0], len(layout[1])))
 
 
@@ -107,19 +107,20 @@ def _under(rows, sentences, room, n_lines):
 
 def _wrapped(sentences, room, n_lines):
     """Return how many sentences are cut, and the lines of each."""
-    wrap_all = partial(wcwidth.wrap, width=room, break_on_hyphens=False)
-    wrapped = [wrap_all(sentence) for sentence in sentences]
+    wrapped = [wcwidth.wrap(sentence, width=room, break_on_hyphens=False) for sentence in sentences]
+    sizes = np.array([len(lines) for lines in wrapped])
     if n_lines is None:
-        whole, most = _WHOLE, _MAX_LINES
+        most = np.where(sizes <= _WHOLE, sizes, _MAX_LINES)
     else:
-        sizes = np.array([len(lines) for lines in wrapped[1:]])
-        fit = (n for n in range(max(sizes, default=1), 0, -1) if np.minimum(sizes, n).sum() <= n_lines)
-        whole = most = next(fit, 1)
-    cut = [
-        lines if len(lines) <= whole else _cut(sentence, room, most)
-        for sentence, lines in zip(sentences, wrapped, strict=True)
+        most, (whole, cut) = sizes.copy(), n_lines
+        if sizes[1:].sum() > whole:
+            while most[1:].sum() > cut and most.max() > 1:  # the longest are cut first, of equal ones the last
+                most[len(most) - 1 - most[::-1].argmax()] -= 1
+    lines = [
+        some if len(some) <= n else _cut(sentence, room, n)
+        for sentence, some, n in zip(sentences, wrapped, most, strict=True)
     ]
-    return sum(len(lines) > whole for lines in wrapped), cut
+    return int((most < sizes).sum()), lines
 
 
 def _cut(sentence, room, most):
@@ -157,9 +158,12 @@ def headed(names):
 
 
 def lines_for(n_rows, width, wide):
-    """Return how many lines so many rows may take: a page, or more for more rows, short lines and more columns."""
-    n_lines = max(PAGE - 4, 1.3 * n_rows)
-    return n_lines * (1 if width >= WIDTH else 1.6) * (1 + wide)
+    """Return how many lines so many names may take if all are whole, and if some are cut, so that a page holds all.
+
+    Short lines and more columns beside the names leave more of them.
+    """
+    n_rows = max(n_rows, PAGE - 10) * (1 if width >= WIDTH else 1.6) * (1 + wide)
+    return 1.35 * n_rows, 1.1 * n_rows
 
 
 def names_cut(n_cut, where):

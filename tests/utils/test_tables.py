@@ -2,7 +2,7 @@
 
 import wcwidth
 
-from sklearn_sae.utils._tables import table_lines
+from sklearn_sae.utils._tables import note_lines, percent, table_lines
 
 
 def words(name):
@@ -70,3 +70,40 @@ def test_names_stand_under_their_rows_where_that_takes_fewer_lines():
     head = ["effect  a wide heading", "        hypothesis"]
     rows = ["+1.000             0.1", *of_a_name, "-2.000             0.2", *of_a_name]
     assert table_lines(columns, [long, long], width=54) == [*head, *rows]
+
+
+def test_as_few_names_are_cut_as_must_be_for_a_number_of_lines():
+    names = ["short", "says something like " + "and so on " * 15, "says something else " + "and so on " * 15]
+    columns = [("effect", ["+1.000"] * 3)]
+    assert len(table_lines(columns, names, width=80, n_lines=(7, 7))) == 8
+    for n_lines, n_whole in ((7, 3), (6, 2), (4, 1), (1, 1)):
+        lines = table_lines(columns, names, width=80, n_lines=(n_lines, n_lines))
+        assert len(lines) - 1 == max(n_lines, 3)
+        assert 3 - sum(line.endswith(" …") for line in lines) == n_whole
+
+
+def test_a_comparison_that_is_cut_to_a_line_shows_both_sides():
+    name = f"more of {words('good')} than of {words('bad')}"
+    (line,) = table_lines([("effect", ["+0.100"])], [name], n_lines=(1, 1))[1:]
+    assert len(line) <= 100
+    assert line.count(" …") == 2
+    assert 'more of "good0"' in line
+    assert 'than of "bad0"' in line
+
+
+def test_notes_have_what_is_left_of_a_page():
+    notes = ["the first one " + "is long " * 20, "the second one", "the third one"]
+    lines = note_lines(notes, 80, where="--full", n_taken=40)
+    assert len(lines) == 1
+    assert len(lines[0]) <= 80
+    assert lines[0].endswith("… (all 3 notes: --full)")
+    assert note_lines(notes, 80, where="--full", n_taken=25)[-2:] == ["Note: the second one", "Note: the third one"]
+    assert note_lines(notes, 80, where="--full", n_taken=26)[-1] == "Note: 2 more; --full."
+    assert len(note_lines(notes, 80, where="--full", n_taken=26)) == 4
+    assert " ".join(note_lines(notes[:1], 80, where="--full", full=True)) == f"Note: {notes[0].strip()}"
+    assert note_lines([], 80, where="--full") == []
+
+
+def test_shares_that_are_rounded_to_nothing_are_not_nothing():
+    assert [percent(share, 0) for share in (0, 0.004, 0.005, 0.52, 1)] == ["0%", "<1%", "0%", "52%", "100%"]
+    assert percent(0.0004) == "<0.1%"
