@@ -1,6 +1,8 @@
 """The standard pipeline, as a user of scikit-learn would use it."""
 
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.utils import estimator_html_repr
 
+import sklearn_sae
 from sklearn_sae import (
     EmbeddingTransformer,
     KeywordHypothesisAnnotator,
@@ -428,3 +432,16 @@ def test_emoji_alone_may_decide():
     pipeline = make_hypothesis_pipeline(n_components=12, k=2, n_hypotheses=6, random_state=0)
     for texts in ([" ".join(some) for some in drawn], [f"{some[0]}went out{some[1]}" for some in drawn]):
         assert pipeline.fit(texts[:200], y[:200]).score(texts[200:], y[200:]) > 0.9
+
+
+def test_it_shows_as_a_short_diagram():
+    pipeline = make_hypothesis_pipeline(n_hypotheses=5)
+    assert len(" ".join(repr(pipeline).split())) < 800
+    assert "(?" not in repr(pipeline)  # no pattern of tokens
+    page = estimator_html_repr(pipeline)
+    assert max(map(len, re.findall(r"\(\?[^<&]*", page)), default=0) < 25  # scikit-learn's own, in the parameters
+    guide = (Path(__file__).resolve().parents[1] / "docs" / "pipeline.md").read_text("utf-8")
+    shown = set(re.findall(r"\b([A-Z]\w+)\(", repr(pipeline)))
+    of_others = {"Pipeline", "FeatureUnion", "Normalizer", "SimpleImputer", "TermAnalyzer"}
+    public = {name for name in shown if hasattr(sklearn_sae, name)}
+    assert all(f"| `{name}` |" in guide for name in shown - public - of_others)
