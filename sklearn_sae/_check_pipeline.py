@@ -2,13 +2,15 @@
 
 from sklearn_sae._pipeline import autoencoder_of
 from sklearn_sae.annotation import LLMHypothesisAnnotator
+from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained._pooling import check_aggregations
 from sklearn_sae.sae._settings import resolve_settings
+from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils.server import api_key, resolve_base_url
 
 
 def check_pipeline(pipeline, texts):
-    """Raise now for parameters, sizes or a missing key for which the steps would raise after minutes of work.
+    """Raise now for parameters, sizes, a device or a missing key for which the steps would raise after minutes of work.
 
     A number of neurons that is "auto" becomes that of the hypotheses where it would be less.
 
@@ -25,6 +27,9 @@ def check_pipeline(pipeline, texts):
     for step in (annotator, *(step for _, step in encoder.steps), trained):
         if hasattr(step, "_parameter_constraints"):
             step._validate_params()
+    for name, step in pipeline.get_params().items():
+        if isinstance(step, (EmbeddingTransformer, type(trained))):
+            check_device(step.device, name=f"{name}__device")
     n_components = _n_neurons(encoder, texts)
     if select.n_neurons > n_components:
         if trained.n_components == "auto":

@@ -6,6 +6,7 @@ from numbers import Integral
 from sklearn.utils import get_tags
 
 from sklearn_sae.annotation._outputs import steps_of
+from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._targets import check_target, check_target_varies
 
 
@@ -23,7 +24,8 @@ def check_before_encoding(encoder, y, n_samples):
     ------
     ValueError
         If a step needs the target and there is none, it is constant or cannot be read; if an autoencoder shall have
-        more active neurons than neurons, or a selector shall keep more neurons than it has.
+        more active neurons than neurons, or a selector shall keep more neurons than it has; if an autoencoder
+        is to be trained on a device that is not there.
     """
     before = None
     for step in steps_of(encoder, frozen=False):
@@ -35,6 +37,8 @@ def check_before_encoding(encoder, y, n_samples):
                 f"n_neurons={step.n_neurons} is more than the {columns} neurons of the step before; lower "
                 "n_neurons, or train with more components."
             )
+        if before is not None and hasattr(step, "k") and hasattr(step, "device"):  # an autoencoder
+            check_device(step.device)
         before = step
         if hasattr(step, "__sklearn_tags__") and get_tags(step).target_tags.required:
             if y is None:

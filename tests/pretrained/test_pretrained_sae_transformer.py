@@ -583,10 +583,12 @@ def test_model_kwargs_that_have_a_parameter_of_their_own(sae, gpt2_reader, name)
 
 
 @pytest.mark.parametrize("device", ["nowhere", "cuda:99"])
-def test_a_device_that_does_not_exist(sae, gpt2_reader, device):
-    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, sae_device=device)
-    with pytest.raises(ValueError, match=f"sae_device='{device}' cannot be used here"):
+@pytest.mark.parametrize("name", ["device", "sae_device"])
+def test_a_device_that_does_not_exist(sae, gpt2_reader, name, device):
+    transformer = PretrainedSAETransformer(sae, model=gpt2_reader, **{name: device})
+    with pytest.raises(ValueError, match=f"^{name}='{device}' cannot be used here") as caught:
         transformer.transform(TEXTS)
+    assert str(caught.value).endswith(f'call set_params({name}="auto") of the PretrainedSAETransformer.')
 
 
 def test_states_that_are_no_numbers_are_refused(sae, ready):
