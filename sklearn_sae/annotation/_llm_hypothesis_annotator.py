@@ -153,7 +153,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     usage_ : dict
         ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, ``prompt_tokens`` and
         ``completion_tokens`` as the server counted them, and their ``price`` (NaN if `prices` does not tell), of
-        `fit` and every later `transform`.
+        `fit` and every later `transform`; and ``cache_bytes``, how large the file of all answers in `cache_dir` is now.
     encoder_ : estimator
         The fitted encoder; only with `encoder`.
     n_features_in_ : int

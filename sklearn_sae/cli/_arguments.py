@@ -44,6 +44,7 @@ def make_parser():
         ),
     )
     _add_apply(apply)
+    _add_cache(commands)
     return parser
 
 
@@ -157,6 +158,35 @@ def _add_apply(parser):
     llm = parser.add_argument_group("if a language model annotates", "the key is read from OPENAI_API_KEY")
     llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+
+
+def _add_cache(commands):
+    cache = commands.add_parser(
+        "cache",
+        usage="sklearn-sae cache info|prune [options]",
+        help="say what the store of answers and embeddings holds, or remove some of it",
+        description="Say what the store on disk holds (answers, embeddings, activations), or remove some of it.",
+    )
+    actions = cache.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
+    info = actions.add_parser("info", help="where it is, how large, of which models and from when")
+    prune = actions.add_parser(
+        "prune",
+        help="remove some of it and give the room back to the disk",
+        description="Remove what --model and --older-than say (of both: what is both), after it was printed. With "
+        "--max-size, of that only the oldest, until the files are at most so large.",
+    )
+    prune.add_argument("--model", metavar="NAME", help="only what is of this model, as `cache info` names it")
+    prune.add_argument("--older-than", type=_weight, metavar="DAYS", help="only what was written before")
+    prune.add_argument("--max-size", type=_weight, metavar="MB", help="only the oldest, until so much is left")
+    prune.add_argument("--yes", action="store_true", help="do not ask")
+    for action in (info, prune):
+        action.add_argument(
+            "--cache-dir",
+            default="auto",
+            metavar="DIR",
+            help="the folder (by default that of SKLEARN_SAE_CACHE_DIR, or the user's cache folder)",
+        )
+        action.set_defaults(verbose=False)
 
 
 def _add_file(parser):

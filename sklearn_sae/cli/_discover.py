@@ -165,4 +165,6 @@ def _naming(arguments):
 
 
 def _counts(counts):
-    return ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what != "price")
+    return ", ".join(
+        f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what not in ("price", "cache_bytes")
+    )

@@ -20,6 +20,8 @@ class Embedder(NamedTuple):
     ----------
     identity : str or None
         All that a vector depends on beside its text. None: vectors are not stored.
+    name : str or None
+        What the model is called, to say what a store holds.
     run : callable
         Takes a list of batches, which are lists of texts, and a callable `on_batch`; calls ``on_batch(i, vectors)``
         when the vectors of batch i arrive, in any order; and returns how many texts were cut.
@@ -36,6 +38,7 @@ class Embedder(NamedTuple):
     """
 
     identity: str | None
+    name: str | None
     run: Callable
     batch_size: int
     max_bytes: float = np.inf
@@ -141,7 +144,7 @@ def _embed_cached(rows, texts, embedder, vectors, cache_dir, verbose):
     row_of = {digest("embedding", embedder.identity, texts[row]): row for row in rows}
     key_of = {row: key for key, row in row_of.items()}
     n_cut = 0
-    with open_store(cache_dir, "embeddings") as store:
+    with open_store(cache_dir, "embeddings", model=embedder.name) as store:
         missing = _look_up(store, row_of, row_of, vectors)
         with progress(desc="Embedding", total=len(missing), unit="text", verbose=verbose) as bar:
 

@@ -26,7 +26,7 @@ def callable_embedder(model, *, prompt, batch_size):
             on_batch(b, model([(prompt or "") + text for text in texts]))
         return 0
 
-    return Embedder(identity, run, batch_size)
+    return Embedder(identity, cache_key, run, batch_size)
 
 
 def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose, **options):
@@ -65,7 +65,7 @@ def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose
         prompt,
         *([repr(sorted(given.items()))] if given else []),
     ]
-    return Embedder(json.dumps(identity), run, batch_size, n_tokens=lambda: load().max_seq_length)
+    return Embedder(json.dumps(identity), model, run, batch_size, n_tokens=lambda: load().max_seq_length)
 
 
 def _count_cut(loaded, texts, prompt):

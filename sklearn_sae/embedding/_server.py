@@ -27,6 +27,7 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
     server = _Server(connection, model, prompt or "", options)
     return Embedder(
         json.dumps(["openai", connection.base_url, model, prompt, options]),
+        model,
         server.run,
         batch_size=min(batch_size, _MAX_INPUTS),
         max_bytes=_MAX_REQUEST_TOKENS,

@@ -9,7 +9,9 @@ from sklearn_sae.utils.store import digest, fill, open_store
 _LOOK_UP = 1024  # texts whose activations are taken from the store at once, so that it is never in memory as a whole
 
 
-def pooled_activations(texts, identity, pool_texts, *, aggregation, n_latents, chunk_size, cache_dir, verbose):
+def pooled_activations(
+    texts, identity, pool_texts, *, aggregation, n_latents, chunk_size, cache_dir, verbose, model=None
+):
     """Return the pooled activations of `texts`, a CSR array of shape (len(texts), n_latents), float32.
 
     What is stored serves every aggregation. Several processes may share the work.
@@ -29,6 +31,8 @@ def pooled_activations(texts, identity, pool_texts, *, aggregation, n_latents, c
     cache_dir : "auto", path-like or None
         As `open_store`; None stores nothing.
     verbose : bool
+    model : str or None, default=None
+        As `open_store`.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def pooled_activations(texts, identity, pool_texts, *, aggregation, n_latents, c
         rows = _compute_uncached(texts, pool_texts, aggregation, chunk_size, verbose)
         return stack((rows[text] for text in texts), n_latents)
     keys = [digest("activations", identity, text) for text in texts]
-    with open_store(cache_dir, "activations") as store:
+    with open_store(cache_dir, "activations", model=model) as store:
         _compute_missing(store, dict(zip(keys, texts, strict=True)), pool_texts, chunk_size, verbose)
         return stack(_stored_rows(store, keys, aggregation, n_latents), n_latents)
 

@@ -196,6 +196,11 @@ def reader_identity(model, tokenizer):
     return json.dumps(parts)
 
 
+def reader_name(model):
+    """Return what a reader is called, to say what a store holds."""
+    return os.fspath(model) if isinstance(model, str | os.PathLike) else model.config._name_or_path or "a loaded model"
+
+
 def path_identity(name):
     """Return a str that changes when the file or folder `name` does; a name on the hub is returned as it is."""
     name = os.path.expanduser(os.fspath(name))

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.pretrained._activation_store import pooled_activations
-from sklearn_sae.pretrained._engine import load_engine, reader_identity
+from sklearn_sae.pretrained._engine import load_engine, reader_identity, reader_name
 from sklearn_sae.pretrained._labels import load_feature_labels
 from sklearn_sae.pretrained._language_model import LanguageModelMixin
 from sklearn_sae.pretrained._loaded import loaded
@@ -338,6 +338,7 @@ class PretrainedSAETransformer(LanguageModelMixin, TextTransformerMixin, BaseEst
             chunk_size=_BATCHES_SORTED * self.batch_size,
             cache_dir=None if reader is None else self.cache_dir,
             verbose=self.verbose,
+            model=reader_name(engine.model),
         )
         if n_cut:
             warn(

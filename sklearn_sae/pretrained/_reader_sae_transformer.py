@@ -369,7 +369,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
         reader = self._reader(layer)
         check_known(trained_on, reader.reader.tokenizer)
         # What a reader without an identity has read cannot be found again.
-        with open_store(self.cache_dir if reader.identity(reader.layer) else None, "states") as store:
+        kept_in = self.cache_dir if reader.identity(reader.layer) else None
+        with open_store(kept_in, "states", model=reader.name) as store:
             stored = StoredStates(store, reader, verbose=self.verbose)
             stored.read(trained_on, row_of=lambda i: drawn[i])
             states, text_of, is_cut = gather(stored, trained_on, None if store.path is None else store.path.parent)

@@ -53,7 +53,7 @@ class WordEncoder:
         if self._keeps:
             yield from self._of_kept_states(texts, stored, verbose)
             return
-        with open_store(self._cache_dir, "word_activations") as store:
+        with open_store(self._cache_dir, "word_activations", model=self._reader.name) as store:
             keys = texts.keys("word activations", self._identity or "")
             self._compute_missing(store, keys, texts, stored, verbose)
             for start in range(0, len(keys), TEXTS_AT_ONCE):
@@ -66,7 +66,7 @@ class WordEncoder:
 
     def _of_kept_states(self, texts, stored, verbose):
         if stored is None:
-            with open_store(self._cache_dir, "states") as store:
+            with open_store(self._cache_dir, "states", model=self._reader.name) as store:
                 yield from self._of_kept_states(texts, StoredStates(store, self._reader, verbose=verbose), verbose)
             return
         stored.read(texts)

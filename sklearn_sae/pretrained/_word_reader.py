@@ -8,7 +8,7 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_sae.pretrained._engine import reader_identity
+from sklearn_sae.pretrained._engine import reader_identity, reader_name
 from sklearn_sae.pretrained._reader import Reader, check_model_kwargs, count_layers
 from sklearn_sae.pretrained._word_states import ends_unread, read_words
 from sklearn_sae.pretrained._word_store import states_from_bytes, states_to_bytes
@@ -80,6 +80,11 @@ class WordReader:
     def width(self):
         """The number of columns of the states."""
         return self.reader.width
+
+    @property
+    def name(self):
+        """What the model is called."""
+        return reader_name(self._model)
 
     def identity(self, layer):
         """Return a str of all that the states of a layer depend on beside the text; None if that cannot be known."""

@@ -53,8 +53,8 @@ class Requester:
     ----------
     usage : dict
         ``requests`` sent, those that the client had to send again (``retried``), answers ``cached`` and
-        ``failed``, ``prompt_tokens`` and ``completion_tokens`` as the server counted them, and their ``price``, NaN
-        if `prices` does not tell.
+        ``failed``, ``prompt_tokens`` and ``completion_tokens`` as the server counted them, their ``price``, NaN
+        if `prices` does not tell, and ``cache_bytes``, the size of the file of answers after the last look at it.
     schema_refused : bool
         Whether the server has refused to hold a reply to a schema.
     """
@@ -104,13 +104,16 @@ class Requester:
         ValueError, PermissionError, ConnectionError, TimeoutError
             As `sklearn_sae.utils.server.ask_all`.
         """
-        with open_store(self.cache_dir, STORE) as store:
+        with open_store(self.cache_dir, STORE, model=questions.model) as store:
             run = _Run(self, questions, store)
-            with run.bar:
-                run.look_up()
-                if self.cached_only:
-                    return +Counter({_NOT_STORED: len(run.missing)})
-                fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
+            try:
+                with run.bar:
+                    run.look_up()
+                    if self.cached_only:
+                        return +Counter({_NOT_STORED: len(run.missing)})
+                    fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
+            finally:
+                self.usage["cache_bytes"] = store.n_bytes
         run.failures["unreadable reply"] += len(run.missing) - run.failures.total()
         self.usage["failed"] += len(run.missing)
         return +run.failures
@@ -138,7 +141,7 @@ class Requester:
 def new_usage():
     """Return counts of nothing."""
     counts = ("requests", "retried", "cached", "failed", "prompt_tokens", "completion_tokens")
-    return {**dict.fromkeys(counts, 0), "price": 0.0}
+    return {**dict.fromkeys(counts, 0), "price": 0.0, "cache_bytes": 0}
 
 
 def price(prompt_tokens, completion_tokens, prices, *, batch=False):

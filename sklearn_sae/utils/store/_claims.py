@@ -27,6 +27,11 @@ def shared_claims(stored, connection, path):
         yield claims
 
 
+def lock_files(path):
+    """Yield the files that the holders of claims on the store in the file `path` hold a lock on, or have left."""
+    return path.parent.glob(f"{glob.escape(path.stem)}.claims-*.lock")
+
+
 class Claims:
     """The keys that one holder has claimed.
 
@@ -52,8 +57,7 @@ class Claims:
         stack.callback(self._end, holder)
         with writing(self._connection):  # because another process must not find the new lock file before it is locked
             self._connection.execute(CLAIMS_TABLE)
-            locks = self._path.parent.glob(f"{glob.escape(self._path.stem)}.claims-*.lock")
-            live = {lock for lock in locks if is_locked(lock) or remove(lock)}
+            live = {lock for lock in lock_files(self._path) if is_locked(lock) or remove(lock)}
             for (other,) in self._connection.execute("SELECT DISTINCT holder FROM claims").fetchall():
                 if self._lock(other) not in live:
                     self._connection.execute("DELETE FROM claims WHERE holder = ?", (other,))

@@ -10,6 +10,7 @@ class MemoryStore:
 
     path = None
     is_saved = True
+    n_bytes = 0
 
     def __init__(self):
         self._values = {}

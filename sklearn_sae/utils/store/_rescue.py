@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from itertools import count
 
 from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils.store._origins import make_tables
 from sklearn_sae.utils.store._sqlite import CLAIMS_TABLE, POLL, STORE_TABLE, remove
 
 
@@ -49,6 +50,12 @@ def rescue(path):
             beside.execute("PRAGMA writable_schema=ON")
             new.execute("BEGIN")
             n_rescued = new.executemany("INSERT OR IGNORE INTO store VALUES (?, ?)", _readable(beside)).rowcount
+            make_tables(new)
+            for table, values in (("models", "?, ?"), ("origins", "?, ?, ?")):
+                with suppress(sqlite3.DatabaseError):  # values are worth keeping also where their origin is lost
+                    new.executemany(
+                        f"INSERT OR IGNORE INTO {table} VALUES ({values})", beside.execute(f"SELECT * FROM {table}")
+                    )
         if not n_rescued:
             raise sqlite3.DatabaseError("no row can be read")
 

@@ -48,6 +48,12 @@ def shrink(connection):
             connection.execute("VACUUM")
 
 
+def size_on_disk(path):
+    """Return how many bytes a store takes, with its log of what was written last."""
+    files = [path, path.with_name(f"{path.name}-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
 @contextmanager
 def writing(connection):
     """Hold the store's lock for writing, in a transaction that ends with the `with` block."""

@@ -7,7 +7,8 @@ keeps a write-ahead log, and every `put` is on disk when it returns.
 
 import os
 import sqlite3
-from contextlib import contextmanager, nullcontext
+import time
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -15,12 +16,15 @@ from platformdirs import user_cache_path
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils.store._claims import Claims, shared_claims
 from sklearn_sae.utils.store._memory import MemoryStore
+from sklearn_sae.utils.store._origins import NOTE, sign
 from sklearn_sae.utils.store._rescue import or_rescue
-from sklearn_sae.utils.store._sqlite import connect, select, shrink, writing
+from sklearn_sae.utils.store._sqlite import connect, select, shrink, size_on_disk, writing
+
+_SIGNED_AT_ONCE = 1000  # values, because to note each by itself would take half as long as to store it
 
 
 @contextmanager
-def open_store(cache_dir, name):
+def open_store(cache_dir, name, *, model=None):
     """Open the store `name` in `cache_dir` for the length of a `with` block.
 
     Parameters
@@ -30,6 +34,8 @@ def open_store(cache_dir, name):
         folder. None keeps values in memory until the block ends.
     name : str
         The file is ``{name}.sqlite``.
+    model : str or None, default=None
+        Of which model the values are that will be put. None: it is not noted.
 
     Yields
     ------
@@ -47,7 +53,7 @@ def open_store(cache_dir, name):
     RuntimeWarning
         If the disk refuses a value, or if the file is damaged and some of its values were rescued.
     """
-    store = MemoryStore() if cache_dir is None else Store(_store_path(cache_dir, name))
+    store = MemoryStore() if cache_dir is None else Store(_store_path(cache_dir, name), model)
     try:
         yield store
     finally:
@@ -77,10 +83,14 @@ class Store:
     ----------
     path : Path
         The file. It is made, and its folder too, if there is none.
+    model : str or None, default=None
+        As in `open_store`.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, model=None):
         self.path = path
+        self._model = model
+        self._to_sign = []  # of values that are on the disk: (key, model, time)
         self._unsaved = {}  # from key to value, or to None where the key was dropped
         self._writable = True
         try:
@@ -104,6 +114,11 @@ class Store:
     def is_saved(self):
         """Whether the disk has taken every write."""
         return not self._unsaved
+
+    @property
+    def n_bytes(self):
+        """How large the file is, with its log of what was written last."""
+        return size_on_disk(self.path)
 
     def get(self, keys):
         """Return a dict of those of `keys` that are stored, with their values."""
@@ -129,12 +144,12 @@ class Store:
     def put(self, items):
         """Store (key, value) pairs; a key that is stored already keeps its value."""
         items = list(items)
-        self._write("INSERT OR IGNORE INTO store VALUES (?, ?)", items, dict(items))
+        self._write("INSERT OR IGNORE INTO store VALUES (?, ?)", items, dict(items), model=self._model)
 
     def replace(self, items):
-        """Store (key, value) pairs; a key that is stored already gets the new value."""
+        """Store (key, value) pairs that are notes and no results; a key that is stored already gets the new value."""
         items = list(items)
-        self._write("INSERT OR REPLACE INTO store VALUES (?, ?)", items, dict(items))
+        self._write("INSERT OR REPLACE INTO store VALUES (?, ?)", items, dict(items), model=NOTE)
 
     def drop(self, keys):
         """Delete `keys` and their values."""
@@ -152,14 +167,21 @@ class Store:
             return nullcontext(Claims(self.stored))
         return shared_claims(self.stored, self._connection, self.path)
 
-    def _write(self, statement, rows, unsaved):
+    def _write(self, statement, rows, unsaved, *, model=None):
+        """Change rows; `model` is of which model they are, if that is to be noted."""
+
         def write():
             with writing(self._connection):
                 self._connection.executemany(statement, rows)
 
         if self._writable:
             try:
-                return or_rescue(write, self.path)
+                or_rescue(write, self.path)
+                if model is not None:
+                    self._to_sign += [(key, model, time.time()) for key in unsaved]
+                if len(self._to_sign) >= _SIGNED_AT_ONCE:
+                    self._sign()
+                return
             except sqlite3.DatabaseError as error:
                 self._writable = False
                 warn(
@@ -169,5 +191,18 @@ class Store:
                 )
         self._unsaved.update(unsaved)
 
+    def _sign(self):
+        """Note the origin of values; after a kill before it, that of a few values is unknown, which harms nothing."""
+
+        def write():
+            with writing(self._connection):
+                sign(self._connection, self._to_sign)
+
+        with suppress(sqlite3.DatabaseError):
+            or_rescue(write, self.path)
+        self._to_sign = []
+
     def close(self):
+        if self._to_sign:
+            self._sign()
         self._connection.close()
