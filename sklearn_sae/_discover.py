@@ -14,6 +14,7 @@ from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae._sample_size import n_hypotheses_for, notes_on_classes, notes_on_copies, notes_on_size
+from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
@@ -47,6 +48,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
+        "max_cost": [Interval(Real, 0, None, closed="left"), None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -68,6 +70,7 @@ def discover(
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
+    max_cost=None,
     random_state=None,
 ):
     """Find out, in plain language, what in the texts predicts the target, and test it on texts held out.
@@ -139,6 +142,10 @@ def discover(
     correction : {"bonferroni", "holm", "fdr_bh"}, default="bonferroni"
         The correction, as in `evaluate_hypotheses`.
 
+    max_cost : float or None, default=None
+        What the language model may cost, in the currency of the `prices` of the `LLMHypothesisAnnotator` that `naming`
+        is. A run that is estimated to cost more does not begin; see `estimate_cost` for what cannot be known before.
+
     random_state : int, RandomState instance or None, default=None
         Seeds the split and every stage that draws random numbers. An annotator or embedder of your own keeps its own
         seed. Pass an int for the same result at every call.
@@ -154,7 +161,8 @@ def discover(
         If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
         or a missing value, `y` the index of `texts` in another order, or `groups` are the texts or `y` themselves; if
         the target is constant, on one side of the split too, or has nearly as many classes as there are texts; if there
-        are too few texts (or groups) to split; if `k` or `n_hypotheses` is larger than the number of neurons; if a
+        are too few texts (or groups) to split; if the run is estimated to cost more than `max_cost`, or no price is
+        known; if `k` or `n_hypotheses` is larger than the number of neurons; if a
         language model is to be asked and there is no key. All of that is checked before the work begins.
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
@@ -212,6 +220,7 @@ def discover(
         correction=correction,
         random_state=random_state,
     )
+    check_cost(plan, max_cost)
     discovery = carry_out(plan)
     for note in discovery.notes:
         warn(note)

@@ -313,21 +313,23 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     ):
         """Count what a run will ask for, without asking.
 
-        Neither the cache nor repeated texts, which save requests, are taken into account. With `min_label_score`,
-        every latent counts as having a label that scores less. Requests that are repeated after an unreadable reply,
-        a refused schema or a failure are not counted, and neither are the hidden thoughts of reasoning models, which
-        are billed as completion tokens.
+        The cache, which saves requests, is not taken into account. With `min_label_score`, every latent counts as
+        having a label that scores less. Requests that are repeated after an unreadable reply, a refused schema or a
+        failure are not counted, and neither are those for spare neurons of a selector, which take the place of neurons
+        whose names do not fit. The hidden thoughts of reasoning models are not known before; they are billed as
+        completion tokens. See docs/annotation.md for how near the count of tokens comes.
 
         Parameters
         ----------
-        n_texts : int
-            Texts to annotate after each fit, those that a pipeline annotates while it is fitted included.
+        n_texts : int or sequence of str
+            Texts to annotate after each fit, those that a pipeline annotates while it is fitted included: how many, or
+            the texts themselves. Tokens are then counted by their lengths and scripts, and equal texts count once.
         n_neurons : int or None, default=None
             Neurons to name. None: as many as `hypotheses_` or the parameters say.
         n_fits : int, default=1
             How often the annotator is fitted, by a search say. 0: it is fitted already.
         words_per_text : int or None, default=None
-            None: `max_words`, or 256.
+            Beside a number of texts, which count as English prose. None: `max_words`, or 256.
 
         Returns
         -------
@@ -337,13 +339,14 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Raises
         ------
         ValueError
-            If the number of neurons cannot be known yet and `n_neurons` is None.
+            If the number of neurons cannot be known yet and `n_neurons` is None; if `words_per_text` is given beside
+            the texts themselves.
         """
         self._validate_params()
         self._check_parameters()
         concepts = self._interpretations() if self.__sklearn_is_fitted__() else None
         return estimate(
-            self, concepts, n_texts=n_texts, n_neurons=n_neurons, n_fits=n_fits, words_per_text=words_per_text
+            self, concepts, texts=n_texts, n_neurons=n_neurons, n_fits=n_fits, words_per_text=words_per_text
         )
 
     def _given_hypotheses(self):

@@ -133,6 +133,22 @@ def _add_discover(parser):
         help="through the provider's batch endpoint: half the price, up to a day a step",
     )
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+    llm.add_argument(
+        "--prices",
+        type=_prices,
+        action="append",
+        metavar="MODEL=P,C",
+        help="dollars for a million prompt tokens and for a million completion tokens; may be given again",
+    )
+    llm.add_argument(
+        "--max-cost",
+        type=_weight,
+        metavar="DOLLARS",
+        help="do not begin what shall cost more (needs --prices)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be done and asked; ask, train and write nothing"
+    )
 
     test = parser.add_argument_group("test")
     _add_test(test)
@@ -272,6 +288,14 @@ def _weight(value):
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{value!r} is not a number from 0 on")
     return number
+
+
+def _prices(value):
+    model, _, pair = value.rpartition("=")
+    numbers = pair.split(",")
+    if not model or len(numbers) != 2:
+        raise argparse.ArgumentTypeError(f"{value!r} is not of the form MODEL=P,C, such as gpt-5-mini=0.25,2")
+    return model, tuple(map(_weight, numbers))
 
 
 def _share(value):

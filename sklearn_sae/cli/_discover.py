@@ -11,7 +11,16 @@ from sklearn_sae.cli._read import read_columns
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._validation import counted, visible
 
-_LLM_OPTIONS = ("interpreter", "annotator", "base_url", "instructions", "concepts_per_call", "batch", "max_requests")
+_LLM_OPTIONS = (
+    "interpreter",
+    "annotator",
+    "base_url",
+    "instructions",
+    "concepts_per_call",
+    "batch",
+    "max_requests",
+    "prices",
+)
 
 
 def run(arguments):
@@ -50,6 +59,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
     from sklearn_sae._discovery import described, text_of
     from sklearn_sae._persistence import save_model
     from sklearn_sae._pipeline import autoencoder_of
+    from sklearn_sae._spending import check_cost
+    from sklearn_sae.cli._plan import in_words, print_cost
     from sklearn_sae.cli._write import write_discovery
     from sklearn_sae.utils._tables import terminal_width
 
@@ -71,8 +82,11 @@ def discover(texts, y, arguments, *, transform=None, **options):
     print(description, flush=True)
     annotator = plan.pipeline["hypotheses"]
     asks = isinstance(annotator, LLMHypothesisAnnotator)
-    if asks:
-        print(f"To be asked, if every reply can be read: {_counts(annotator.estimate_cost(len(texts)))}", flush=True)
+    print_cost(plan)
+    if getattr(arguments, "dry_run", False):
+        print("Nothing was asked, trained or written (--dry-run).")
+        return
+    check_cost(plan, getattr(arguments, "max_cost", None))
     autoencoder_of(annotator.encoder).set_params(verbose=arguments.verbose)
     does = "Reading" if "read" in annotator.encoder.named_steps else "Embedding"
     say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
@@ -81,7 +95,7 @@ def discover(texts, y, arguments, *, transform=None, **options):
     found = text_of(discovery, width, wide=arguments.wide, full=arguments.full, options=("--wide", "--full"))
     print(found.removeprefix(description).removeprefix("\n"))
     if asks:
-        print(f"Used: {_counts(annotator.usage_)}", flush=True)
+        print(f"Used: {in_words(annotator.usage_)}", flush=True)
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)
     if arguments.save is not None:
@@ -108,7 +122,7 @@ def _check_together(arguments):
                 "have in common, such as their author."
             )
     if arguments.naming != "llm":
-        for name in _LLM_OPTIONS:
+        for name in (*_LLM_OPTIONS, "max_cost"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} is for --naming llm.")
     elif arguments.language is not None:
@@ -161,10 +175,9 @@ def _naming(arguments):
     from sklearn_sae import LLMHypothesisAnnotator
 
     given = {name: getattr(arguments, name) for name in _LLM_OPTIONS if getattr(arguments, name) is not None}
-    return LLMHypothesisAnnotator(random_state=arguments.seed, verbose=arguments.verbose, **given)
-
-
-def _counts(counts):
-    return ", ".join(
-        f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items() if what not in ("price", "cache_bytes")
+    if "prices" in given:
+        given["prices"] = dict(given["prices"])
+    # What is only planned needs no key.
+    return LLMHypothesisAnnotator(
+        random_state=arguments.seed, verbose=arguments.verbose, cached_only=arguments.dry_run, **given
     )

@@ -374,7 +374,9 @@ def test_cost_counts_the_instructions(annotator):
     plain = annotator.estimate_cost(n_texts=0, n_neurons=4)
     annotator.set_params(instructions="These are reviews. " * 100)
     told = annotator.estimate_cost(n_texts=0, n_neurons=4)
-    assert told["prompt_tokens"] - plain["prompt_tokens"] == pytest.approx(4 * 1900 / 4, rel=0.02)
+    assert told["prompt_tokens"] - plain["prompt_tokens"] == pytest.approx(
+        4 * 400, rel=0.1
+    )  # "These are reviews. " has 4
 
 
 def test_an_estimate_checks_the_parameters(given):
