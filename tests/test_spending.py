@@ -69,7 +69,7 @@ def test_a_dry_run_asks_and_writes_nothing(file, openai_server, tmp_path):
     assert not openai_server.requests
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".sqlite") == ["reviews.csv"]
     assert "Hypotheses are found on 160 texts and tested on the other 40." in result.stdout
-    asked = r"To be asked.*: about 603 requests, [\d,]+ prompt tokens, [\d,]+ completion tokens, 0\.\d+ dollars"
+    asked = r"To be asked.*: 603 requests, [\d,]+ prompt tokens, [\d,]+ completion tokens, 0\.\d+ dollars"
     assert re.search(asked, result.stdout)
     assert "hidden thoughts of reasoning models" in result.stdout
     assert result.stdout.endswith("Nothing was asked, trained or written (--dry-run).\n")
@@ -82,7 +82,7 @@ def test_what_is_received_is_what_was_planned(file, openai_server):
     result = run(file, *llm(openai_server))
     assert result.returncode == 0, result.stderr
     n_planned, n_tokens = (
-        int(n.replace(",", "")) for n in re.search(r"about ([\d,]+) requests, ([\d,]+) prompt", result.stdout).groups()
+        int(n.replace(",", "")) for n in re.search(r"read: ([\d,]+) requests, ([\d,]+) prompt", result.stdout).groups()
     )
     n_more = int(re.search(r"Up to ([\d,]+) requests more", result.stdout)[1].replace(",", ""))
     bodies = [request["body"] for request in openai_server.requests if request["method"] == "POST"]

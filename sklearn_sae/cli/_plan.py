@@ -11,13 +11,16 @@ def print_cost(plan):
     if cost is None:
         return
     annotator = plan.pipeline["hypotheses"]
-    print(f"To be asked, if every reply can be read: about {in_words(cost)}")
+    print(f"To be asked, if every reply can be read: {in_words(cost)}")
     n_spare = annotator.encoder["select"].n_spare
     n_more = n_spare * annotator.n_candidates * (1 + 2 * (annotator.n_scoring_examples // 2))
     if n_more:
         print(f"Up to {n_more:,} requests more, where names do not fit and spare neurons are named in their place.")
-    print("What is in the cache is not asked for. The hidden thoughts of reasoning models, which are billed as")
-    print("completion tokens, are unknown before and not counted.", flush=True)
+    print(
+        "Tokens are estimates, and what is in the cache is not asked for. The hidden thoughts of reasoning models,\n"
+        "which are billed as completion tokens, are unknown before and not counted.",
+        flush=True,
+    )
 
 
 def in_words(counts):
