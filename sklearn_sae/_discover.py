@@ -218,9 +218,9 @@ def discover(
         test_size=test_size,
         alpha=alpha,
         correction=correction,
+        max_cost=max_cost,
         random_state=random_state,
     )
-    check_cost(plan, max_cost)
     discovery = carry_out(plan)
     for note in discovery.notes:
         warn(note)
@@ -261,6 +261,7 @@ def plan_discovery(
     test_size,
     alpha=0.05,
     correction="bonferroni",
+    max_cost=None,
     random_state,
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
@@ -301,7 +302,7 @@ def plan_discovery(
     )
     pipeline["hypotheses"].encoder["select"].set_params(task=target.task)
     check_pipeline(pipeline, texts[train].tolist())
-    return Plan(
+    plan = Plan(
         texts=texts,
         target=target,
         target_name=target_name,
@@ -315,6 +316,8 @@ def plan_discovery(
         description=describe(target, target_name, len(train), len(test), pipeline["hypotheses"].encoder),
         notes=tuple(notes),
     )
+    check_cost(plan, max_cost)
+    return plan
 
 
 def carry_out(plan):
