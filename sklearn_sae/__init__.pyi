@@ -26,6 +26,12 @@ from .evaluation import evaluate_hypotheses as evaluate_hypotheses
 from .evaluation import match_hypotheses as match_hypotheses
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .pretrained import ReaderSAETransformer as ReaderSAETransformer
+from .report import HypothesisDisplay as HypothesisDisplay
+from .report import NeuronDisplay as NeuronDisplay
+from .report import NeuronMapDisplay as NeuronMapDisplay
+from .report import PredictionPathDisplay as PredictionPathDisplay
+from .report import SizeSearchDisplay as SizeSearchDisplay
+from .report import TrainingHistoryDisplay as TrainingHistoryDisplay
 from .report import show_neurons as show_neurons
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector

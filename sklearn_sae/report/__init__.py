@@ -1,5 +1,19 @@
-"""Results as pages and tables that people read."""
+"""Results as pages, pictures and tables that people read."""
 
+from sklearn_sae.report._hypothesis_display import HypothesisDisplay
+from sklearn_sae.report._neuron_display import NeuronDisplay
+from sklearn_sae.report._neuron_map_display import NeuronMapDisplay
+from sklearn_sae.report._prediction_path_display import PredictionPathDisplay
 from sklearn_sae.report._show_neurons import show_neurons
+from sklearn_sae.report._size_search_display import SizeSearchDisplay
+from sklearn_sae.report._training_history_display import TrainingHistoryDisplay
 
-__all__ = ["show_neurons"]
+__all__ = [
+    "HypothesisDisplay",
+    "NeuronDisplay",
+    "NeuronMapDisplay",
+    "PredictionPathDisplay",
+    "SizeSearchDisplay",
+    "TrainingHistoryDisplay",
+    "show_neurons",
+]
