@@ -9,7 +9,8 @@ import pandas as pd
 from sklearn_sae.analysis._activations import active, counts, feature_labels
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, fisher_pvalues, mcnemar_pvalues
 from sklearn_sae.analysis._intervals import newcombe, paired_correlation
-from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import NAME, legend_above, name_rows, new_axes, row_height, style, wrapped
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 
 _SHARE = Interval(Real, 0, 1, closed="both")
@@ -230,29 +231,34 @@ def plot_diff_features(differences, *, n_features=20, ax=None):
     first = differences.drop_duplicates("feature").head(n_features).sort_values("difference", ascending=False)
     rows = pd.Series(np.arange(len(first)), index=first["feature"])
     comparisons = list(differences.groupby(["data_set", "against"], sort=False))
-    ax = new_axes(ax, height=1.2 + (0.22 + 0.12 * len(comparisons)) * len(first))
+    is_new = ax is None
+    rows_height = row_height(first["label"], width=NAME, max_lines=2)
+    height = 1.2 + max(rows_height, (0.22 + 0.12 * len(comparisons)) * len(first)) + 0.2 * len(comparisons)
+    ax = new_axes(ax, height=height)
     for number, ((name, against), block) in enumerate(comparisons):
         block = block[block["feature"].isin(first["feature"])]
         y = rows[block["feature"]].to_numpy() + (number - (len(comparisons) - 1) / 2) * 0.6 / len(comparisons)
         x, low, high = (100 * block[column].to_numpy() for column in ("difference", "ci_low", "ci_high"))
-        color = f"C{number % 10}"
+        color, marker = style(number).values()
         ax.hlines(y, low, high, color=color, linewidth=1.5)
         fill = [color if significant else "white" for significant in block["significant"]]
-        ax.scatter(x, y, s=25, c=fill, edgecolors=color, zorder=3)
-        ax.plot([], [], "o-", color=color, label=f"{name} against {against}")
+        ax.scatter(x, y, s=25, c=fill, edgecolors=color, marker=marker, zorder=3)
+        ax.plot([], [], f"{marker}-", color=color, label=f"{name} against {against}")
     ax.axvline(0, color="gray", linewidth=0.8, zorder=1)
-    name_rows(ax, first["label"])
+    name_rows(ax, first["label"], width=NAME, max_lines=2, fit=not is_new)
     ax.set_xlabel("difference, percentage points of documents")
     if len(comparisons) > 1:
-        legend_above(ax, loc="lower left", ncols=2)
+        legend_above(ax, fontsize="small")
     if len(comparisons) != 1:
+        draw_literally(ax)
         return ax
     name, against = comparisons[0][0]
-    ax.set_title(f"← more in {against}", loc="left", fontsize="medium", parse_math=False)
-    ax.set_title(f"more in {name} →", loc="right", fontsize="medium", parse_math=False)
+    ax.set_title(wrapped(f"← more in {against}", 25), loc="left", fontsize="medium")
+    ax.set_title(wrapped(f"more in {name} →", 25), loc="right", fontsize="medium", ha="right")
     for row, share, other in zip(range(len(first)), first["frequency"], first["frequency_against"], strict=True):
         text = f"{100 * share:.3g} % / {100 * other:.3g} %"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="dimgray")
+    draw_literally(ax)
     return ax
 
 

@@ -12,7 +12,8 @@ from sklearn_sae.analysis._cooccurrence import cooccurrences, npmi_of
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, enrichment_pvalues
 from sklearn_sae.analysis._label_similarity import LabelVectors
 from sklearn_sae.analysis._metadata import metadata_features
-from sklearn_sae.utils._plotting import new_axes, shorten
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import COLORS, name_rows, new_axes, row_height, shorten
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 
 _MAX_KEPT = 20_000_000  # The statistics of a pair take about 100 bytes.
@@ -284,22 +285,21 @@ def plot_feature_correlations(pairs, *, n_pairs=15, ax=None):
     feature_correlations : Makes the table.
     """
     shown = pairs.head(n_pairs)
-    ax = new_axes(ax, height=1 + 0.48 * len(shown))
-    y = np.arange(len(shown))
+    names = [
+        (shorten(label, 48), f"+ {shorten(other, 48)}")
+        for label, other in zip(shown["label"], shown["other_label"], strict=True)
+    ]
+    is_new = ax is None
+    ax = new_axes(ax, height=1 + row_height(names, width=52, max_lines=2))
     for row, (npmi, count, significant) in enumerate(
         zip(shown["npmi"], shown["count"], shown["significant"], strict=True)
     ):
-        ax.barh(row, npmi, height=0.6, color="C0", alpha=1 if significant else 0.35)
+        ax.barh(row, npmi, height=0.6, color=COLORS[0], alpha=1 if significant else 0.35)
         ax.text(npmi, row, f" {count:,}", va="center", fontsize="small", color="dimgray")
-    names = [
-        f"{shorten(label, 55)}\n+ {shorten(other, 55)}"
-        for label, other in zip(shown["label"], shown["other_label"], strict=True)
-    ]
-    ax.set_yticks(y, names, parse_math=False, fontsize="small")
-    ax.set_ylim(len(shown) - 0.4, -0.6)
-    ax.spines[["top", "right"]].set_visible(False)
+    name_rows(ax, names, width=52, max_lines=2, fit=not is_new)
     ax.margins(x=0.12)
     ax.set_xlabel("NPMI, and the documents with both")
+    draw_literally(ax)
     return ax
 
 

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_union
 from sklearn.utils import assert_all_finite
 
 from sklearn_sae.analysis._activations import feature_labels
-from sklearn_sae.utils._plotting import name_rows, new_axes
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import COLORS, NAME, name_rows, new_axes, row_height
 from sklearn_sae.utils._sklearn_compat import check_feature_names_in
 
 
@@ -93,10 +94,12 @@ def plot_label_similarity(ranking, *, n_labels=15, ax=None):
     label_similarity : Makes the table.
     """
     shown = ranking.head(n_labels)
-    ax = new_axes(ax, height=1 + 0.3 * len(shown))
-    ax.barh(np.arange(len(shown)), shown["similarity"], color="C0")
-    name_rows(ax, shown["label"])
+    is_new = ax is None
+    ax = new_axes(ax, height=1 + row_height(shown["label"], width=NAME, max_lines=2))
+    ax.barh(np.arange(len(shown)), shown["similarity"], color=COLORS[0])
+    name_rows(ax, shown["label"], width=NAME, max_lines=2, fit=not is_new)
     ax.set_xlabel("similarity to the query")
+    draw_literally(ax)
     return ax
 
 

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.analysis._label_similarity import LabelVectors, check_query, column_labels
-from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, shorten
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import PALE, fill, legend_above, name_rows, new_axes, row_height, shorten
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
 
@@ -231,22 +232,24 @@ def plot_search(found, *, n_labels=6, ax=None):
     parts = found[["labels", "contributions"]].explode(["labels", "contributions"]).dropna()
     parts["contributions"] = parts["contributions"].astype(float)
     largest = parts.groupby("labels")["contributions"].sum().nlargest(n_labels).index
-    ax = new_axes(ax, height=1.5 + 0.3 * len(found) + 0.22 * len(largest), width=9)
+    names, is_new = [f"document {row}" for row in found["document"]], ax is None
+    ax = new_axes(ax, height=1.5 + row_height(names, width=30, max_lines=1) + 0.3 * len(largest), width=8)
     place = np.arange(len(found))
     left = np.zeros(len(found))
     for i, label in enumerate(largest):
         width = np.zeros(len(found))
         of_label = parts[parts["labels"] == label]
         np.add.at(width, of_label.index, of_label["contributions"])
-        ax.barh(place, width, left=left, color=f"C{i}", label=shorten(label, 80))
+        ax.barh(place, width, left=left, label=shorten(label, 80), **fill(i))
         left += width
     rest = found["score"].to_numpy() - left
     if (rest > 1e-6).any():
-        ax.barh(place, rest, left=left, color="0.8", label="other labels")
-    name_rows(ax, [f"document {row}" for row in found["document"]])
+        ax.barh(place, rest, left=left, color=PALE, label="other labels")
+    name_rows(ax, names, width=30, max_lines=1, fit=not is_new)
     ax.set_xlabel("score, by matched label")
     if len(largest):
         legend_above(ax, fontsize="small")
+    draw_literally(ax)
     return ax
 
 

@@ -12,7 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.analysis._label_similarity import LabelVectors, check_query, column_labels
-from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes, shorten
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import NAME, legend_above, name_rows, new_axes, row_height, shorten, style
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, _fit_context, set_random_states
 from sklearn_sae.utils._validation import check_texts, refuse_texts
 
@@ -345,18 +346,21 @@ def plot_clusters(cluster_features, *, names=None, n_labels=5, ax=None):
     TargetedClustering : Makes the table.
     """
     shown = cluster_features.groupby("cluster", sort=False).head(n_labels).reset_index(drop=True)
-    ax = new_axes(ax, height=1.5 + 0.3 * len(shown) + 0.22 * shown["cluster"].nunique(), width=9)
+    is_new, labels = ax is None, shown["label"]
+    legend_height = 0.3 * (1 + shown["cluster"].nunique())
+    ax = new_axes(ax, height=1.2 + row_height(labels, width=NAME, max_lines=2) + legend_height)
     rows = np.arange(len(shown))
     ax.hlines(rows, shown["frequency_elsewhere"], shown["frequency"], color="0.7", zorder=1)
     ax.scatter(shown["frequency_elsewhere"], rows, color="white", edgecolor="0.4", zorder=2, label="other clusters")
     for i, (cluster, table) in enumerate(shown.groupby("cluster", sort=False)):
         name = f"cluster {cluster}" if names is None else shorten(names[cluster], 90)
-        ax.scatter(table["frequency"], table.index, color=f"C{i}", zorder=3, label=name)
+        ax.scatter(table["frequency"], table.index, zorder=3, label=name, **style(i + 1))
         ax.axhline(table.index[-1] + 0.5, color="0.85", linewidth=0.8)
-    name_rows(ax, shown["label"], width=70)
+    name_rows(ax, labels, width=NAME, max_lines=2, fit=not is_new)
     ax.set_xlabel("share of documents in which the feature is active")
     ax.set_xlim(left=0)
     legend_above(ax, fontsize="small")
+    draw_literally(ax)
     return ax
 
 

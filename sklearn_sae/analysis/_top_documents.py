@@ -7,7 +7,8 @@ import pandas as pd
 from scipy.sparse import csc_array
 
 from sklearn_sae.analysis._activations import check_activations, feature_labels
-from sklearn_sae.utils._plotting import legend_above, name_rows, new_axes
+from sklearn_sae.utils._literal import draw_literally
+from sklearn_sae.utils._plotting import fill, legend_above, name_rows, new_axes, row_height, shorten, wrapped
 from sklearn_sae.utils._sklearn_compat import Interval, validate_params
 from sklearn_sae.utils._validation import check_texts, counted
 
@@ -126,7 +127,7 @@ def plot_top_documents(documents, *, n_documents=10, width=90, ax=None):
     n_documents : int, default=10
         How many documents to draw for each feature.
     width : int, default=90
-        Characters of a text to show.
+        Characters of a text to show, on two lines.
     ax : matplotlib Axes or None, default=None
         Where to draw; None makes a new figure.
 
@@ -139,21 +140,24 @@ def plot_top_documents(documents, *, n_documents=10, width=90, ax=None):
     top_documents : Makes the table.
     """
     shown = documents.groupby("feature", sort=False).head(n_documents).reset_index(drop=True)
-    ax = new_axes(ax, height=1 + 0.32 * len(shown), width=11)
-    for number, (_, rows) in enumerate(shown.groupby("feature", sort=False)):
-        ax.barh(rows.index, rows["activation"], height=0.7, color=f"C{number % 10}", label=rows["label"].iloc[0])
     if "highlighted" in shown:
         names = [_around_mark(text, width) for text in shown["highlighted"]]
     elif "text" in shown:
         names = list(shown["text"])
     else:
         names = [f"document {row}" for row in shown["document"]]
-    name_rows(ax, names, width=width)
+    names, columns = [shorten(name, width) for name in names], -(-width // 2)
+    is_new = ax is None
+    ax = new_axes(ax, height=1.2 + row_height(names, width=columns, max_lines=2), width=9)
+    for number, (_, rows) in enumerate(shown.groupby("feature", sort=False)):
+        ax.barh(rows.index, rows["activation"], height=0.7, label=rows["label"].iloc[0], **fill(number))
+    name_rows(ax, names, width=columns, max_lines=2, fit=not is_new)
     ax.set_xlabel("activation")
     if shown["feature"].nunique() > 1:
-        legend_above(ax, loc="lower left", ncols=4)
+        legend_above(ax, fontsize="small")
     elif len(shown):
-        ax.set_title(shown["label"].iloc[0], loc="left", parse_math=False)
+        ax.set_title(wrapped(shown["label"].iloc[0], 50, 3), loc="left", fontsize="medium")
+    draw_literally(ax)
     return ax
 
 

@@ -12,7 +12,9 @@ from sklearn_sae.utils._optional import require
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
+HATCHES = ("", "///", "...", "xxx", "---", "ooo", "|||")
 GREY, PALE = "0.45", "0.8"
+NAME = 29  # columns of a name of two lines
 
 SIZE = 9  # of the font of names, in points
 _SMALLEST_SIZE = 7  # A name has fewer lines before its font is smaller than this.
@@ -24,6 +26,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 def style(i):
     """Return the colour and the marker of the i-th series."""
     return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)]}
+
+
+def fill(i):
+    """Return the colour and the hatching of the bars of the i-th series."""
+    return {
+        "facecolor": COLORS[i % len(COLORS)],
+        "hatch": HATCHES[i % len(HATCHES)],
+        "edgecolor": "white",
+        "linewidth": 0.5,
+    }
 
 
 def new_axes(ax, *, height, width=8):
@@ -146,7 +158,12 @@ def _wrap_legend(legend, width):
 
 
 def wrap(text, width, max_lines=None):
-    """Return the lines of a text, of so many columns; what no line is left for is marked by an ellipsis."""
+    """Return the lines of a text, of so many columns; what no line is left for is marked by an ellipsis.
+
+    Of a tuple each part is a line.
+    """
+    if isinstance(text, tuple):
+        return [wrap(part, width, 1)[0] for part in text]
     text = " ".join(_CONTROL.sub("\ufffd", str(text)).split()).replace(" …", "\u00a0…")
     return wcwidth.wrap(text, width=width, max_lines=max_lines, placeholder=" …", break_on_hyphens=False) or [""]
 
