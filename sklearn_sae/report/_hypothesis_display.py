@@ -290,7 +290,8 @@ class HypothesisDisplay:
             panel.set_xlabel(self._unit(code, of))
         self.axes_ = axes.ravel()[: len(panels)]
         self.ax_, self.figure_ = axes[0, 0], axes[0, 0].figure
-        _explain(self.ax_, panels[0][1], len(rows), len(self.hypotheses))
+        has_gaps = any(np.isnan(values[:, rows, 0]).any() for values in estimates.values())
+        _explain(self.ax_, panels[0][1], len(rows), len(self.hypotheses), has_gaps)
         draw_literally(*self.axes_)
         return self
 
@@ -374,7 +375,7 @@ def _ends(estimates, limit):
     return low - room, high + room
 
 
-def _explain(ax, kinds, n_shown, n_hypotheses):
+def _explain(ax, kinds, n_shown, n_hypotheses, has_gaps):
     """Write what markers mean, and how many hypotheses are not drawn."""
     from matplotlib.lines import Line2D
 
@@ -382,6 +383,8 @@ def _explain(ax, kinds, n_shown, n_hypotheses):
     handles = [Line2D([], [], label=_LABELS[kind], **points, **_STYLES[kind]) for kind in kinds if len(kinds) > 1]
     handles.append(Line2D([], [], label="filled: significant", **points, **neutral))
     handles.append(Line2D([], [], label="hollow: not significant", markerfacecolor="white", **points, **neutral))
+    if has_gaps:
+        handles.append(Line2D([], [], linestyle="", marker="x", markersize=5, color=GREY, label="not known"))
     if n_shown < n_hypotheses:
         handles.append(Line2D([], [], linestyle="", label=f"{n_shown} of {n_hypotheses:,}, the largest effects"))
     legend_below_names(ax, handles=handles, fontsize="small")

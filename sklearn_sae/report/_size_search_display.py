@@ -109,8 +109,8 @@ class SizeSearchDisplay:
             M = np.full(len(scores), _fixed(search, k_name.removesuffix("k") + "n_components"))
         resources = np.asarray(results["n_resources"]) if "n_resources" in results else np.zeros(len(scores), dtype=int)
         kept = _last_and_best(M, K, scores, resources)
-        best = getattr(search, "best_index_", None)
-        if best is not None and metric == _metric(results, search, None):
+        best = getattr(search, "best_index_", None) if metric == _metric(results, search, None) else None
+        if best is not None:
             same = [_key(M, K, i) == _key(M, K, best) for i in kept]
             kept[same.index(True)] = best
         display = cls(
@@ -118,7 +118,7 @@ class SizeSearchDisplay:
             k=None if K is None else K[kept],
             scores=scores[kept],
             score_name=score_name or _name(search, metric),
-            best=kept.index(best) if best in kept else None,
+            best=None if best is None else kept.index(best),
             n_resources=resources[kept] if "n_resources" in results else None,
         )
         return display.plot(ax)

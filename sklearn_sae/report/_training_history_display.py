@@ -127,8 +127,9 @@ def _frame(axes, losses, epochs):
         panel.spines[["top", "right"]].set_visible(False)
     values = np.concatenate(list(losses.values()))
     values = values[np.isfinite(values)]
-    if len(values) and np.ptp(values) < 1e-9 * np.abs(values).max():  # else noise of rounding would fill the picture
-        axes[0].set_ylim(*(sorted((0.9 * values[0], 1.1 * values[0])) if values[0] else (-0.1, 1)))
+    size = np.abs(values).max(initial=0)
+    if len(values) and np.ptp(values) < 1e-9 * max(size, 1e-3):  # else noise of rounding would fill the picture
+        axes[0].set_ylim(*((0.9 * size, 1.1 * size) if size > 1e-3 else (-0.1, 1)))
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
     if len(epochs) == 1:

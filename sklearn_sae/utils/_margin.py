@@ -37,9 +37,9 @@ def label_in_margin(ax, x, y, labels, *, side, width, max_lines, size, gap=0.05)
     slots = (np.arange(n) + 0.5) / n
     edge = 1.0 if side == "right" else 0.0
     xy = np.column_stack([np.full(n, edge) if x is None else _fraction(x, ax.get_xlim()), _fraction(y, ax.get_ylim())])
-    lengths = np.hypot(edge - xy[:, :1], slots[None] - xy[:, 1:])
-    _, chosen = linear_sum_assignment(lengths)
     gap = gap if side == "right" else -gap
+    lengths = np.hypot(edge + gap - xy[:, :1], slots[None] - xy[:, 1:])
+    _, chosen = linear_sum_assignment(lengths)
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 2, "shrinkB": 3, "relpos": (1 - edge, 0.5)}
     return [
         ax.annotate(

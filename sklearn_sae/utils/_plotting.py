@@ -20,6 +20,7 @@ SIZE = 9  # of the font of names, in points
 _SMALLEST_SIZE = 7  # A name has fewer lines before its font is smaller than this.
 _LINE = 1.35  # height of a line over the size of its font
 _POINTS = 72  # in an inch
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # could turn a line around
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
@@ -164,8 +165,12 @@ def wrap(text, width, max_lines=None):
     """
     if isinstance(text, tuple):
         return [wrap(part, width, 1)[0] for part in text]
-    text = " ".join(_CONTROL.sub("\ufffd", str(text)).split()).replace(" …", "\u00a0…")
-    return wcwidth.wrap(text, width=width, max_lines=max_lines, placeholder=" …", break_on_hyphens=False) or [""]
+    text = _CONTROL.sub("\ufffd", _DIRECTION.sub("", str(text)))
+    text = " ".join(text.split()).replace(" …", "\u00a0…")
+    lines = wcwidth.wrap(text, width=width, max_lines=max_lines, placeholder=" …", break_on_hyphens=False) or [""]
+    if len(lines) > 1 and lines[-1].strip() == "…":  # behind a word that is longer than a line
+        lines = [*lines[:-2], lines[-2][:-1] + "…"]
+    return lines
 
 
 def wrapped(text, width, max_lines=2):
