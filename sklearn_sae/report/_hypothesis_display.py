@@ -327,7 +327,7 @@ class HypothesisDisplay:
         if self.classes is None:
             return ""
         label = _LABELS[kinds[0]]
-        return wrapped(f"{self.classes[code]}, {label}" if n_classes > 1 else label, 26)
+        return wrapped(f"{self.classes[code]}, {label}" if n_classes > 1 else label, 26, 3)
 
     def _unit(self, code, kinds):
         bars = f"bars: {100 * self.confidence:g} % confidence"

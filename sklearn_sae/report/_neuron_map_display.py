@@ -254,7 +254,7 @@ def _draw_points(ax, positions, effects, effect_name):
         points.append(ax.scatter(x[some], y[some], s=60, c=effects[some], marker=marker, **looks))
     if not known.any():
         return points, None
-    bar = ax.figure.colorbar(points[1], ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.06)
+    bar = ax.figure.colorbar(points[1], ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.03)
     bar.set_label(f"▼ negative     {effect_name}     positive ▲", parse_math=False)
     return points, bar
 

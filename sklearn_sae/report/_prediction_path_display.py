@@ -203,7 +203,7 @@ class PredictionPathDisplay:
         if self.word_scores is not None:
             series["as many single words"] = self.word_scores
         floor = _LOWEST_R2 if self.score_name == "R²" else -np.inf
-        self.lines_, self.bands_, low = [], [], []
+        self.lines_, self.bands_, low, high = [], [], [], []
         for i, (label, values) in enumerate(series.items()):
             mean, spread = _over_folds(values)
             self.lines_ += ax.plot(n, mean, linestyle=["-", "--"][i], label=label, markersize=6, zorder=3, **style(i))
@@ -212,8 +212,8 @@ class PredictionPathDisplay:
                 self.bands_.append(
                     ax.fill_between(n, mean - spread, mean + spread, color=color, alpha=0.18, linewidth=0)
                 )
-                low.append(mean - spread)
-            low.append(mean)
+            low.append(mean - spread)
+            high.append(mean + spread)
             for x in n[mean < floor]:
                 ax.plot(x, 0.02, "v", color=style(i)["color"], transform=ax.get_xaxis_transform(), zorder=4)
         if self.reference is not None:
@@ -222,9 +222,9 @@ class PredictionPathDisplay:
         nothing = {"R²": 0.0, "AUC": 0.5}.get(self.score_name)
         if nothing is not None:
             ax.axhline(nothing, color=GREY, linewidth=0.8, linestyle=":", label="nothing", zorder=1)
-        low = np.concatenate(low)
-        if (low < floor).any():
-            ax.set_ylim(bottom=floor)
+        if (np.concatenate(low) < floor).any():
+            top = np.nanmax([0.0, *np.concatenate(high), 0.0 if self.reference is None else self.reference])
+            ax.set_ylim(floor, top + 0.05 * (top - floor))
         n_folds = np.asarray(self.scores).shape[1]
         ax.set_ylabel(
             f"{self.score_name}, held out" + (f"\nmean ± deviation over {n_folds} folds" if n_folds > 1 else "")

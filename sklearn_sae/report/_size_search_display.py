@@ -5,6 +5,7 @@ import numpy as np
 from sklearn_sae.utils._literal import draw_literally
 from sklearn_sae.utils._plotting import GREY, LINES, PALE, legend_below, new_axes, style
 
+_NAMES = {"M": "M, number of neurons", "K": "K, active neurons"}
 _MOST_LINES = 7  # of K; of more each is a point that says its K by its shade
 
 
@@ -12,18 +13,19 @@ class SizeSearchDisplay:
     """Held-out score of a search against the numbers of neurons M and of active ones K, with its spread over folds.
 
     Each K is a line with a colour and a marker of its own, over M; with more than seven values of K each candidate is a
-    point, the darker the larger K. Bars are one standard deviation over the folds to either side. The chosen sizes have
-    a ring. A candidate of which a fold failed is a cross at the bottom. Where a search has halved its candidates, each
-    stands where it was scored last, and is hollow if that was on fewer samples than the last ones had.
+    point, the darker the larger K. With a single M the line is over K. Bars are one standard deviation over the folds
+    to either side. The chosen sizes have a ring. A candidate of which a fold failed is a cross at the bottom. Where a
+    search has halved its candidates, each stands where it was scored last, and is hollow if that was on fewer samples
+    than the last ones had.
 
     Make it by `from_estimator`. All parameters are stored as attributes.
 
     Parameters
     ----------
-    n_components : array-like of shape (n_candidates,)
-        M of each candidate.
+    n_components : array-like of shape (n_candidates,) or None
+        M of each candidate; None if the search was not over it.
     k : array-like of shape (n_candidates,) or None
-        K of each; None if the search has no K.
+        K of each; None if the search was not over it.
     scores : array-like of shape (n_candidates, n_folds)
         NaN where a fit or a score failed.
     score_name : str, default="score"
@@ -105,8 +107,6 @@ class SizeSearchDisplay:
             None if name is None else np.array([int(value) for value in np.ma.filled(results[name], -1)])
             for name in (m_name, k_name)
         )
-        if M is None:
-            M = np.full(len(scores), _fixed(search, k_name.removesuffix("k") + "n_components"))
         resources = np.asarray(results["n_resources"]) if "n_resources" in results else np.zeros(len(scores), dtype=int)
         kept = _last_and_best(M, K, scores, resources)
         best = getattr(search, "best_index_", None) if metric == _metric(results, search, None) else None
@@ -114,7 +114,7 @@ class SizeSearchDisplay:
             same = [_key(M, K, i) == _key(M, K, best) for i in kept]
             kept[same.index(True)] = best
         display = cls(
-            n_components=M[kept],
+            n_components=None if M is None else M[kept],
             k=None if K is None else K[kept],
             scores=scores[kept],
             score_name=score_name or _name(search, metric),
@@ -136,42 +136,51 @@ class SizeSearchDisplay:
         display : SizeSearchDisplay
         """
         ax = new_axes(ax, height=4, width=6)
-        M, scores = np.asarray(self.n_components), np.asarray(self.scores, dtype=float)
+        scores = np.asarray(self.scores, dtype=float)
         means, spread = scores.mean(axis=1), scores.std(axis=1)
         failed = np.isnan(means)
-        K = np.zeros(len(M), dtype=int) if self.k is None else np.asarray(self.k)
-        is_last = np.ones(len(M), dtype=bool)
+        name, sizes, series_name, series = self._axes_of()
+        is_last = np.ones(len(sizes), dtype=bool)
         if self.n_resources is not None:
             is_last = np.asarray(self.n_resources) == np.max(self.n_resources)
-        values = np.unique(K)
+        values = np.unique(series)
         ax.set_xscale("log")
         self.lines_, self.bars_, self.points_ = [], [], None
-        x = M.astype(float)
+        x = sizes.astype(float)
         if len(values) <= _MOST_LINES:
             # Lines lie a little beside each other, so that each bar can be seen.
-            x = M * 1.025 ** (np.searchsorted(values, K) - (len(values) - 1) / 2)
+            x = sizes * 1.025 ** (np.searchsorted(values, series) - (len(values) - 1) / 2)
             for i, value in enumerate(values):
-                rows = np.flatnonzero((value == K) & ~failed)
-                self._draw_line(ax, i, rows[np.argsort(M[rows], kind="stable")], x, means, spread, is_last)
+                rows = np.flatnonzero((series == value) & ~failed)
+                label = self.score_name if series_name is None else f"{series_name} = {value}"
+                order = rows[np.argsort(sizes[rows], kind="stable")]
+                self._draw_line(ax, i, order, x, means, spread, is_last, label if len(rows) else "_")
         else:
-            self._draw_points(ax, np.flatnonzero(~failed), x, means, spread, K)
+            self._draw_points(ax, np.flatnonzero(~failed), x, means, spread, series)
         bottom = ax.get_xaxis_transform()
         for i, value in enumerate(values):
             color = style(i)["color"] if len(values) <= _MOST_LINES else GREY
-            for row in np.flatnonzero(failed & (value == K)):
+            for row in np.flatnonzero(failed & (series == value)):
                 ax.plot(x[row], 0.03, "x", color=color, transform=bottom)
         if self.best is not None and not failed[self.best]:
             ring = {"markersize": 15, "markerfacecolor": "none", "markeredgecolor": "black", "linestyle": ""}
-            sizes = f"M = {M[self.best]}" + ("" if self.k is None else f", K = {K[self.best]}")
-            ax.plot(x[self.best], means[self.best], "o", label=f"chosen: {sizes}", zorder=5, **ring)
-        self._describe(ax, M, failed, is_last)
+            chosen = [("M", self.n_components), ("K", self.k)]
+            chosen = ", ".join(f"{of} = {some[self.best]}" for of, some in chosen if some is not None)
+            ax.plot(x[self.best], means[self.best], "o", label=f"chosen: {chosen}", zorder=5, **ring)
+        self._describe(ax, name, sizes, failed, is_last)
         self.ax_, self.figure_ = ax, ax.figure
         draw_literally(ax)
         return self
 
-    def _draw_line(self, ax, i, rows, x, means, spread, is_last):
+    def _axes_of(self):
+        """Return what runs along the axis and what has lines of its own, each with its name: M and K, as a rule."""
+        M, K = (None if some is None else np.asarray(some) for some in (self.n_components, self.k))
+        if M is None or (K is not None and len(np.unique(M)) == 1 < len(np.unique(K))):
+            return _NAMES["K"], K, None if M is None else "M", np.zeros(len(K), dtype=int) if M is None else M
+        return _NAMES["M"], M, None if K is None else "K", np.zeros(len(M), dtype=int) if K is None else K
+
+    def _draw_line(self, ax, i, rows, x, means, spread, is_last, label):
         looks = style(i)
-        label = self.score_name if self.k is None else f"K = {np.asarray(self.k)[rows[0]]}" if len(rows) else "_"
         line = ax.plot(
             x[rows], means[rows], linestyle=LINES[i % len(LINES)], label=label, markersize=6, zorder=3, **looks
         )
@@ -190,20 +199,20 @@ class SizeSearchDisplay:
             self.bars_.append(ax.vlines(x[rows], low, high, color=PALE, linewidth=1, zorder=1))
         looks = {"cmap": "viridis_r", "norm": LogNorm(K.min(), K.max()), "edgecolors": "black", "linewidths": 0.5}
         self.points_ = ax.scatter(x[rows], means[rows], c=K[rows], s=40, zorder=3, **looks)
-        bar = ax.figure.colorbar(self.points_, ax=ax, label="K, active neurons")
+        bar = ax.figure.colorbar(self.points_, ax=ax, label=_NAMES["K"])
         bar.minorticks_off()
         ticks = np.unique(np.geomspace(K.min(), K.max(), 5).round().astype(int))
         bar.set_ticks(ticks, labels=list(map(str, ticks)))
 
-    def _describe(self, ax, M, failed, is_last):
-        sizes = np.unique(M)
+    def _describe(self, ax, name, sizes, failed, is_last):
+        sizes = np.unique(sizes)
         if len(sizes) > 8:
             sizes = np.unique(np.geomspace(sizes[0], sizes[-1], 6).round().astype(int))
         ax.set_xticks(sizes, list(map(str, sizes)))
         ax.minorticks_off()
         if len(sizes) == 1:
             ax.set_xlim(sizes[0] / 1.3, sizes[0] * 1.3)
-        ax.set_xlabel("M, number of neurons")
+        ax.set_xlabel(name)
         n_folds = np.asarray(self.scores).shape[1]
         ax.set_ylabel(
             f"{self.score_name}\n" + ("one fold" if n_folds == 1 else f"mean ± deviation over {n_folds} folds")
@@ -255,20 +264,15 @@ def _size_names(results):
     return (None, of["k"][0]) if of["k"] else (of["n_components"][0], None)
 
 
-def _fixed(search, name):
-    value = search.estimator.get_params().get(name.removeprefix("param_"))
-    return value if isinstance(value, int) else 1
-
-
 def _key(M, K, i):
-    return M[i], None if K is None else K[i]
+    return tuple(None if sizes is None else sizes[i] for sizes in (M, K))
 
 
 def _last_and_best(M, K, scores, resources):
     """Return for each pair of sizes the candidate scored on most samples, of several the one of the best mean."""
     means = np.nan_to_num(scores.mean(axis=1), nan=-np.inf)
     best = {}
-    for i in range(len(M)):
+    for i in range(len(scores)):
         key = _key(M, K, i)
         if key not in best or (resources[i], means[i]) > (resources[best[key]], means[best[key]]):
             best[key] = i

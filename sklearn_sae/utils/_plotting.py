@@ -167,10 +167,13 @@ def wrap(text, width, max_lines=None):
         return [wrap(part, width, 1)[0] for part in text]
     text = _CONTROL.sub("\ufffd", _DIRECTION.sub("", str(text)))
     text = " ".join(text.split()).replace(" …", "\u00a0…")
-    lines = wcwidth.wrap(text, width=width, max_lines=max_lines, placeholder=" …", break_on_hyphens=False) or [""]
-    if len(lines) > 1 and lines[-1].strip() == "…":  # behind a word that is longer than a line
-        lines = [*lines[:-2], lines[-2][:-1] + "…"]
-    return lines
+    lines = wcwidth.wrap(text, width=width, break_on_hyphens=False) or [""]
+    if max_lines is None or len(lines) <= max_lines:
+        return lines
+    cut = wcwidth.wrap(text, width=width, max_lines=max_lines, placeholder=" …", break_on_hyphens=False)
+    if cut[-1].strip() == "…":  # The next word is too long to stand before it.
+        cut = [*lines[: max_lines - 1], f"{lines[max_lines - 1][:-1]}…"]
+    return cut
 
 
 def wrapped(text, width, max_lines=2):

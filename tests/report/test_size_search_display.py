@@ -97,6 +97,9 @@ def test_one_fold_has_no_bars_and_scores_may_be_negative(keep):
     display = SizeSearchDisplay.from_estimator(search)
     keep(display.figure_, "search")
     assert display.bars_ == []
+    assert display.n_components is None
+    assert display.ax_.get_xlabel() == "K, active neurons"
+    np.testing.assert_allclose(display.lines_[0].get_xdata(), [2, 4])
     assert "one fold" in display.ax_.get_ylabel()
     display = SizeSearchDisplay(n_components=[8, 16], k=[2, 2], scores=[[-3.0], [-0.1]]).plot()
     assert_nothing_overlaps(keep(display.figure_))
