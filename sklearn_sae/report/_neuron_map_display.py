@@ -165,7 +165,7 @@ class NeuronMapDisplay:
             x, y = positions[rows].T
             self.labels_ += label_in_margin(ax, x, y, [names[i] for i in rows], **options)
         self.ax_, self.figure_ = ax, ax.figure
-        draw_literally(ax)
+        draw_literally(ax, *([] if self.colorbar_ is None else [self.colorbar_.ax]))
         return self
 
 
@@ -255,7 +255,7 @@ def _draw_points(ax, positions, effects, effect_name):
     if not known.any():
         return points, None
     bar = ax.figure.colorbar(points[1], ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.03)
-    bar.set_label(f"▼ negative     {effect_name}     positive ▲", parse_math=False)
+    bar.set_label(f"▼ negative     {effect_name}     positive ▲")
     return points, bar
 
 

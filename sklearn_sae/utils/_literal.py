@@ -23,24 +23,31 @@ def draw_literally(*several):
     for text in texts:
         text.set_parse_math(False)
         text.set_usetex(False)
-    _choose_fonts(texts)
+    without_glyph = _choose_fonts(texts)
+    if without_glyph:
+        boxes = {ord(character): _BOX for character in without_glyph}
+        for ax in several:
+            _replace(ax, boxes)
 
 
 def _texts(ax):
     """Return all texts of axes but the numbers along them."""
-    ticker = require("matplotlib.ticker", extra="plot", purpose="A plot")
     text = require("matplotlib.text", extra="plot", purpose="A plot")
     found = [child for child in ax.get_children() if isinstance(child, text.Text)]
     found += [ax.xaxis.label, ax.yaxis.label]
     for legend in [ax.get_legend()] * (ax.get_legend() is not None):
         found += [*legend.get_texts(), legend.get_title()]
-    for axis in (ax.xaxis, ax.yaxis):
-        if isinstance(axis.get_major_locator(), ticker.FixedLocator):
-            found += axis.get_ticklabels()
-    return found
+    return found + [label for axis in _named(ax) for label in axis.get_ticklabels()]
+
+
+def _named(ax):
+    """Return the axes of the two whose ticks have names and no numbers."""
+    ticker = require("matplotlib.ticker", extra="plot", purpose="A plot")
+    return [axis for axis in (ax.xaxis, ax.yaxis) if isinstance(axis.get_major_locator(), ticker.FixedLocator)]
 
 
 def _choose_fonts(texts):
+    """Give texts fonts that have their characters; return those that not even a font of last resort draws."""
     manager = require("matplotlib.font_manager", extra="plot", purpose="A plot")
     lacking = {}  # texts by the characters that their font lacks
     for text in texts:
@@ -49,7 +56,7 @@ def _choose_fonts(texts):
             lacking[text] = missing
     missing = set().union(*lacking.values())
     if not missing:
-        return
+        return set()
     families, missing = _families_with(missing)
     if missing:
         some = ", ".join(map(repr, sorted(missing)[:3]))
@@ -58,12 +65,21 @@ def _choose_fonts(texts):
             "as boxes. Install a font that has them, such as Noto Sans of that script, and start Python anew.",
             UserWarning,
         )
-    names = manager.get_font_names()
+        if _LAST_RESORT in manager.get_font_names():
+            families, missing = [*families, _LAST_RESORT], set()
     for text in lacking:
-        if missing and _LAST_RESORT not in names:
-            text.set_text(text.get_text().translate({ord(character): _BOX for character in missing}))
-        last = [_LAST_RESORT] * (_LAST_RESORT in names and bool(missing))
-        text.set_fontfamily([*text.get_fontfamily(), *families, *last])
+        text.set_fontfamily([*text.get_fontfamily(), *families])
+    return missing
+
+
+def _replace(ax, characters):
+    """Replace characters in all words of axes."""
+    ticker = require("matplotlib.ticker", extra="plot", purpose="A plot")
+    for axis in _named(ax):
+        labels = [label.get_text().translate(characters) for label in axis.get_ticklabels()]
+        axis.set_major_formatter(ticker.FixedFormatter(labels))
+    for text in _texts(ax):
+        text.set_text(text.get_text().translate(characters))
 
 
 def _families_with(missing):
