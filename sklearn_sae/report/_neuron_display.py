@@ -158,7 +158,7 @@ class NeuronDisplay:
         counts, edges = np.histogram(active, bins=_bins(active))
         middles, thickness = (edges[:-1] + edges[1:]) / 2, 0.92 * np.diff(edges)
         self.bars_ = ax.barh(middles, counts, height=thickness, color=COLORS[0])
-        ax.set_ylim(*_ends(activation))
+        ax.set_ylim(*_ends(np.concatenate([activation, edges if len(active) else []])))
         ax.set_xlim(0, 1.08 * max(counts.max(initial=0), 1))
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.set_ylabel("activation")

@@ -186,7 +186,8 @@ def _known(estimator, sae, class_):
             if feature in columns:
                 names[columns[feature]] = name
                 effects[columns[feature]] = score if own is None else own.get(hypothesis, np.nan)
-        effect_name = "selection score" if own is None else "effect"
+        of_class = "" if class_ is None else f" on {class_}"
+        effect_name = "selection score" if own is None else f"effect{of_class}"
     return {"names": names, "effects": effects, "effect_name": effect_name}
 
 

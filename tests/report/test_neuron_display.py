@@ -71,6 +71,8 @@ def test_odd_activations(activations, keep):
         keep(display.figure_)
     known = np.array(activations)[~np.isnan(activations)]
     assert sum(bar.get_width() for bar in display.bars_) == np.count_nonzero(known)
+    low, high = display.ax_.get_ylim()
+    assert all(low < bar.get_y() and bar.get_y() + bar.get_height() < high for bar in display.bars_ if bar.get_width())
 
 
 def test_pairs_have_both_sides(keep):

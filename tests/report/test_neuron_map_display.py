@@ -118,6 +118,7 @@ def test_a_class_of_several(reviews):
     target = np.array(["low", "mid", "high"])[np.digitize(reviews.target, np.quantile(reviews.target, [0.3, 0.7]))]
     found = discover(reviews.data, target, n_hypotheses=3, random_state=0)
     display = NeuronMapDisplay.from_estimator(found, class_="low", method="pca")
+    assert display.effect_name == "effect on low"
     block = found.table[found.table["class"] == "low"]
     assert sorted(display.effects[np.isfinite(display.effects)]) == sorted(block["separation_score"])
     with pytest.raises(ValueError, match="class_='none' is no class"):
