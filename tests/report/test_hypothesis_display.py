@@ -17,6 +17,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 from .conftest import HARD_NAMES, assert_nothing_overlaps, texts_on
 
+pytest.importorskip("matplotlib").use("agg")
+
 rng = np.random.default_rng(0)
 ANNOTATIONS = rng.random((500, 40)) < 0.3
 TARGET = ANNOTATIONS[:, :10] @ np.linspace(-2, 2, 10) + rng.normal(size=500)

@@ -9,6 +9,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 from .conftest import HARD_NAMES, assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 TEXTS = [f"{name} cold {'cold ' * (i % 4)}soup" for i, name in enumerate(HARD_NAMES)] + ["Nothing.", "No such thing."]
 
 

@@ -9,6 +9,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 from .conftest import HARD_NAMES, assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 rng = np.random.default_rng(0)
 POSITIONS = rng.normal(size=(60, 2))
 EFFECTS = np.where(np.arange(60) < 40, rng.normal(size=60), np.nan)

@@ -8,6 +8,8 @@ from sklearn_sae import analysis
 
 from .conftest import HARD_NAMES, assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 N = len(HARD_NAMES)
 FALLING = np.linspace(0.9, 0.1, N)
 

@@ -10,6 +10,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 from .conftest import assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 
 @pytest.fixture(scope="module")
 def reviews():

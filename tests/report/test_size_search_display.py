@@ -11,6 +11,8 @@ from sklearn_sae import SizeSearchDisplay, TopKSAETransformer
 
 from .conftest import assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(120, 8)).astype(np.float32)
 Y = X[:, 0] + np.abs(X[:, 1])

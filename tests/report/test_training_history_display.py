@@ -12,6 +12,8 @@ from sklearn_sae.datasets import make_concept_texts
 
 from .conftest import assert_nothing_overlaps
 
+pytest.importorskip("matplotlib").use("agg")
+
 X = np.random.default_rng(0).normal(size=(100, 8))
 
 
