@@ -116,8 +116,8 @@ class HypothesisDisplay:
         ----------
         evaluation : HypothesisEvaluation or Discovery
         classes : sequence of str, default=None
-            Which classes of a target of several to draw, or the name of the second of two classes. None: all; for two
-            classes "the second class".
+            Which classes of a target of several to draw, or the name of the second of two classes. None: all; of two
+            classes the name that a `Discovery` knows, else "the second class".
         target_name : str, default=None
             What the target is called; None is what a `Discovery` calls it.
         effect : {"own", "joint", "both"}, default="both"
@@ -130,6 +130,8 @@ class HypothesisDisplay:
         display : HypothesisDisplay
         """
         target_name = target_name or getattr(evaluation, "target_name", None)
+        if classes is None and hasattr(evaluation, "pipeline") and evaluation.evaluation.task == "binary":
+            classes = [evaluation.pipeline.classes_[1]]
         evaluation = getattr(evaluation, "evaluation", evaluation)
         table, names = evaluation.table, None
         if evaluation.task == "multiclass":

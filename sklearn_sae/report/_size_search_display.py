@@ -1,5 +1,7 @@
 """The held-out score against M and K of a search, as a picture."""
 
+from numbers import Integral
+
 import numpy as np
 
 from sklearn_sae.utils._literal import draw_literally
@@ -84,7 +86,7 @@ class SizeSearchDisplay:
         ----------
         search : GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV or HalvingRandomSearchCV
             Fitted, with `n_components` of a step among its parameters, `k` or both. Where it searched others too, each
-            pair of M and K stands with the best of them.
+            pair of M and K stands with the best of them. Candidates with "auto" in place of a number are left out.
         metric : str, default=None
             Which of several metrics to draw; None is the one by which the search refitted.
         score_name : str, default=None
@@ -103,16 +105,18 @@ class SizeSearchDisplay:
         m_name, k_name = _size_names(results)
         folds = [f"split{i}_test_{metric}" for i in range(search.n_splits_)]
         scores = np.column_stack([np.asarray(results[fold], dtype=float) for fold in folds])
-        M, K = (
-            None if name is None else np.array([int(value) for value in np.ma.filled(results[name], -1)])
-            for name in (m_name, k_name)
-        )
+        M, K = (None if name is None else _numbers(results[name]) for name in (m_name, k_name))
         resources = np.asarray(results["n_resources"]) if "n_resources" in results else np.zeros(len(scores), dtype=int)
         kept = _last_and_best(M, K, scores, resources)
+        if not kept:
+            raise ValueError("No candidate of the search has a number of neurons or of active ones.")
         best = getattr(search, "best_index_", None) if metric == _metric(results, search, None) else None
         if best is not None:
             same = [_key(M, K, i) == _key(M, K, best) for i in kept]
-            kept[same.index(True)] = best
+            if any(same):
+                kept[same.index(True)] = best
+            else:  # it has no number of neurons
+                best = None
         display = cls(
             n_components=None if M is None else M[kept],
             k=None if K is None else K[kept],
@@ -264,6 +268,11 @@ def _size_names(results):
     return (None, of["k"][0]) if of["k"] else (of["n_components"][0], None)
 
 
+def _numbers(values):
+    """Return sizes as integers, 0 for a candidate without such a size or with another value, as "auto"."""
+    return np.array([value if isinstance(value, Integral) else 0 for value in np.ma.filled(values, 0)], dtype=int)
+
+
 def _key(M, K, i):
     return tuple(None if sizes is None else sizes[i] for sizes in (M, K))
 
@@ -273,6 +282,8 @@ def _last_and_best(M, K, scores, resources):
     means = np.nan_to_num(scores.mean(axis=1), nan=-np.inf)
     best = {}
     for i in range(len(scores)):
+        if any(sizes is not None and sizes[i] < 1 for sizes in (M, K)):
+            continue
         key = _key(M, K, i)
         if key not in best or (resources[i], means[i]) > (resources[best[key]], means[best[key]]):
             best[key] = i

@@ -109,6 +109,13 @@ def test_two_classes_have_a_panel_for_each_unit(keep):
     assert joint.startswith("log-odds of verdict_$: good")
 
 
+def test_a_discovery_knows_its_second_class(reviews):
+    verdict = np.where(reviews.target > np.median(reviews.target), "good", "bad")
+    found = discover(reviews.data, verdict, n_hypotheses=2, random_state=0)
+    assert HypothesisDisplay.from_evaluation(found).classes == ["good"]
+    assert HypothesisDisplay.from_evaluation(found.evaluation).classes == ["the second class"]
+
+
 def test_what_is_not_known_is_marked(keep):
     nan = np.nan
     own = [[0.5, nan, nan], [nan, nan, nan], [-0.2, -0.4, 0.1]]

@@ -119,6 +119,16 @@ def test_several_metrics():
         SizeSearchDisplay.from_estimator(search, metric="auc")
 
 
+def test_candidates_without_a_number_are_left_out(keep):
+    grids = [{M: [8, 16, "auto"], K: [2]}, {"ridge__alpha": [1.0]}]
+    search = GridSearchCV(PIPELINE.set_params(**{K: 2}), grids, cv=2).fit(X, Y)
+    display = SizeSearchDisplay.from_estimator(search)
+    keep(display.figure_)
+    assert display.n_components.tolist() == [8, 16]
+    with pytest.raises(ValueError, match="No candidate of the search has a number"):
+        SizeSearchDisplay.from_estimator(GridSearchCV(PIPELINE, {M: ["auto"]}, cv=2).fit(X, Y))
+
+
 def test_what_is_no_search_of_sizes_is_refused():
     with pytest.raises(ValueError, match="Ridge has no cv_results_; pass a search that is fitted"):
         SizeSearchDisplay.from_estimator(Ridge())
