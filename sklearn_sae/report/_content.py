@@ -77,3 +77,5 @@ class Report(NamedTuple):
     bibtex: str
     texts: str  # "all", "fragments" or "none"
     marks: dict[str, str]  # what a marked "sentence" or "word" is
+    noun: str = "texts"  # what rows are called: "reviews", "pairs" ...
+    target: str = "target"  # the name of the target
