@@ -242,6 +242,7 @@ class Plan(NamedTuple):
     correction: str
     description: str  # of the target and the split, as lines
     notes: tuple  # of str
+    settings: dict  # parameters that are not of the pipeline
 
 
 def plan_discovery(
@@ -268,8 +269,10 @@ def plan_discovery(
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
+    texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
+    texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
+    groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
     texts = np.array(check_texts(texts, name="texts"), dtype=object)
-    target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     name = "y" if target_name is None else f"the target {target_name!r}"
     target = _check_target(y, task, len(texts), name)
     _refuse_useless_groups(groups, texts, y)
@@ -315,6 +318,17 @@ def plan_discovery(
         correction=correction,
         description=describe(target, target_name, len(train), len(test), pipeline["hypotheses"].encoder),
         notes=tuple(notes),
+        settings={
+            "n_hypotheses": n_hypotheses,
+            "naming": naming if isinstance(naming, str) else type(naming).__name__,
+            "test_size": test_size,
+            "random_state": random_state,
+            "groups": groups_name,
+            "alpha": alpha,
+            "correction": correction,
+            "task": target.task if not target.scale else "ordinal",
+            "texts": texts_name,
+        },
     )
     check_cost(plan, max_cost)
     return plan
@@ -366,6 +380,8 @@ def carry_out(plan):
         target_name=plan.target_name,
         description=plan.description,
         scale=target.scale,
+        settings=plan.settings,
+        texts=texts[test].tolist(),
     )
 
 

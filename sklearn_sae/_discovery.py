@@ -1,7 +1,7 @@
 """The result of a discovery, which prints as a table."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import wrap
 
 import numpy as np
@@ -80,6 +80,13 @@ class Discovery:
     scale : tuple of str, default=()
         For ``task="ordinal"`` the answers whose places 1, 2, ... are the target.
 
+    settings : dict, default={}
+        Of the parameters of `discover` those that are not of the pipeline, for a report; "texts" is what the column of
+        texts is called, and "groups" what that of groups is.
+
+    texts : list of str or None, default=None
+        The texts held out, for a report. They are in no pickle and no copy, where this is None.
+
     See Also
     --------
     discover : Returns one.
@@ -109,6 +116,45 @@ class Discovery:
     target_name: str | None
     description: str
     scale: tuple = ()
+    settings: dict = field(default_factory=dict)
+    texts: list | None = None
+
+    def to_html(self, path, *, texts="fragments"):
+        """Write a page that shows the hypotheses, their tests and texts that tell what they are about.
+
+        The page is one file that loads nothing. See docs/report.md.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write, in a folder that exists; a file that is there is replaced.
+        texts : {"all", "fragments", "none"}, default="fragments"
+            What is shown of example texts: all of each, some 30 words around what is marked, or no text at all. The
+            names of hypotheses are shown in any case; where they are quotes, they are fragments of the texts.
+
+        Returns
+        -------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        ValueError
+            If `texts` is another value, or texts are to be shown and this was loaded from a pickle, which has none.
+        """
+        from sklearn_sae.report._report_of import report_of_discovery
+        from sklearn_sae.report._write import check_folder, write_page
+
+        path = check_folder(path)
+        return write_page(report_of_discovery(self, texts=texts), path)
+
+    def __getstate__(self):
+        return {**vars(self), "texts": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
 
     def to_text(self, *, width=None, wide=False, full=False):
         """Return what is printed, or more of it.

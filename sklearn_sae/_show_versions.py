@@ -34,6 +34,12 @@ def show_versions():
     _print_section("Computation", _computation())
 
 
+def versions():
+    """Return the versions of Python, of this package and of what it needs, by name."""
+    packages = {name: _version(name) for name in ("sklearn-sae", *_requirements()[0])}
+    return {"python": platform.python_version(), **packages}
+
+
 def _system():
     return {
         "python": sys.version.replace("\n", " "),

@@ -33,7 +33,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     correction, alpha, robust, confidence
         As of `evaluate_hypotheses`, where all is told.
     """
-    answered = ~np.isnan(A).all(axis=1)
+    answered, of_all_rows = ~np.isnan(A).all(axis=1), {"annotations": A, "target": target}
     if not answered.any():
         raise ValueError("annotations has no answer: every entry is NaN.")
     A, target = A[answered], target._replace(values=target.values[answered])
@@ -99,6 +99,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
         standard_errors="clustered" if groups is not None else "HC3" if robust else "classical",
         confidence=confidence,
         class_metrics=class_metrics,
+        **of_all_rows,
     )
 
 

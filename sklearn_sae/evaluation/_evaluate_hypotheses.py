@@ -211,4 +211,5 @@ def evaluate_hypotheses(
         robust=robust,
         confidence=confidence,
     )
-    return replace(evaluation, notes=(*target.notes, *evaluation.notes))
+    target_name = y.name if isinstance(getattr(y, "name", None), str) else None
+    return replace(evaluation, notes=(*target.notes, *evaluation.notes), target_name=target_name)

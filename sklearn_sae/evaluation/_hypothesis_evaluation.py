@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
 
+import numpy as np
 import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
@@ -23,6 +24,7 @@ from sklearn_sae.utils._tables import (
     pvalue,
     terminal_width,
 )
+from sklearn_sae.utils._targets import Target
 from sklearn_sae.utils._validation import counted
 
 MAX_ROWS = 60
@@ -86,6 +88,13 @@ class HypothesisEvaluation:
     class_metrics : DataFrame or None, default=None
         For a multiclass target, one row a class in the order of `table`: `class`, `n_samples` (rows of the class),
         `auc`, `auprc` and `auc_cv` of the class against the rest, `n_significant` and `n_significant_jointly`.
+    annotations : ndarray of shape (n_samples, n_hypotheses) or None, default=None
+        What was tested, the rows without any answer too. NaN is where no answer came.
+    target : Target or None, default=None
+        The target of these rows: its `task`, its `values` (of classes their codes), its `classes` and, if it is
+        ordinal, its `scale`.
+    target_name : str or None, default=None
+        The name of the target.
 
     See Also
     --------
@@ -115,6 +124,50 @@ class HypothesisEvaluation:
     standard_errors: str = "classical"
     confidence: float = 0.95
     class_metrics: pd.DataFrame | None = None
+    annotations: np.ndarray | None = None
+    target: Target | None = None
+    target_name: str | None = None
+
+    def to_html(self, path, *, texts=None, source=None, target_name=None, max_words=50):
+        """Write a page that shows the hypotheses, their tests and, with texts, what they hold for.
+
+        The page is one file that loads nothing. See docs/report.md.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write, in a folder that exists; a file that is there is replaced.
+        texts : sequence of str, or of (str, str), default=None
+            The texts, or pairs of texts, that were annotated, a row each. None: the page shows no text. The names of
+            hypotheses are shown in any case.
+        source : estimator, default=None
+            The fitted annotator, or what holds one, as of `show_neurons`: then what makes a hypothesis hold is marked
+            also where names are no keywords.
+        target_name : str, default=None
+            What to call the target. None: by the name of the `y` that was tested.
+        max_words : int or None, default=50
+            Of a longer text so many words are shown, around what is marked. None: all.
+
+        Returns
+        -------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        TypeError, ValueError
+            If `texts` are others than were annotated in number, a text is missing, empty or no str, or `max_words` is
+            wrong.
+        """
+        # Only here does a stage know of reports, so that who has a result need not know where pages are made.
+        from sklearn_sae.report._report_of import report_of_evaluation
+        from sklearn_sae.report._write import check_folder, write_page
+
+        path = check_folder(path)
+        options = {"source": source, "target_name": target_name, "max_words": max_words}
+        return write_page(report_of_evaluation(self, texts, **options), path)
 
     def summary(self):
         """Return the counts, the fit and, unless they are classical, the standard errors, a line each.

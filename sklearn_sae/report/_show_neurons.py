@@ -9,12 +9,13 @@ from sklearn.utils import check_consistent_length
 from sklearn_sae.annotation._neurons import check_neurons, column, density_of
 from sklearn_sae.report._effect import effect_of, selection_effect, value_of
 from sklearn_sae.report._excerpt import excerpt, plain
+from sklearn_sae.report._items import first_of_copies, items_of
 from sklearn_sae.report._rows import groups_of
 from sklearn_sae.report._source import Source, encode, facts_of, source_of
 from sklearn_sae.report._telling import marks_of
 from sklearn_sae.report._view import Neuron, NeuronView, Shown
 from sklearn_sae.utils._targets import Target, check_target
-from sklearn_sae.utils._validation import check_alignment, check_texts, counted, text_identity
+from sklearn_sae.utils._validation import check_alignment, counted
 
 _MOST_UNNAMED = 20  # neurons that are shown if none has a name
 _FITS_A_LINE = 60  # characters; a longer name goes under its short form
@@ -109,7 +110,7 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
     candidates = _candidates(neurons, named, activations)
     effects = {i: _effect(column(activations, i), facts[i], data) for i in candidates}
     columns = _chosen(neurons, candidates, effects, n_most=len(named) or _MOST_UNNAMED)
-    is_first = _are_first(data.items)
+    is_first = first_of_copies(data.items)
     groups = {i: groups_of(column(activations, i), is_first, n, are_pairs=data.are_pairs) for i in columns}
     shown = {i: sorted({row for rows in groups[i].values() for row in rows}) for i in columns}
     marks, word = marks_of(found, encodes_texts, data.items, activations, shown, facts)
@@ -146,25 +147,9 @@ class _Data(NamedTuple):
 
 
 def _data(texts, y):
-    items = _items(texts)
+    items = items_of(texts)
     target = None if y is None else check_target(y, n_samples=len(items))
     return _Data(items, target, plain(str(getattr(y, "name", None) or "y")))
-
-
-def _items(texts):
-    """Return the texts of each row as a tuple: one, or the two of a pair."""
-    shape = getattr(texts, "shape", None)
-    if shape is None:
-        are_pairs = not isinstance(texts, str) and len(texts) > 0 and isinstance(texts[0], (tuple, list))
-        are_pairs = are_pairs and all(len(pair) == 2 for pair in texts)
-    else:
-        are_pairs = len(shape) == 2 and shape[1] == 2
-    if not are_pairs:
-        return [(text,) for text in check_texts(texts, name="texts")]
-    table = np.empty((len(texts), 2), dtype=object)
-    table[:] = texts if shape is None else np.asarray(texts, dtype=object)
-    sides = [check_texts(table[:, side], name=f"column {side} of texts") for side in range(2)]
-    return list(zip(*sides, strict=True))
 
 
 def _found(source, X, items):
@@ -213,13 +198,6 @@ def _shown(row, activation, marks, data, max_words):
     value = "" if data.target is None else f"{data.target_name} {plain(value_of(data.target, row))}"
     excerpts = (excerpt(*one, max_words) for one in zip(data.items[row], marks, strict=True))
     return Shown(row, float(activation), value, tuple(excerpts))
-
-
-def _are_first(items):
-    """Return whether each row is the first with its texts."""
-    seen = set()
-    keys = (tuple(map(text_identity, item)) for item in items)
-    return np.array([not (key in seen or seen.add(key)) for key in keys])
 
 
 def _in_words(activation, facts, effect, are_pairs):

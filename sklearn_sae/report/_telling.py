@@ -46,7 +46,8 @@ def marks_of(source, encodes_texts, items, activations, shown, facts):
     if latents is not None:
         words, meaning = _active_words(latents, items, active), _ACTIVE
     elif isinstance(source.annotator, KeywordHypothesisAnnotator):
-        words = _words_of_names(source.annotator, items, shown, facts)
+        names = {column: facts[column]["name"] for column in shown}
+        words = words_of_names(names, items, shown, source.annotator.tokenizer)
     if latents is None and encodes_texts and not source.annotates:
         sentences = _telling_sentences(source.encoder, items, activations, active)
     marks = {
@@ -65,7 +66,7 @@ def _telling_sentences(encoder, items, activations, active):
     spans, places = {}, {}  # of each text, and of each item to encode
     for row in {row for rows in active.values() for row in rows}:
         for side, text in enumerate(items[row]):
-            spans[row, side] = some = _sentences_with_words(text)
+            spans[row, side] = some = sentences_with_words(text)
             for start, end in some if len(some) > 1 else ():
                 places.setdefault(_with(items[row], side, text[start:end]), len(places))
     if not places:
@@ -92,7 +93,7 @@ def _with(item, side, text):
     return (*item[:side], text, *item[side + 1 :])
 
 
-def _sentences_with_words(text):
+def sentences_with_words(text):
     return [(start, end) for start, end in sentence_spans(text) if any(sign.isalnum() for sign in text[start:end])]
 
 
@@ -124,9 +125,24 @@ def _runs(text, tokens):
     return tuple((start, end) for start, end, _ in sorted(runs, key=lambda run: -run[2]))
 
 
-def _words_of_names(annotator, items, shown, facts):
-    """Return the words and phrases for which the name of a neuron holds, in the order of the text."""
-    longest = annotator.ngram_range[1]
+def words_of_names(names, items, shown, tokenizer=None):
+    """Return the words and phrases for which names of keywords hold, in the order of the text.
+
+    Parameters
+    ----------
+    names : dict of int to str
+        The name of each column.
+    items : list of tuple of str
+    shown : dict of int to list of int
+        The rows of each column.
+    tokenizer : callable or None, default=None
+        That of the annotator.
+
+    Returns
+    -------
+    found : dict of (column, row, side) to tuple of spans
+    """
+    longest = max((len(term.split()) for name in names.values() for term in name.split('"')[1::2]), default=1)
     runs = {}  # the words of each text, and its phrases of each length, as spans
     for row in {row for rows in shown.values() for row in rows}:
         for side, text in enumerate(items[row]):
@@ -141,7 +157,7 @@ def _words_of_names(annotator, items, shown, facts):
             for side, text in enumerate(items[row]):
                 for start, end in runs[row, side]:
                     places.setdefault(text[start:end], len(places))
-        holds = match_sentences(list(places), [facts[column]["name"]], tokenizer=annotator.tokenizer)[:, 0]
+        holds = match_sentences(list(places), [names[column]], tokenizer=tokenizer)[:, 0]
         for row in rows:
             for side, text in enumerate(items[row]):
                 some = [span for span in runs[row, side] if holds[places[text[slice(*span)]]]]

@@ -1,0 +1,152 @@
+"""What was asked, and the answer in three sentences."""
+
+import numpy as np
+
+from sklearn_sae.report._content import Score
+from sklearn_sae.report._sentences import in_words
+from sklearn_sae.report._wording import predicted
+from sklearn_sae.utils._decimals import written
+from sklearn_sae.utils._validation import counted
+
+
+def title_of(n_rows, words):
+    """Return what was asked as a title."""
+    return f"What in {counted(n_rows, words.noun.removesuffix('s'), words.noun)} predicts {predicted(words)}"
+
+
+def answer_of(hypotheses, scores, words, form, *, unseen):
+    """Return how many hypotheses hold, which are the strongest, and what all of them predict, a sentence each.
+
+    Parameters
+    ----------
+    hypotheses : list of Hypothesis
+    scores : list of Score
+    words : Wording
+    form : str
+        The format of effects.
+    unseen : bool
+        Whether rows are known to be others than those that the hypotheses were found on.
+    """
+    return tuple(
+        filter(None, [_how_many(hypotheses, words, unseen), _strongest(hypotheses, words, form), _score(scores, words)])
+    )
+
+
+def _how_many(hypotheses, words, unseen):
+    n = len(hypotheses)
+    n_hold = sum(any(effect.own.significant for effect in one.effects) for one in hypotheses)
+    n_add = sum(any(effect.joint.significant for effect in one.effects) for one in hypotheses)
+    where = (
+        f"on {words.noun} that {'it was' if n == 1 else 'they were'} not found on"
+        if unseen
+        else (f"on these {words.noun}")
+    )
+    of_class = " for one class or more" if len(hypotheses[0].effects) > 1 else ""
+    if n == 1:
+        return f"The one hypothesis {'holds' if n_hold else 'does not hold'} {where}{of_class}."
+    if n_hold == 0:
+        return f"None of {n:,} hypotheses holds {where}: what was found is no more than chance may give."
+    begin = f"All {n:,} hypotheses hold" if n_hold == n else f"Of {n:,} hypotheses, {n_hold:,} {_verb(n_hold, 'hold')}"
+    adds = f"{n_add:,} {_verb(n_add, 'add')}" if n_add else "none adds"
+    return f"{begin} {where}{of_class}, and {adds} to what all the others say."
+
+
+def _verb(n, verb):
+    return f"{verb}s" if n == 1 else verb
+
+
+def _strongest(hypotheses, words, form):
+    effects = [(one, effect) for one in hypotheses for effect in one.effects if not np.isnan(effect.own.value)]
+    if not effects:
+        return ""
+    sure = [pair for pair in effects if pair[1].own.significant]
+    first, effect = max(sure or effects, key=lambda pair: abs(pair[1].own.value))
+    if not sure:
+        chance = "" if np.isnan(effect.own.pvalue) else f", and that may be chance ({in_words(effect.own.pvalue)})"
+        return f"The largest difference is with “{first.short}”: {_in_short(effect, words, form)}{chance}."
+    text = f"The strongest is “{first.short}” ({_in_short(effect, words, form)})"
+    others = [pair for pair in sure if pair[1].own.value * effect.own.value < 0 and pair[0] is not first]
+    if others:
+        second, other = max(others, key=lambda pair: abs(pair[1].own.value))
+        text += f"; the strongest in the other direction is “{second.short}” ({_in_short(other, words, form)})"
+    return f"{text}."
+
+
+def _in_short(effect, words, form):
+    label = effect.of or (words.labels[1] if words.form == "class" and not words.are_pairs else "")
+    of = f" of “{label}”" if label else ""
+    return f"{written(effect.own.value, '+' + form)} {words.unit}{of}"
+
+
+def _score(scores, words):
+    known = {one.of: one for one in scores}
+    score, nothing, rival = known["hypotheses"], known["nothing"], known.get("words")
+    if np.isnan(score.value):
+        return f"How much they predict together cannot be told from so few {words.noun}."
+    if words.form == "class":
+        said = _auc(score, nothing, words)
+    elif score.value <= 0:
+        said = f"Together they predict nothing of the differences in {predicted(words)}"
+    else:
+        said = f"Together they predict {score.value:.0%} of the differences in {predicted(words)}"
+    if rival is None:
+        return f"{said}."
+    value = f"{rival.value:.0%}" if rival.value > nothing.value else "nothing"
+    better = ", which is more" if rival.value > max(score.value, nothing.value) else ""
+    verb = "reach" if words.form == "class" else "predict"
+    return f"{said}; {rival.label.removesuffix(' chosen by lasso')} alone {verb} {value}{better}."
+
+
+def _auc(score, nothing, words):
+    if score.value <= nothing.value:
+        return f"Together they tell no class from the other{'s' * (len(words.labels) > 2)} better than a coin would"
+    if words.are_pairs:
+        return f"Together they rank a pair that the first wins above one that it loses in {score.value:.0%} of cases"
+    if len(words.labels) > 2:
+        which = f"of two {words.noun}, one of a class and one of another,"
+        return (
+            f"Together they tell {which} which is of the class in {score.value:.0%} of cases, where a coin would in 50%"
+        )
+    which = f"of two {words.noun}, one “{words.labels[1]}” and one “{words.labels[0]}”,"
+    return f"Together they tell {which} which is which in {score.value:.0%} of cases, where a coin would in 50%"
+
+
+def scores_of_evaluation(evaluation):
+    """Return the metric and the `Score`s of an evaluation: of nothing, and of all hypotheses, cross-fitted."""
+    metric, key, nothing = _metric(evaluation)
+    n = evaluation.metrics["n_hypotheses"]
+    label = "this hypothesis, cross-fitted" if n == 1 else f"these {n:,} hypotheses, cross-fitted"
+    return metric, (nothing, Score(label, float(evaluation.metrics[f"{key}_cv"]), "hypotheses"))
+
+
+def scores_of_discovery(discovery):
+    """Return the metric and the `Score`s of a discovery, of the texts held out."""
+    from sklearn_sae._discovery import labelled_scores
+
+    metric, _, nothing = _metric(discovery.evaluation)
+    of = ("hypotheses", "words", "as many words", "embedding")
+    labelled = labelled_scores(discovery)[1].items()
+    return metric, (
+        nothing,
+        *(Score(label, float(value), kind) for kind, (label, value) in zip(of, labelled, strict=True)),
+    )
+
+
+def _metric(evaluation):
+    if evaluation.task == "regression":
+        return "R²", "r2", Score("nothing: the mean for all", 0.0, "nothing")
+    return "AUC", "auc", Score("nothing: a coin", 0.5, "nothing")
+
+
+def level_of(evaluation):
+    """Return what "significant" means, as a sentence."""
+    n_tests = len(evaluation.table)
+    name = {
+        "bonferroni": "Bonferroni's correction",
+        "holm": "Holm's correction",
+    }.get(evaluation.correction, "the correction of Benjamini and Hochberg")
+    if evaluation.correction in ("bonferroni", "holm"):
+        means = f"the chance of any false finding among the {n_tests:,} tests is at most {evaluation.alpha:g}"
+    else:
+        means = f"of what is found, a share of {evaluation.alpha:g} at most is expected to be false"
+    return f"Significant: after {name} {means}."

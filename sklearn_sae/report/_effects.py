@@ -1,0 +1,65 @@
+"""Effects of hypotheses, as numbers in the unit of the target."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.report._content import Estimate
+from sklearn_sae.report._wording import is_share
+from sklearn_sae.utils._decimals import number_form
+
+
+class Sides(NamedTuple):
+    """The rows that an effect compares, as `separation` of the evaluation does."""
+
+    high: np.ndarray  # (n_rows,) bool; of pairs, where it holds for the first text only
+    low: np.ndarray  # where it does not hold; of pairs, where it holds for the second text only
+    is_halved: bool  # whether the effect is half the difference, as between both sides of pairs
+
+
+def sides_of(annotation):
+    """Return the `Sides` of an annotation."""
+    first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
+    if first.any() and second.any():
+        return Sides(first, second, True)
+    return Sides(neither, second, False) if second.any() else Sides(first, neither, False)
+
+
+def estimates_of(row, words):
+    """Return the `Estimate` of a hypothesis on its own and of what it adds to the others.
+
+    Parameters
+    ----------
+    row : Series
+        Of the table of an evaluation.
+    words : Wording
+    """
+    factor = words.sign * (100 if is_share(words) else 1)
+    own = _estimate(row, "separation_score", "separation_ci", "pvalue", "significant", factor)
+    joint = _estimate(row, "regression_coef", "regression_ci", "joint_pvalue", "significant_jointly", words.sign)
+    return own, joint
+
+
+def _estimate(row, value, interval, pvalue, significant, factor):
+    limits = sorted(factor * row[f"{interval}_{side}"] for side in ("low", "high"))
+    return Estimate(float(factor * row[value]), *map(float, limits), float(row[pvalue]), bool(row[significant]))
+
+
+def form_of(estimates):
+    """Return the format that suits all of some estimates."""
+    return number_form([one.value for one in estimates], [(one.high - one.low) / 2 for one in estimates])
+
+
+def positions(evaluation):
+    """Return the rows of the table of each hypothesis, in the order given; several where there are classes."""
+    n = evaluation.metrics["n_hypotheses"]
+    return [range(i, len(evaluation.table), n) for i in range(n)]
+
+
+def in_order(effects):
+    """Return the places of hypotheses, the highest effect first and those without one last.
+
+    With several classes an effect is the largest of any class.
+    """
+    best = [np.nanmax([-np.inf, *(effect.own.value for effect in some)]) for some in effects]
+    return sorted(range(len(effects)), key=lambda i: -best[i])

@@ -1,0 +1,143 @@
+"""A report as Markdown, in which nothing of a text is taken for Markdown or HTML."""
+
+import re
+
+import numpy as np
+
+from sklearn_sae.report._effects import form_of
+from sklearn_sae.report._excerpt import marked
+from sklearn_sae.utils._decimals import written
+from sklearn_sae.utils._tables import pvalue
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
+_LINE = re.compile(r"^(\s*\d*)([-+=.)])")  # what would begin a list or underline a heading
+_MARKS = {"sentence": ("*", "*"), "word": ("**", "**")}
+_HOW = {"sentence": "in italics", "word": "in bold"}
+_SIDES = ("first: ", "second: ")
+
+
+def markdown_of(report):
+    """Return a report as Markdown."""
+    parts = [
+        f"# {escaped(report.title)}",
+        _paragraph(report.question),
+        "## The answer",
+        _paragraph(report.answer),
+        _scores(report),
+        "## The hypotheses",
+        _hypotheses(report),
+        _paragraph([report.level]),
+        "## One by one",
+        _legend(report),
+        *(_in_full(one) for one in report.hypotheses),
+        *(["## Notes", *(f"- {_paragraph([note])}" for note in report.notes)] if report.notes else []),
+        "## How it was made",
+        _paragraph([report.methods]),
+        "### References",
+        *(f"- {_paragraph([one])}" for one in report.references),
+        f"```bibtex\n{report.bibtex}\n```",
+        "### Parameters",
+        _table(["parameter", "value"], report.parameters),
+        "### Versions",
+        _table(["package", "version"], report.versions),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def escaped(text, *, begins=False):
+    r"""Return a text as Markdown that shows it as it is, in one line.
+
+    Parameters
+    ----------
+    text : str
+    begins : bool, default=False
+        Whether it begins a line or what an item of a list says.
+
+    Examples
+    --------
+    >>> print(escaped("1. <b>*Good*</b> | see www.example.org", begins=True))
+    1\. &lt;b&gt;\*Good\*&lt;/b&gt; \| see www\.example.org
+    """
+    text = " ".join(text.split())
+    text = _LINKS.sub(r"\\", _SPECIAL.sub(r"\\\1", text))
+    text = re.sub("[&<>]", lambda sign: _ENTITIES[sign[0]], text)
+    return _LINE.sub(r"\1\\\2", text) if begins else text
+
+
+def _paragraph(sentences):
+    return escaped(" ".join(sentences), begins=True)
+
+
+def _table(heads, rows):
+    lines = [heads, ["---"] * len(heads), *([escaped(str(cell)) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _scores(report):
+    rows = [(one.label, "-" if np.isnan(one.value) else f"{one.value:.3f}") for one in report.scores]
+    return _table(["what predicts", report.metric], rows)
+
+
+def _hypotheses(report):
+    effects = [effect for one in report.hypotheses for effect in one.effects]
+    own, joint = (form_of([effect[side] for effect in effects]) for side in (1, 2))
+    has_classes = any(effect.of for effect in effects)
+    level = f"{100 * report.confidence:g}% interval"
+    joint_unit = "log-odds" if report.metric == "AUC" else report.unit
+    heads = ["", "hypothesis", *["class"] * has_classes, f"effect ({escaped(report.unit)})", level, "p", "significant"]
+    heads += [f"beside all others ({escaped(joint_unit)})", "p", "significant", "holds for", "fidelity (F1)"]
+    rows = []
+    for one in report.hypotheses:
+        for effect in one.effects:
+            row = [one.number, one.short, *[effect.of] * has_classes, written(effect.own.value, "+" + own)]
+            row += [_interval(effect.own, own), pvalue(effect.own.pvalue), _yes(effect.own.significant)]
+            row += [
+                written(effect.joint.value, "+" + joint),
+                pvalue(effect.joint.pvalue),
+                _yes(effect.joint.significant),
+            ]
+            rows.append([*row, f"{one.n_holds:,} of {one.n_answered:,}", written(one.fidelity, ".2f")])
+    return _table(heads, rows)
+
+
+def _interval(one, form):
+    return "-" if np.isnan(one.low) else f"{written(one.low, '+' + form)} to {written(one.high, '+' + form)}"
+
+
+def _yes(flag):
+    return "yes" if flag else "no"
+
+
+def _legend(report):
+    if report.texts == "none":
+        return ""
+    what = f"Shown are {report.noun} " + ("in full" if report.texts == "all" else "in part")
+    return "; ".join([what, *(f"{_HOW[kind]}: {escaped(meaning)}" for kind, meaning in report.marks.items())]) + "."
+
+
+def _in_full(one):
+    lines = [f"### {one.number}. {escaped(one.short)}"]
+    if one.name != one.short:
+        lines.append(_paragraph([one.name]))
+    lines += [_paragraph(effect.sentence for effect in one.effects), _paragraph(one.facts)]
+    for kind, examples in one.examples.items():
+        lines.append("\n".join([f"**{escaped(kind)}**", "", *(_example(example) for example in examples)]))
+    return "\n\n".join(lines)
+
+
+def _example(example):
+    sides = ("",) if len(example.excerpts) == 1 else _SIDES
+    texts = " / ".join(
+        f"{side}{marked(part, _MARKS, _piece)} {part.length}".rstrip()
+        for side, part in zip(sides, example.excerpts, strict=True)
+    )
+    return f"- row {example.row} ({escaped(example.target)}): {texts}"
+
+
+def _piece(text):
+    """Return a piece of a text escaped, with the blanks at its ends."""
+    inner = text.strip()
+    before = text[: len(text) - len(text.lstrip())]
+    return before + escaped(inner) + text[len(before) + len(inner) :] if inner else text

@@ -1,0 +1,175 @@
+"""What effects and scores say, in sentences that can be quoted."""
+
+import numpy as np
+
+from sklearn_sae.report._effects import sides_of
+from sklearn_sae.report._wording import are_class, predicted, that_say
+from sklearn_sae.utils._decimals import written
+
+_MORE, _LESS = {"count": ("more", "fewer")}, ("higher", "lower")
+_ALIKE = 0.3  # a correlation from which hypotheses are said to go together
+
+
+def effect_sentence(own, hypothesis, annotation, target, code, words, form, confidence):
+    """Return what a hypothesis says of the target, or of a class, as a sentence.
+
+    Parameters
+    ----------
+    own : Estimate
+    hypothesis : str
+    annotation : ndarray of shape (n_rows,)
+    target : Target
+    code : int or None
+        The class.
+    words : Wording
+    form : str
+        The format of the numbers.
+    confidence : float
+    """
+    n_answered = np.count_nonzero(~np.isnan(annotation))
+    n_holds = np.count_nonzero(np.abs(annotation) >= 0.5)
+    how_often = f"{n_holds:,} of {n_answered:,} {words.noun}"
+    if np.isnan(own.value):
+        kind = "none" if n_holds == 0 else "all"
+        return f"It holds for {kind} of the {n_answered:,} {words.noun}, so there is nothing to compare."
+    if words.are_pairs:
+        said = _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence)
+        said, often = (
+            _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence),
+            f"so in {how_often}",
+        )
+    else:
+        say = that_say(hypothesis)[0]
+        often = f"{how_often} do" if say.endswith("say this") else f"it holds for {how_often}"
+        if words.form == "class":
+            said = _of_class(own, say, annotation, target, code, words, form, confidence)
+        else:
+            said = _of_numbers(own, say, words, form, confidence)
+    return f"{said}; {often}.{_doubt(own)}"
+
+
+def _of_numbers(own, say, words, form, confidence):
+    who = f"{words.noun[0].upper()}{words.noun[1:]} {say}"
+    return f"{who} {_difference(own.value, words, form)} ({_interval(own, words, form, confidence)})"
+
+
+def _difference(value, words, form):
+    """Return a difference of means as words: "have 1.3 stars fewer", "have a score that is 0.2 higher"."""
+    size, way = written(abs(value), form), _way(value, words)
+    if words.form == "count":
+        return f"have {size} {words.unit} {way}"
+    if words.form == "place":
+        return f"are {size} places {way} on the scale from {words.scale[0]} to {words.scale[-1]}"
+    return f"have a {words.target} that is {size} {way}"
+
+
+def _way(value, words):
+    return _MORE.get(words.form, _LESS)[value < 0]
+
+
+def _interval(own, words, form, confidence):
+    """Return a confidence interval in words, with its signs where these are not clear."""
+    if np.isnan(own.low):
+        return f"too few {words.noun} for an interval"
+    what = f"{100 * confidence:g}% interval"
+    if words.form == "class":
+        return f"{what} {written(own.low, '+' + form)} to {written(own.high, '+' + form)}"
+    if own.low >= 0 or own.high <= 0:
+        low, high = sorted((abs(own.low), abs(own.high)))
+        return f"{what} {written(low, form)} to {written(high, form)}"
+    ends = (f"{written(abs(end), form)} {_way(end, words)}" for end in (own.low, own.high))
+    return f"{what} {' to '.join(ends)}"
+
+
+def _of_class(own, say, annotation, target, code, words, form, confidence):
+    sides = sides_of(annotation)
+    shares = [np.mean(target.values[side] == code) for side in (sides.high, sides.low)]
+    high, low = (f"{share:.{_decimals_of(form)}%}" for share in shares)
+    points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
+    return f"{high} of the {words.noun} {say} {are_class(words, code)}, {low} of the others ({points})"
+
+
+def _decimals_of(form):
+    return int(form[2]) if form.endswith("f") else 1
+
+
+def _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence):
+    says = that_say(hypothesis)[1]
+    only = f"Where only one of the two {words.one}s {says}"
+    if words.form != "class":
+        size = written(abs(own.value), form)
+        way = "leads" if own.value >= 0 else "trails"
+        of = f"{size} {words.unit}" if words.form in ("count", "place") else f"{size} ({predicted(words)})"
+        return f"{only}, it {way} the other by {of} ({_interval(own, words, form, confidence)})"
+    points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
+    if len(words.labels) > 2:
+        return f"{only} and that is the first, “{words.labels[code]}” is more or less frequent ({points})"
+    if not sides_of(annotation).is_halved:
+        return f"{only}, its chances to win are other than where neither or both do ({points})"
+    decimals = _decimals_of(form)
+    return f"{only}, it wins in {0.5 + own.value / 100:.{decimals}%} of the pairs instead of 50% ({points})"
+
+
+def _doubt(own):
+    return "" if own.significant or np.isnan(own.pvalue) else f" That may be chance ({in_words(own.pvalue)})."
+
+
+def in_words(pvalue):
+    """Return a p-value as "p = 0.03" or "p < 0.001"."""
+    return "p < 0.001" if pvalue < 1e-3 else f"p = {float(f'{pvalue:.2g}'):g}"
+
+
+def facts_of(number, effects, fidelity, correlations, numbers, annotation, words, forms, confidence):
+    """Return further sentences on a hypothesis: what it adds, its fidelity, and with what it goes together.
+
+    Parameters
+    ----------
+    number : int
+        Its place among the columns of `correlations`.
+    effects : tuple of Effect
+    fidelity : float
+    correlations : ndarray of shape (n_hypotheses, n_hypotheses)
+    numbers : list of int
+        The number of each hypothesis in the report.
+    annotation : ndarray of shape (n_rows,)
+    words : Wording
+    forms : tuple of (str, str)
+        The formats of effects on their own, and beside the others.
+    confidence : float
+    """
+    answered = annotation[~np.isnan(annotation)]
+    n_holds = np.count_nonzero(np.abs(answered) >= 0.5)
+    where = "differs between the two in" if words.are_pairs else "holds in"
+    facts = [f"It {where} {n_holds:,} of {len(answered):,} {words.noun} ({n_holds / max(len(answered), 1):.0%})."]
+    facts += [_added(effect, words, forms[1], confidence) for effect in effects]
+    if not np.isnan(fidelity):
+        facts.append(
+            f"Its name agrees with the neuron it stands for with an F1 of {fidelity:.2f}, on texts held back from the "
+            "naming."
+        )
+    others = np.where(np.arange(len(numbers)) == number, 0, np.nan_to_num(correlations[number]))
+    nearest = int(np.abs(others).argmax())
+    if abs(others[nearest]) >= _ALIKE:
+        how = "goes together with" if others[nearest] > 0 else "excludes, more often than not,"
+        facts.append(f"It {how} hypothesis {numbers[nearest]} (correlation {others[nearest]:+.2f}).")
+    return tuple(facts)
+
+
+def _added(effect, words, form, confidence):
+    joint = effect.joint
+    of = f" of “{effect.of}”" if effect.of else ""
+    if np.isnan(joint.value):
+        return f"What it adds to all the other hypotheses{of} is not known."
+    unit = "in log-odds" if words.form == "class" else words.unit
+    form = "+" + form
+    interval = (
+        ""
+        if np.isnan(joint.low)
+        else f", {100 * confidence:g}% interval {written(joint.low, form)} to {written(joint.high, form)}"
+    )
+    verdict = (
+        ""
+        if joint.significant
+        else "; not significant" + ("" if np.isnan(joint.pvalue) else f", {in_words(joint.pvalue)}")
+    )
+    return f"Beside all the other hypotheses: {written(joint.value, form)} {unit}{of}{interval}{verdict}."

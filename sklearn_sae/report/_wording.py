@@ -1,0 +1,115 @@
+"""What rows, the target and its unit are called in sentences."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_sae.report._effect import label
+from sklearn_sae.report._excerpt import plain
+
+_NOUNS = (
+    *("abstract", "answer", "article", "comment", "description", "document", "email", "essay", "headline", "letter"),
+    *("message", "note", "post", "question", "reply", "report", "review", "sentence", "speech", "story", "summary"),
+    *("ticket", "title", "tweet"),
+)
+_RATINGS = ("star", "rating")
+_MOST_STARS = 10  # A rating of 0 to 100 is one of points, say.
+_NO_WORDS = ("yes", "no", "y", "n", "true", "false", "none")
+_SECOND = ("second", "2", "b", "right")
+
+
+class Wording(NamedTuple):
+    """How a target and the rows are spoken of."""
+
+    noun: str  # rows, in the plural
+    one: str  # one of the texts of a row
+    target: str  # the name of the target
+    unit: str  # of effects
+    form: str  # "count" (have 2 stars more), "size" (have a higher score), "place" (on a scale) or "class"
+    are_pairs: bool
+    sign: int  # -1 where the target says of pairs that the second wins
+    labels: tuple  # of str, the classes
+    scale: tuple  # of str, of an ordinal target
+
+
+def wording_of(target, target_name, text_name, *, are_pairs):
+    """Return the `Wording` of a target.
+
+    Parameters
+    ----------
+    target : Target
+    target_name, text_name : str or None
+        Names of columns.
+    are_pairs : bool
+    """
+    one, noun = _nouns(text_name)
+    name = plain(target_name) if target_name else "target"
+    labels = () if target.classes is None else tuple(plain(label(value)) for value in target.classes)
+    form, unit = _unit(target, name)
+    is_second = len(labels) == 2 and labels[1].lower() in _SECOND and labels[0].lower() not in ("0", "false")
+    return Wording(
+        noun="pairs" if are_pairs else noun,
+        one=one,
+        target=name,
+        unit=unit,
+        form=form,
+        are_pairs=are_pairs,
+        sign=-1 if are_pairs and is_second else 1,
+        labels=labels,
+        scale=tuple(map(plain, target.scale)),
+    )
+
+
+def _nouns(name):
+    """Return what one text and several are called: by the column that they stand in, if that is a usual noun."""
+    name = "" if name is None else name.lower()
+    known = {plural: one for one in _NOUNS for plural in (one, _plural(one))}
+    one = known.get(name, "text")
+    return one, _plural(one)
+
+
+def _plural(one):
+    return one[:-1] + "ies" if one.endswith("y") else one + ("es" if one.endswith("ss") else "s")
+
+
+def _unit(target, name):
+    if target.scale:
+        return "place", "places"
+    if target.task != "regression":
+        return "class", "points"
+    lower = name.lower()
+    is_rating = any(word in lower for word in _RATINGS) and lower.replace("_", "").isalpha()
+    if is_rating and target.values.min() >= 0 and target.values.max() <= _MOST_STARS:
+        return "count", "stars"
+    last = lower.replace("_", " ").split(" ")[-1]
+    is_plural = last.isalpha() and last.endswith("s") and not last.endswith(("ss", "us", "is"))
+    return ("count" if is_plural else "size"), name.replace("_", " ") if is_plural else name
+
+
+def are_class(words, code):
+    """Return the words for being of a class: "are “positive”", or where that is no word "have recommended = yes"."""
+    name = words.labels[code]
+    is_word = any(sign.isalpha() for sign in name) and name.lower() not in _NO_WORDS
+    return f"are “{name}”" if is_word else f"have {words.target} = {name}"
+
+
+def that_say(hypothesis):
+    """Return how texts are told for which a hypothesis holds, in the plural and the singular."""
+    if hypothesis.startswith(("mentions", "says")):
+        return "that say this", "says this"
+    return "for which this holds", "is so"
+
+
+def predicted(words):
+    """Return what is predicted, as the end of a sentence."""
+    return f"the {words.target}" if words.target.isalpha() and words.form == "size" else words.target
+
+
+def is_share(words):
+    """Whether effects are differences of shares, in points of percentage."""
+    return words.form == "class"
+
+
+def in_unit(values, words):
+    """Return differences in the unit in which they are told."""
+    return np.asarray(values, dtype=np.float64) * (100 if is_share(words) else 1)

@@ -1,0 +1,107 @@
+"""A report as a workbook of Excel: sheets of hypotheses, examples and settings."""
+
+import io
+import re
+
+import numpy as np
+
+from sklearn_sae.report._excerpt import marked
+
+_MOST_CHARACTERS = 32_767  # in a cell
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NO_MARKS = {"sentence": ("", ""), "word": ("", "")}
+_WIDTHS = {"hypotheses": (6, 60), "examples": (6, 40, 24, 8, 14, 100, 100), "settings": (28, 100)}
+
+
+def workbook_of(report):
+    """Return the bytes of a workbook; a text in it is no formula, whatever it begins with."""
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheets = {"hypotheses": _hypotheses(report), "examples": _examples(report), "settings": _settings(report)}
+    for name, rows in sheets.items():
+        _add_sheet(book, name, rows)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _add_sheet(book, name, rows):
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    sheet = book.create_sheet(name)
+    for place, width in enumerate(_WIDTHS[name], start=1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
+    if name != "settings":
+        sheet.freeze_panes = "C2"
+
+    def cell(value, is_head):
+        if isinstance(value, float) and np.isnan(value):
+            return None
+        value = _NOT_IN_XML.sub("", value)[:_MOST_CHARACTERS] if isinstance(value, str) else value
+        out = WriteOnlyCell(sheet, value)
+        if isinstance(value, str):
+            out.data_type = "s"  # also if it begins as a formula does
+        if is_head:
+            out.font = Font(bold=True)
+        return out
+
+    for place, row in enumerate(rows):
+        sheet.append([cell(value, place == 0 and name != "settings") for value in row])
+
+
+def _hypotheses(report):
+    effects = [effect for one in report.hypotheses for effect in one.effects]
+    has_classes = any(effect.of for effect in effects)
+    joint_unit = "log-odds" if report.metric == "AUC" else report.unit
+    yield [
+        *(
+            "number",
+            "hypothesis",
+            *["class"] * has_classes,
+            f"effect ({report.unit})",
+            "low",
+            "high",
+            "p",
+            "significant",
+        ),
+        *(f"beside all others ({joint_unit})", "low", "high", "p", "significant"),
+        *("holds for", "of", "fidelity (F1)", "in words"),
+    ]
+    for one in report.hypotheses:
+        for effect in one.effects:
+            numbers = [one.n_holds, one.n_answered, one.fidelity, " ".join([effect.sentence, *one.facts])]
+            yield [one.number, one.name, *[effect.of] * has_classes, *effect.own, *effect.joint, *numbers]
+
+
+def _examples(report):
+    n_sides = max((len(example.excerpts) for _, _, example in _shown(report)), default=1)
+    yield ["number", "hypothesis", "shows", "row", report.target, *(["text"] if n_sides == 1 else ["first", "second"])]
+    for one, kind, example in _shown(report):
+        texts = (marked(part, _NO_MARKS) for part in example.excerpts)
+        yield [one.number, one.short, kind, example.row, example.target, *texts]
+
+
+def _shown(report):
+    for one in report.hypotheses:
+        for kind, examples in one.examples.items():
+            for example in examples:
+                yield one, kind, example
+
+
+def _settings(report):
+    yield ["title", report.title]
+    yield from (["question", sentence] for sentence in report.question)
+    yield from (["answer", sentence] for sentence in report.answer)
+    yield from ([f"{report.metric}: {one.label}", one.value] for one in report.scores)
+    yield ["confidence of intervals", report.confidence]
+    yield ["significant", report.level]
+    yield ["texts shown", report.texts]
+    yield from (["note", note] for note in report.notes)
+    yield ["methods", report.methods]
+    yield from (["reference", one] for one in report.references)
+    yield ["BibTeX", report.bibtex]
+    yield from ([f"parameter {name}", value] for name, value in report.parameters)
+    yield from ([f"version of {name}", value] for name, value in report.versions)
