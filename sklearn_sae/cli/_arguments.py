@@ -268,6 +268,17 @@ def _add_output(group):
     group.add_argument(
         "--output", type=_table_file, metavar="FILE", help="write the table to a .csv, .json or .xlsx file"
     )
+    group.add_argument(
+        "--report",
+        type=_report_file,
+        metavar="FILE",
+        help="write what one hands on, with example texts: a .html page, .md or .xlsx",
+    )
+    group.add_argument(
+        "--report-texts",
+        choices=["all", "fragments", "none"],
+        help="what the report shows of the texts: all of a few, some 30 words around what tells (default), or none",
+    )
     group.add_argument("--save", type=_file, metavar="MODEL", help="keep the model in a file, for `sklearn-sae apply`")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default %(default)s)")
     group.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
@@ -338,6 +349,16 @@ def _table_file(value):
         raise argparse.ArgumentTypeError(
             f"{value} needs the package 'openpyxl': pip install 'sklearn-sae[excel]'; or write a .csv file"
         )
+    return _file(value)
+
+
+def _report_file(value):
+    from sklearn_sae.report._write import check_report_path
+
+    try:
+        check_report_path(value)
+    except (ValueError, OSError, ImportError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return _file(value)
 
 

@@ -1,6 +1,7 @@
 """The command `discover`."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -8,7 +9,7 @@ from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
-from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._validation import counted, visible
 
 _LLM_OPTIONS = (
@@ -28,7 +29,10 @@ def run(arguments):
     _check_together(arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
     columns = [] if arguments.groups is None else [arguments.groups]
-    table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
+    with noted() as on_file:
+        table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
+    for note in on_file:
+        warn(note)
     y, transform = table[arguments.target], None
     if arguments.transform is not None:
         from sklearn_sae.cli._transform import transform_target
@@ -49,10 +53,11 @@ def run(arguments):
         groups=groups,
         task=arguments.task,
         transform=transform,
+        about=_about(arguments, table, on_file),
     )
 
 
-def discover(texts, y, arguments, *, transform=None, **options):
+def discover(texts, y, arguments, *, transform=None, about=(), **options):
     """Say what will be done, do it, and print and write what came out."""
     from sklearn_sae import LLMHypothesisAnnotator
     from sklearn_sae._discover import carry_out, plan_discovery
@@ -62,6 +67,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
     from sklearn_sae._spending import check_cost
     from sklearn_sae.cli._plan import in_words, print_cost
     from sklearn_sae.cli._write import write_discovery
+    from sklearn_sae.report._report_of import report_of_discovery, what_is_shown
+    from sklearn_sae.report._write import write_report
     from sklearn_sae.utils._tables import terminal_width
 
     plan = plan_discovery(
@@ -92,6 +99,8 @@ def discover(texts, y, arguments, *, transform=None, **options):
     say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
+    if getattr(arguments, "groups", None) is not None:
+        discovery = replace(discovery, settings={**discovery.settings, "groups": arguments.groups})
     found = text_of(discovery, width, wide=arguments.wide, full=arguments.full, options=("--wide", "--full"))
     print(found.removeprefix(description).removeprefix("\n"))
     if asks:
@@ -101,8 +110,14 @@ def discover(texts, y, arguments, *, transform=None, **options):
     if arguments.save is not None:
         target = {"name": arguments.target if hasattr(arguments, "target") else y.name}
         save_model(discovery.pipeline, arguments.save, {**target, "transform": transform and transform._asdict()})
-    for file in filter(None, (arguments.output, arguments.save)):
+    if arguments.report is not None:
+        shown, rows = arguments.report_texts or "fragments", texts.index[discovery.test]
+        report = report_of_discovery(discovery, texts=shown, about=about, rows=rows)
+        write_report(report, arguments.report)
+    for file in filter(None, (arguments.output, arguments.save, arguments.report)):
         print(f"Written to {file}.")
+    if arguments.report is not None:
+        print(f"{arguments.report.name} {what_is_shown(report)}")
 
 
 def keywords(arguments, **options):
@@ -137,7 +152,22 @@ def _check_together(arguments):
         raise ValueError("--unit is for what an --embedder embeds; a --reader reads words.")
     if arguments.embedder_url is not None and arguments.embedder in (None, "tfidf"):
         raise ValueError("--embedder-url is for an --embedder that a server has.")
-    check_files([arguments.file], {"--output": arguments.output, "--save": arguments.save})
+    check_written(arguments, [arguments.file])
+
+
+def check_written(arguments, read=()):
+    """Refuse to write two things to one file or over one that is read, and options of a report without a report."""
+    check_files(read, {f"--{name}": getattr(arguments, name) for name in ("output", "save", "report")})
+    if arguments.report is None and arguments.report_texts is not None:
+        raise ValueError("--report-texts is for --report.")
+
+
+def _about(arguments, table, notes):
+    """Return sentences on the file, for a report: which it is, what was read of it, and what was left out."""
+    file = "standard input" if arguments.file == "-" else Path(arguments.file).name
+    n_left = next((note for note in notes if note.startswith("Left out")), "No row was left out.")
+    read = f"The texts are the column {arguments.text!r} of {file}, the target is the column {arguments.target!r}."
+    return (read, n_left, *(note for note in notes if not note.startswith("Left out")))
 
 
 def _groups(values):

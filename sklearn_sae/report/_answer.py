@@ -3,8 +3,8 @@
 import numpy as np
 
 from sklearn_sae.report._content import Score
-from sklearn_sae.report._sentences import in_words
-from sklearn_sae.report._wording import predicted
+from sklearn_sae.report._sentences import in_words, way_of
+from sklearn_sae.report._wording import class_name, predicted, quoted
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._validation import counted
 
@@ -62,20 +62,31 @@ def _strongest(hypotheses, words, form):
     sure = [pair for pair in effects if pair[1].own.significant]
     first, effect = max(sure or effects, key=lambda pair: abs(pair[1].own.value))
     if not sure:
-        chance = "" if np.isnan(effect.own.pvalue) else f", and that may be chance ({in_words(effect.own.pvalue)})"
-        return f"The largest difference is with “{first.short}”: {_in_short(effect, words, form)}{chance}."
-    text = f"The strongest is “{first.short}” ({_in_short(effect, words, form)})"
-    others = [pair for pair in sure if pair[1].own.value * effect.own.value < 0 and pair[0] is not first]
+        chance = (
+            ""
+            if np.isnan(effect.own.pvalue)
+            else f", and that may be chance ({in_words(effect.own.pvalue)} before the correction)"
+        )
+        return f"The largest difference is with {quoted(first.short)}: {_in_short(effect, words, form)}{chance}."
+    text = f"The strongest is {quoted(first.short)} ({_in_short(effect, words, form)})"
+    if effect.of:
+        others, which = [pair for pair in sure if pair[1].of != effect.of], "for another class"
+    else:
+        others, which = [pair for pair in sure if pair[1].own.value * effect.own.value < 0], "in the other direction"
     if others:
         second, other = max(others, key=lambda pair: abs(pair[1].own.value))
-        text += f"; the strongest in the other direction is “{second.short}” ({_in_short(other, words, form)})"
+        text += f"; the strongest {which} is {quoted(second.short)} ({_in_short(other, words, form)})"
     return f"{text}."
 
 
 def _in_short(effect, words, form):
-    label = effect.of or (words.labels[1] if words.form == "class" and not words.are_pairs else "")
-    of = f" of “{label}”" if label else ""
-    return f"{written(effect.own.value, '+' + form)} {words.unit}{of}"
+    value = effect.own.value
+    if words.form != "class":
+        unit = "" if words.form == "size" else f" {words.unit}"
+        return f"{written(abs(value), form)}{unit} {way_of(value, words)}"
+    code = words.labels.index(effect.of) if effect.of else 1
+    of = "" if words.are_pairs and not effect.of else f" of {class_name(words, code)}"
+    return f"{written(value, '+' + form)} points{of}"
 
 
 def _score(scores, words):
@@ -98,17 +109,16 @@ def _score(scores, words):
 
 
 def _auc(score, nothing, words):
+    several = len(words.labels) > 2
     if score.value <= nothing.value:
-        return f"Together they tell no class from the other{'s' * (len(words.labels) > 2)} better than a coin would"
-    if words.are_pairs:
-        return f"Together they rank a pair that the first wins above one that it loses in {score.value:.0%} of cases"
-    if len(words.labels) > 2:
-        which = f"of two {words.noun}, one of a class and one of another,"
-        return (
-            f"Together they tell {which} which is of the class in {score.value:.0%} of cases, where a coin would in 50%"
-        )
-    which = f"of two {words.noun}, one “{words.labels[1]}” and one “{words.labels[0]}”,"
-    return f"Together they tell {which} which is which in {score.value:.0%} of cases, where a coin would in 50%"
+        return f"Together they tell no class from the other{'s' * several} better than a coin would"
+    if several:
+        pair = "one of a class and one of another, they tell, on average over the classes,"
+    elif words.are_pairs:
+        pair = "one won by the first text and one by the second, they tell together"
+    else:
+        pair = f"one {class_name(words, 1)} and one {class_name(words, 0)}, they tell together"
+    return f"Of two {words.noun}, {pair} which is which in {score.value:.0%} of cases, where a coin would in 50%"
 
 
 def scores_of_evaluation(evaluation):
@@ -140,13 +150,14 @@ def _metric(evaluation):
 
 def level_of(evaluation):
     """Return what "significant" means, as a sentence."""
-    n_tests = len(evaluation.table)
-    name = {
-        "bonferroni": "Bonferroni's correction",
-        "holm": "Holm's correction",
-    }.get(evaluation.correction, "the correction of Benjamini and Hochberg")
+    n_tests, alpha = len(evaluation.table), evaluation.alpha
     if evaluation.correction in ("bonferroni", "holm"):
-        means = f"the chance of any false finding among the {n_tests:,} tests is at most {evaluation.alpha:g}"
-    else:
-        means = f"of what is found, a share of {evaluation.alpha:g} at most is expected to be false"
-    return f"Significant: after {name} {means}."
+        name = {"bonferroni": "Bonferroni's", "holm": "Holm's"}[evaluation.correction]
+        return (
+            f"“Significant” means: after {name} correction the chance of any false finding among the {n_tests:,} tests "
+            f"is at most {alpha:g}."
+        )
+    return (
+        f"“Significant” means: after the correction of Benjamini and Hochberg for {n_tests:,} tests, a share of at "
+        f"most {alpha:g} of what is found is expected to be false."
+    )

@@ -51,7 +51,7 @@ def examples_of(annotation, target, items, is_first, words, effects):
 def _high_and_low(rows, target, words):
     y = target.values
     mean = y.mean()
-    what = "places" if words.form == "place" else words.unit if words.form == "count" else words.target
+    what = "on the scale" if words.form == "place" else words.unit if words.form == "count" else words.target
     return [
         (f"holds, {way} {what}", [(_in_turn(np.flatnonzero(side), sign * y), _N)])
         for way, side, sign in (("high", rows & (y > mean), -1), ("low", rows & (y <= mean), 1))

@@ -32,11 +32,11 @@ def markdown_of(report):
         "## One by one",
         _legend(report),
         *(_in_full(one) for one in report.hypotheses),
-        *(["## Notes", *(f"- {_paragraph([note])}" for note in report.notes)] if report.notes else []),
+        *(["## Notes", _list(report.notes)] if report.notes else []),
         "## How it was made",
         _paragraph([report.methods]),
         "### References",
-        *(f"- {_paragraph([one])}" for one in report.references),
+        _list(report.references),
         f"```bibtex\n{report.bibtex}\n```",
         "### Parameters",
         _table(["parameter", "value"], report.parameters),
@@ -68,6 +68,10 @@ def escaped(text, *, begins=False):
 
 def _paragraph(sentences):
     return escaped(" ".join(sentences), begins=True)
+
+
+def _list(items):
+    return "\n".join(f"- {_paragraph([one])}" for one in items)
 
 
 def _table(heads, rows):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_sae.annotation import QuoteHypothesisAnnotator
+from sklearn_sae.annotation import KeywordHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._excerpt import Marks
 from sklearn_sae.report._source import encode
 from sklearn_sae.report._telling import marks_of, sentences_with_words, words_of_names
@@ -37,16 +37,15 @@ def marks_for(source, names, neurons, items, annotations, shown):
         What a marked "sentence" or "word" is.
     """
     annotator = None if source is None else source.annotator
-    looks_for = [column for column in shown if names[column].startswith(_KEYWORDS)]
-    by_neuron = getattr(annotator, "judge", "words") == "neuron"
-    if len(looks_for) == len(shown) and not by_neuron and not getattr(annotator, "quote", False):
+    if annotator is None or (isinstance(annotator, KeywordHypothesisAnnotator) and annotator.judge == "words"):
+        of_words = {column: rows for column, rows in shown.items() if names[column].startswith(_KEYWORDS)}
         tokenizer = getattr(annotator, "tokenizer", None)
-        words = words_of_names(dict(enumerate(names)), items, shown, tokenizer)
+        words = words_of_names(dict(enumerate(names)), items, of_words, tokenizer)
         return _joined(shown, items, {}, words), {"word": _OF_NAME}
     if isinstance(annotator, QuoteHypothesisAnnotator) and hasattr(annotator, "_rules"):
         sentences = _closest(annotator, items, annotations, shown)
         return _joined(shown, items, sentences, {}), {"sentence": _OF_QUOTES}
-    if source is None or source.encoder is None or source.annotates or not len(neurons):
+    if source.encoder is None or source.annotates or not neurons:
         return _joined(shown, items, {}, {}), {}
     return _of_neurons(source, neurons, items, annotations, shown)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sklearn_sae import __version__
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
-from sklearn_sae.report._settings import autoencoder_in, shown, sizes_of
+from sklearn_sae.report._settings import autoencoder_in, shown_value, sizes_of
 from sklearn_sae.report._wording import predicted
 from sklearn_sae.utils._validation import counted
 
@@ -70,15 +70,16 @@ def _of_name(groups):
 def _encoded(discovery, encoder, words):
     trained = encoder[-2]
     sizes = list(sizes_of(discovery.pipeline).values())
-    size = f"{sizes[0]:,} neurons, of which {sizes[1]} are active" if len(sizes) == 2 else "neurons"
+    size = f"{sizes[0]:,} neurons, {sizes[1]} of them active" if len(sizes) == 2 else "neurons active"
     sae = autoencoder_in(discovery.pipeline)
     kind = _kind_of_autoencoder(sae)
     weight = getattr(sae, "target_weight", 0)
-    heeds = f", whose training also heeded the target (weight {weight:g})" if weight else ""
+    heeds = f"; its training also heeded the target (weight {weight:g})" if weight else ""
     if "read" in encoder.named_steps:
         yield (
-            f"Their words were read in context by {_model(trained.model)}, and on the states of words a {kind} with "
-            f"{size} per word was trained{heeds}, as latents of language models are used in InterpEmbed [[jiang2025]]."
+            f"The words of the texts were read in context by {_model(trained.model)}, and on the states of words a "
+            f"{kind} with {size} per word, was trained{heeds}. Texts as latents of their reader are after InterpEmbed "
+            "[[jiang2025]]."
         )
         return
     unit = "text"
@@ -86,9 +87,9 @@ def _encoded(discovery, encoder, words):
     if hasattr(trained, "transformer_"):
         embed = trained.transformer_["embed"]
         unit = "sentence" if getattr(trained, "unit_", "sentence") == "sentence" else "text"
-    yield f"{'Their sentences were' if unit == 'sentence' else 'They were'} embedded by {_embedder(embed)}."
+    yield f"The {'sentences of the ' * (unit == 'sentence')}texts were embedded by {_embedder(embed)}."
     pooled = " A neuron is as active in a text as in the sentence in which it is most." if unit == "sentence" else ""
-    yield f"On the embeddings a {kind} with {size} per {unit} was trained{heeds}.{pooled}"
+    yield f"On the embeddings a {kind} with {size} per {unit}, was trained{heeds}.{pooled}"
 
 
 def _kind_of_autoencoder(sae):
@@ -117,7 +118,7 @@ def _embedder(embed):
 
 
 def _model(model):
-    return shown("model", model)
+    return shown_value("model", model)
 
 
 def _selected(select):
@@ -159,13 +160,13 @@ def of_tests(evaluation, words, *, held_out):
     if words.are_pairs:
         compared = "half the difference between pairs of which only the first and only the second text shows it"
     else:
-        compared = f"the difference between {words.noun} for which it holds and others"
+        compared = f"the difference between {words.noun} for which it holds and the others"
     of_what = "in the share of the class" if words.form == "class" else f"in the mean of {predicted(words)}"
     is_clustered = evaluation.standard_errors == "clustered"
-    test = "cluster-robust [[cameron2015]] t-test" if is_clustered else "t-test of Welch [[welch1947]]"
+    test = "a cluster-robust t-test [[cameron2015]]" if is_clustered else "Welch's t-test [[welch1947]]"
     yield f"On {on} the effect of a hypothesis is {compared} {of_what}."
     yield (
-        f"Its p-value is the larger one of a {test} and a permutation test [[mielke2007]], or that of the latter where "
+        f"Its p-value is the larger one of {test} and a permutation test [[mielke2007]], or that of the latter where "
         f"the former is not reliable; intervals are of {100 * evaluation.confidence:g}%."
     )
     yield _jointly(evaluation)

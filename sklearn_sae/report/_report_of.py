@@ -18,7 +18,7 @@ from sklearn_sae.report._items import first_of_copies, items_of
 from sklearn_sae.report._marking import marks_for
 from sklearn_sae.report._methods import methods_of, of_finding, of_tests
 from sklearn_sae.report._sentences import effect_sentence, facts_of
-from sklearn_sae.report._settings import parameters_of
+from sklearn_sae.report._settings import parameters_of, shown_value
 from sklearn_sae.report._source import source_of
 from sklearn_sae.report._wording import predicted, wording_of
 
@@ -78,7 +78,7 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
         question=(
             f"What in the {words.noun} predicts {predicted(words)}?",
             *about,
-            *(plain(line) for line in discovery.description.splitlines()),
+            *_described(discovery),
         ),
         answer=answer_of(hypotheses, scores, words, form, unseen=True),
         metric=metric,
@@ -145,6 +145,26 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
     )
 
 
+def _described(discovery):
+    """Return the target, the split and the reader in words, without the folder of a model."""
+    encoder = discovery.pipeline["hypotheses"].encoder
+    model = str(encoder["read"].model) if "read" in encoder.named_steps else ""
+    lines = (plain(line) for line in discovery.description.splitlines())
+    return [line.replace(model, shown_value("model", model)) if model else line for line in lines]
+
+
+def what_is_shown(report):
+    """Return what a report shows of the texts, as the end of a sentence whose subject is the file."""
+    if report.texts == "none":
+        said = "shows no text"
+        if any(note.startswith("No text is shown, but") for note in report.notes):
+            said += ", but the names of the hypotheses are quotes, which are fragments of texts"
+        return f"{said}."
+    n = len({example.row for one in report.hypotheses for some in one.examples.values() for example in some})
+    of = f"{n:,} of the {report.noun} held out"
+    return f"shows {of} in full." if report.texts == "all" else f"shows up to {_FRAGMENT} words of {of}."
+
+
 def _common(evaluation, words, order, hypotheses, methods):
     between = correlations(evaluation.annotations, evaluation.annotations)
     return {
@@ -206,7 +226,9 @@ def _hypotheses(evaluation, words, fidelity, shown):
             n_holds=int(np.count_nonzero(np.abs(annotations[:, i]) >= 0.5)),
             n_answered=int(np.count_nonzero(~np.isnan(annotations[:, i]))),
             fidelity=float(fidelity[i]),
-            facts=facts_of(i, effects[i], fidelity[i], between, numbers, annotations[:, i], **options),
+            facts=facts_of(
+                i, effects[i], fidelity[i], between, numbers, annotations[:, i], evaluation.target, **options
+            ),
             examples=examples[i],
         )
         for i in order
@@ -252,7 +274,8 @@ def _examples(evaluation, words, names, effects, shown):
 
     def example(i, row):
         excerpts = (excerpt(*one, shown.max_words) for one in zip(shown.items[row], marks[i, row], strict=True))
-        return Example(int(shown.rows[row]), plain(value_of(target, row)), tuple(excerpts))
+        value = words.scale[int(target.values[row]) - 1] if words.scale else plain(value_of(target, row))
+        return Example(int(shown.rows[row]), value, tuple(excerpts))
 
     examples = [
         {kind: tuple(example(i, row) for row in some) for kind, some in one.items()} for i, one in enumerate(groups)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_sae.report._effects import sides_of
-from sklearn_sae.report._wording import are_class, predicted, that_say
+from sklearn_sae.report._wording import class_name, predicted, that_say
 from sklearn_sae.utils._decimals import written
 
 _MORE, _LESS = {"count": ("more", "fewer")}, ("higher", "lower")
@@ -55,7 +55,7 @@ def _of_numbers(own, say, words, form, confidence):
 
 def _difference(value, words, form):
     """Return a difference of means as words: "have 1.3 stars fewer", "have a score that is 0.2 higher"."""
-    size, way = written(abs(value), form), _way(value, words)
+    size, way = written(abs(value), form), way_of(value, words)
     if words.form == "count":
         return f"have {size} {words.unit} {way}"
     if words.form == "place":
@@ -63,7 +63,8 @@ def _difference(value, words, form):
     return f"have a {words.target} that is {size} {way}"
 
 
-def _way(value, words):
+def way_of(value, words):
+    """Return the direction of a difference: "more", "fewer", "higher" or "lower"."""
     return _MORE.get(words.form, _LESS)[value < 0]
 
 
@@ -77,7 +78,7 @@ def _interval(own, words, form, confidence):
     if own.low >= 0 or own.high <= 0:
         low, high = sorted((abs(own.low), abs(own.high)))
         return f"{what} {written(low, form)} to {written(high, form)}"
-    ends = (f"{written(abs(end), form)} {_way(end, words)}" for end in (own.low, own.high))
+    ends = (f"{written(abs(end), form)} {way_of(end, words)}" for end in (own.low, own.high))
     return f"{what} {' to '.join(ends)}"
 
 
@@ -86,7 +87,7 @@ def _of_class(own, say, annotation, target, code, words, form, confidence):
     shares = [np.mean(target.values[side] == code) for side in (sides.high, sides.low)]
     high, low = (f"{share:.{_decimals_of(form)}%}" for share in shares)
     points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
-    return f"{high} of the {words.noun} {say} {are_class(words, code)}, {low} of the others ({points})"
+    return f"{high} of the {words.noun} {say} are {class_name(words, code)}, {low} of the others ({points})"
 
 
 def _decimals_of(form):
@@ -103,7 +104,7 @@ def _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence
         return f"{only}, it {way} the other by {of} ({_interval(own, words, form, confidence)})"
     points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
     if len(words.labels) > 2:
-        return f"{only} and that is the first, “{words.labels[code]}” is more or less frequent ({points})"
+        return f"{only} and that is the first, {class_name(words, code)} is more or less frequent ({points})"
     if not sides_of(annotation).is_halved:
         return f"{only}, its chances to win are other than where neither or both do ({points})"
     decimals = _decimals_of(form)
@@ -111,7 +112,11 @@ def _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence
 
 
 def _doubt(own):
-    return "" if own.significant or np.isnan(own.pvalue) else f" That may be chance ({in_words(own.pvalue)})."
+    """Say that a difference may be chance, if it is not significant."""
+    if own.significant:
+        return ""
+    known = "" if np.isnan(own.pvalue) else f" ({in_words(own.pvalue)} before the correction)"
+    return f" That may be chance{known}."
 
 
 def in_words(pvalue):
@@ -119,7 +124,7 @@ def in_words(pvalue):
     return "p < 0.001" if pvalue < 1e-3 else f"p = {float(f'{pvalue:.2g}'):g}"
 
 
-def facts_of(number, effects, fidelity, correlations, numbers, annotation, words, forms, confidence):
+def facts_of(number, effects, fidelity, correlations, numbers, annotation, target, words, forms, confidence):
     """Return further sentences on a hypothesis: what it adds, its fidelity, and with what it goes together.
 
     Parameters
@@ -132,6 +137,7 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, words
     numbers : list of int
         The number of each hypothesis in the report.
     annotation : ndarray of shape (n_rows,)
+    target : Target
     words : Wording
     forms : tuple of (str, str)
         The formats of effects on their own, and beside the others.
@@ -147,6 +153,8 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, words
             f"Its name agrees with the neuron it stands for with an F1 of {fidelity:.2f}, on texts held back from the "
             "naming."
         )
+    if not words.are_pairs and words.form != "class" and not np.isnan(effects[0].own.value):
+        facts.insert(1, _means(annotation, target, words, forms[0]))
     others = np.where(np.arange(len(numbers)) == number, 0, np.nan_to_num(correlations[number]))
     nearest = int(np.abs(others).argmax())
     if abs(others[nearest]) >= _ALIKE:
@@ -155,21 +163,24 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, words
     return tuple(facts)
 
 
+def _means(annotation, target, words, form):
+    sides = sides_of(annotation)
+    high, low = (written(target.values[side].mean(), form) for side in (sides.high, sides.low))
+    if words.form == "count":
+        return f"The mean is {high} {words.unit} where it holds and {low} elsewhere."
+    what = "place" if words.form == "place" else f"of {predicted(words)}"
+    return f"The mean {what} is {high} where it holds and {low} elsewhere."
+
+
 def _added(effect, words, form, confidence):
-    joint = effect.joint
-    of = f" of “{effect.of}”" if effect.of else ""
+    joint, of = effect.joint, f" of “{effect.of}”" if effect.of else ""
     if np.isnan(joint.value):
         return f"What it adds to all the other hypotheses{of} is not known."
-    unit = "in log-odds" if words.form == "class" else words.unit
-    form = "+" + form
-    interval = (
-        ""
-        if np.isnan(joint.low)
-        else f", {100 * confidence:g}% interval {written(joint.low, form)} to {written(joint.high, form)}"
-    )
-    verdict = (
-        ""
-        if joint.significant
-        else "; not significant" + ("" if np.isnan(joint.pvalue) else f", {in_words(joint.pvalue)}")
-    )
-    return f"Beside all the other hypotheses: {written(joint.value, form)} {unit}{of}{interval}{verdict}."
+    unit = "log-odds" if words.form == "class" else words.unit
+    said = f"Beside all the other hypotheses: {written(joint.value, '+' + form)} {unit}{of}"
+    if not np.isnan(joint.low):
+        limits = (written(limit, "+" + form) for limit in (joint.low, joint.high))
+        said += f", {100 * confidence:g}% interval {' to '.join(limits)}"
+    if not joint.significant:
+        said += "; not significant" + ("" if np.isnan(joint.pvalue) else f" ({in_words(joint.pvalue)})")
+    return f"{said}."

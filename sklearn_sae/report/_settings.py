@@ -4,12 +4,11 @@ import re
 from numbers import Number
 from urllib.parse import urlsplit
 
-from sklearn.base import BaseEstimator
-
 # Of these only whether they are set is shown, because they may hold a secret, a prompt, texts or a user's folder.
 _PRIVATE = re.compile(r"(?:^|_)(?:key|token|password|secret|headers|kwargs|params|dir)$|prompt|instructions")
 _NO_MATTER = ("verbose", "memory", "transform_input", "max_concurrency", "n_jobs", "batch_size", "prices", "timeout")
 _KEY = re.compile(r"\b(?:sk|hf|pk|ghp|gsk|xai|AIza)[-_][\w-]{8,}|\bAIza[\w-]{20,}")
+_FOLDER = re.compile(r"[/~.]|[A-Za-z]:\\")
 _MOST_CHARACTERS, _MOST_WORDS = 80, 3  # A longer text may be a prompt.
 
 
@@ -27,9 +26,11 @@ def parameters_of(pipeline, settings):
     -------
     parameters : tuple of (str, str)
     """
-    chosen = {name: shown(name, value) for name, value in {**settings, **sizes_of(pipeline)}.items()}
+    chosen = {
+        name: shown_value(name, value) for name, value in {**settings, **sizes_of(pipeline)}.items() if name != "texts"
+    }
     steps = {
-        name: shown(name.rpartition("__")[2], value)
+        name: shown_value(name.rpartition("__")[2], value)
         for name, value in sorted(pipeline.get_params(deep=True).items(), key=lambda pair: _rank(pair[0]))
         if name not in ("steps", *_NO_MATTER)
         and name.rpartition("__")[2] not in ("steps", "transformer_list", *_NO_MATTER)
@@ -56,14 +57,14 @@ def _rank(name):
     return not name.startswith("hypotheses__encoder"), not name.startswith("hypotheses"), name.count("__") > 3
 
 
-def shown(name, value):
+def shown_value(name, value):
     """Return a parameter's value as it may be shown.
 
     Examples
     --------
-    >>> shown("k", 8), shown("api_key", "sk-123"), shown("instructions", "The texts are …"), shown("base_url", None)
-    ('8', 'set', 'set', 'None')
-    >>> shown("base_url", "https://me:pass@models.example.org/v1?key=1")
+    >>> shown_value("k", 8), shown_value("api_key", "sk-123"), shown_value("instructions", "The texts …")
+    ('8', 'set', 'set')
+    >>> shown_value("base_url", "https://me:pass@models.example.org/v1?key=1")
     'https://models.example.org/v1'
     """
     if value is None or isinstance(value, bool):
@@ -74,7 +75,7 @@ def shown(name, value):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, BaseEstimator) or not isinstance(value, (tuple, list, set, frozenset)):
+    if not isinstance(value, (tuple, list, set, frozenset)) or hasattr(value, "_fields"):
         return getattr(value, "__name__", type(value).__name__)
     if len(value) <= 8 and all(isinstance(one, (Number, type(None))) for one in value):
         return f"({', '.join(map(str, value))})"
@@ -88,4 +89,4 @@ def _text(value):
         return f"{url.scheme}://{url.hostname}{port}{url.path}"
     if _KEY.search(value) or len(value) > _MOST_CHARACTERS or len(value.split()) > _MOST_WORDS:
         return "set"
-    return re.split(r"[/\\]", value)[-1] if value.startswith(("/", "~", ".")) or "\\" in value else value
+    return re.split(r"[/\\]", value)[-1] if _FOLDER.match(value) else value

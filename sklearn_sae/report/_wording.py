@@ -86,11 +86,16 @@ def _unit(target, name):
     return ("count" if is_plural else "size"), name.replace("_", " ") if is_plural else name
 
 
-def are_class(words, code):
-    """Return the words for being of a class: "are “positive”", or where that is no word "have recommended = yes"."""
+def class_name(words, code):
+    """Return what to call a class: “positive”, or where that is no telling word “recommended = yes”."""
     name = words.labels[code]
     is_word = any(sign.isalpha() for sign in name) and name.lower() not in _NO_WORDS
-    return f"are “{name}”" if is_word else f"have {words.target} = {name}"
+    return f"“{name}”" if is_word else f"“{words.target} = {name}”"
+
+
+def quoted(name):
+    """Return a name between quotation marks, with others in it."""
+    return f"“{name.replace(chr(34), chr(39))}”"
 
 
 def that_say(hypothesis):
@@ -102,7 +107,9 @@ def that_say(hypothesis):
 
 def predicted(words):
     """Return what is predicted, as the end of a sentence."""
-    return f"the {words.target}" if words.target.isalpha() and words.form == "size" else words.target
+    if words.target == "target" or (words.form == "size" and words.target.isalpha()):
+        return f"the {words.target}"
+    return words.target if words.form in ("count", "size") else f"“{words.target}”"
 
 
 def is_share(words):
