@@ -33,7 +33,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     correction, alpha, robust, confidence
         As of `evaluate_hypotheses`, where all is told.
     """
-    answered, of_all_rows = ~np.isnan(A).all(axis=1), {"annotations": A, "target": target}
+    answered, of_all_rows = ~np.isnan(A).all(axis=1), {"annotations": A.copy(), "target": target}
     if not answered.any():
         raise ValueError("annotations has no answer: every entry is NaN.")
     A, target = A[answered], target._replace(values=target.values[answered])

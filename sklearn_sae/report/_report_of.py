@@ -60,7 +60,8 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
             'this discovery has no texts, because they are not kept when it is pickled or copied; pass texts="none".'
         )
     evaluation, annotator = discovery.evaluation, discovery.pipeline["hypotheses"]
-    words = wording_of(evaluation.target, discovery.target_name, discovery.settings.get("texts"), are_pairs=False)
+    target_name, text_name = discovery.target_name, discovery.settings.get("texts")
+    words = wording_of(evaluation.target, target_name, text_name, _names(evaluation), are_pairs=False)
     shown = None
     if texts != "none":
         shown = Shown(
@@ -109,6 +110,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
         evaluation.target,
         target_name or evaluation.target_name,
         text_name if isinstance(text_name, str) else None,
+        _names(evaluation),
         are_pairs=are_pairs,
     )
     shown = None
@@ -248,7 +250,7 @@ def _effects(evaluation, words, names):
         of_hypothesis = []
         for (own, joint), row in zip(some, of_rows, strict=True):
             code = _code(row, target)
-            sentence = effect_sentence(own, names[i], annotation, target, code, words, form, evaluation.confidence)
+            sentence = effect_sentence(own, annotation, target, code, words, form, evaluation.confidence)
             of = words.labels[code] if "class" in row else ""
             of_hypothesis.append(Effect(of, own, joint, plain(sentence)))
         effects.append(tuple(of_hypothesis))

@@ -3,20 +3,19 @@
 import numpy as np
 
 from sklearn_sae.report._effects import sides_of
-from sklearn_sae.report._wording import class_name, predicted, that_say
+from sklearn_sae.report._wording import are_of_class, class_name, predicted, that_say
 from sklearn_sae.utils._decimals import written
 
 _MORE, _LESS = {"count": ("more", "fewer")}, ("higher", "lower")
 _ALIKE = 0.3  # a correlation from which hypotheses are said to go together
 
 
-def effect_sentence(own, hypothesis, annotation, target, code, words, form, confidence):
+def effect_sentence(own, annotation, target, code, words, form, confidence):
     """Return what a hypothesis says of the target, or of a class, as a sentence.
 
     Parameters
     ----------
     own : Estimate
-    hypothesis : str
     annotation : ndarray of shape (n_rows,)
     target : Target
     code : int or None
@@ -33,13 +32,9 @@ def effect_sentence(own, hypothesis, annotation, target, code, words, form, conf
         kind = "none" if n_holds == 0 else "all"
         return f"It holds for {kind} of the {n_answered:,} {words.noun}, so there is nothing to compare."
     if words.are_pairs:
-        said = _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence)
-        said, often = (
-            _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence),
-            f"so in {how_often}",
-        )
+        said, often = _of_pairs(own, annotation, code, words, form, confidence), f"so in {how_often}"
     else:
-        say = that_say(hypothesis)[0]
+        say = that_say(words)[0]
         often = f"{how_often} do" if say.endswith("say this") else f"it holds for {how_often}"
         if words.form == "class":
             said = _of_class(own, say, annotation, target, code, words, form, confidence)
@@ -87,16 +82,16 @@ def _of_class(own, say, annotation, target, code, words, form, confidence):
     shares = [np.mean(target.values[side] == code) for side in (sides.high, sides.low)]
     high, low = (f"{share:.{_decimals_of(form)}%}" for share in shares)
     points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
-    return f"{high} of the {words.noun} {say} are {class_name(words, code)}, {low} of the others ({points})"
+    return f"{high} of the {words.noun} {say} {are_of_class(words, code)}, {low} of the others ({points})"
 
 
 def _decimals_of(form):
     return int(form[2]) if form.endswith("f") else 1
 
 
-def _of_pairs(own, hypothesis, annotation, target, code, words, form, confidence):
-    says = that_say(hypothesis)[1]
-    only = f"Where only one of the two {words.one}s {says}"
+def _of_pairs(own, annotation, code, words, form, confidence):
+    says = that_say(words)[1]
+    only = f"Where only one of the two {words.texts} {says}"
     if words.form != "class":
         size = written(abs(own.value), form)
         way = "leads" if own.value >= 0 else "trails"

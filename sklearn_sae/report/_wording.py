@@ -22,7 +22,7 @@ class Wording(NamedTuple):
     """How a target and the rows are spoken of."""
 
     noun: str  # rows, in the plural
-    one: str  # one of the texts of a row
+    texts: str  # what the two of a pair are
     target: str  # the name of the target
     unit: str  # of effects
     form: str  # "count" (have 2 stars more), "size" (have a higher score), "place" (on a scale) or "class"
@@ -30,9 +30,10 @@ class Wording(NamedTuple):
     sign: int  # -1 where the target says of pairs that the second wins
     labels: tuple  # of str, the classes
     scale: tuple  # of str, of an ordinal target
+    says: bool  # whether each name tells what a text says
 
 
-def wording_of(target, target_name, text_name, *, are_pairs):
+def wording_of(target, target_name, text_name, names, *, are_pairs):
     """Return the `Wording` of a target.
 
     Parameters
@@ -40,16 +41,18 @@ def wording_of(target, target_name, text_name, *, are_pairs):
     target : Target
     target_name, text_name : str or None
         Names of columns.
+    names : list of str
+        Of the hypotheses.
     are_pairs : bool
     """
-    one, noun = _nouns(text_name)
+    noun = _noun(text_name)
     name = plain(target_name) if target_name else "target"
     labels = () if target.classes is None else tuple(plain(label(value)) for value in target.classes)
     form, unit = _unit(target, name)
     is_second = len(labels) == 2 and labels[1].lower() in _SECOND and labels[0].lower() not in ("0", "false")
     return Wording(
         noun="pairs" if are_pairs else noun,
-        one=one,
+        texts=noun,
         target=name,
         unit=unit,
         form=form,
@@ -57,15 +60,15 @@ def wording_of(target, target_name, text_name, *, are_pairs):
         sign=-1 if are_pairs and is_second else 1,
         labels=labels,
         scale=tuple(map(plain, target.scale)),
+        says=all(name.startswith(("mentions ", "says ")) for name in names),
     )
 
 
-def _nouns(name):
-    """Return what one text and several are called: by the column that they stand in, if that is a usual noun."""
+def _noun(name):
+    """Return what texts are called: by the column that they stand in, if that is a usual noun."""
     name = "" if name is None else name.lower()
     known = {plural: one for one in _NOUNS for plural in (one, _plural(one))}
-    one = known.get(name, "text")
-    return one, _plural(one)
+    return _plural(known.get(name, "text"))
 
 
 def _plural(one):
@@ -89,8 +92,11 @@ def _unit(target, name):
 def class_name(words, code):
     """Return what to call a class: “positive”, or where that is no telling word “recommended = yes”."""
     name = words.labels[code]
-    is_word = any(sign.isalpha() for sign in name) and name.lower() not in _NO_WORDS
-    return f"“{name}”" if is_word else f"“{words.target} = {name}”"
+    return f"“{name}”" if _is_word(name) else f"“{words.target} = {name}”"
+
+
+def _is_word(name):
+    return any(sign.isalpha() for sign in name) and name.lower() not in _NO_WORDS
 
 
 def quoted(name):
@@ -98,11 +104,14 @@ def quoted(name):
     return f"“{name.replace(chr(34), chr(39))}”"
 
 
-def that_say(hypothesis):
+def that_say(words):
     """Return how texts are told for which a hypothesis holds, in the plural and the singular."""
-    if hypothesis.startswith(("mentions", "says")):
-        return "that say this", "says this"
-    return "for which this holds", "is so"
+    return ("that say this", "says this") if words.says else ("for which this holds", "is so")
+
+
+def are_of_class(words, code):
+    """Return the words for being of a class: "are “positive”" or "have “recommended = yes”"."""
+    return f"{'are' if _is_word(words.labels[code]) else 'have'} {class_name(words, code)}"
 
 
 def predicted(words):
