@@ -117,7 +117,13 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
     annotator, fidelity = None, None
     if source is not None:
         source = source_of(source)
-        annotator, fidelity = source.annotator, _fidelity(source.annotator, evaluation)
+        annotator = source.annotator
+        if annotator is None or list(annotator.get_feature_names_out()) != _names(evaluation):
+            raise ValueError(
+                "source must be the annotator whose hypotheses were evaluated; this one has others or none."
+            )
+        if hasattr(annotator, "hypotheses_"):
+            fidelity = annotator.hypotheses_["fidelity_f1"]
     if items is not None:
         neurons = [] if fidelity is None else annotator.hypotheses_["neuron"].tolist()
         shown = Shown(items, np.arange(n_rows), max_words, source, neurons)
@@ -182,13 +188,6 @@ def _common(evaluation, words, order, hypotheses, methods):
         "noun": words.noun,
         "target": words.target,
     }
-
-
-def _fidelity(annotator, evaluation):
-    """Return the fidelity of each hypothesis, if the annotator is the one that made them all."""
-    table = getattr(annotator, "hypotheses_", None)
-    same = table is not None and list(annotator.get_feature_names_out()) == _names(evaluation)
-    return table["fidelity_f1"] if same else None
 
 
 def _names(evaluation):

@@ -72,7 +72,9 @@ def _noun(name):
 
 
 def _plural(one):
-    return one[:-1] + "ies" if one.endswith("y") else one + ("es" if one.endswith("ss") else "s")
+    if one.endswith("y") and not one.endswith("ay"):
+        return one[:-1] + "ies"
+    return one + ("es" if one.endswith("ch") else "s")
 
 
 def _unit(target, name):
@@ -86,7 +88,7 @@ def _unit(target, name):
         return "count", "stars"
     last = lower.replace("_", " ").split(" ")[-1]
     is_plural = last.isalpha() and last.endswith("s") and not last.endswith(("ss", "us", "is"))
-    return ("count" if is_plural else "size"), name.replace("_", " ") if is_plural else name
+    return ("count" if is_plural else "size"), name.removeprefix("n_").replace("_", " ") if is_plural else name
 
 
 def class_name(words, code):

@@ -40,7 +40,9 @@ def _add_sheet(book, name, rows):
     def cell(value, is_head):
         if isinstance(value, float) and np.isnan(value):
             return None
-        value = _NOT_IN_XML.sub("", value)[:_MOST_CHARACTERS] if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = _NOT_IN_XML.sub("", value)
+            value = value if len(value) <= _MOST_CHARACTERS else value[: _MOST_CHARACTERS - 2] + " …"
         out = WriteOnlyCell(sheet, value)
         if isinstance(value, str):
             out.data_type = "s"  # also if it begins as a formula does

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
 
 from sklearn_sae import (
     EmbeddingTransformer,
@@ -271,6 +272,42 @@ def test_pairs_annotated_by_a_pair_transformer(reviews):
     report = report_of_evaluation(evaluation, pairs, source=pair)
     assert report.marks == {"word": "what the name looks for"}
     assert not np.isnan([one.fidelity for one in report.hypotheses]).any()
+    others = evaluate_hypotheses(pair.transform(pairs), stars[:250] > stars[250:])
+    for source in (pair, CountVectorizer().fit(texts)):
+        with pytest.raises(ValueError, match=r"^source must be the annotator whose hypotheses were evaluated"):
+            report_of_evaluation(others, pairs, source=source)
+
+
+@pytest.mark.parametrize(
+    ("name", "noun"),
+    [("review", "reviews"), ("Stories", "stories"), ("essay", "essays"), ("speech", "speeches"), ("x", "texts")],
+)
+def test_rows_are_called_by_their_column(name, noun):
+    texts = pd.Series([f"Text {i}" for i in range(30)], name=name)
+    evaluation = evaluate_hypotheses((np.arange(30) % 2)[:, None], np.arange(30.0))
+    assert report_of_evaluation(evaluation, texts).noun == noun
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "unit"),
+    [
+        ("stars", [1, 2, 5], "stars"),
+        ("Star_Rating", [0, 3, 10], "stars"),
+        ("rating", [0, 50, 100], "rating"),
+        ("likes", [1, 2, 3], "likes"),
+        ("n_retweets", [1, 2, 3], "retweets"),
+        ("score", [1, 2, 3], "score"),
+        ("bias", [1, 2, 3], "bias"),
+        ("status", [1, 2, 3], "status"),
+        ("bus", [1, 2, 3], "bus"),
+        (None, [1, 2, 3], "target"),
+    ],
+)
+def test_the_unit_is_told_by_the_name(name, values, unit):
+    evaluation = evaluate_hypotheses((np.arange(30) % 2)[:, None], pd.Series(np.tile(values, 10), name=name))
+    report = report_of_evaluation(evaluation)
+    assert report.unit == unit
+    assert report.target == (name or "target")
 
 
 def test_an_evaluation_alone(reviews):
