@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_sae.report._content import Score
+from sklearn_sae.report._effects import signed
 from sklearn_sae.report._sentences import in_words, way_of
 from sklearn_sae.report._wording import class_name, predicted, quoted
 from sklearn_sae.utils._decimals import written
@@ -86,7 +87,7 @@ def _in_short(effect, words, form):
         return f"{written(abs(value), form)}{unit} {way_of(value, words)}"
     code = words.labels.index(effect.of) if effect.of else 1
     of = "" if words.are_pairs and not effect.of else f" of {class_name(words, code)}"
-    return f"{written(value, '+' + form)} points{of}"
+    return f"{signed(value, form)} points{of}"
 
 
 def _score(scores, words):

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_sae.report._content import Estimate
 from sklearn_sae.report._wording import is_share
-from sklearn_sae.utils._decimals import number_form
+from sklearn_sae.utils._decimals import number_form, written
 
 
 class Sides(NamedTuple):
@@ -48,6 +48,11 @@ def _estimate(row, value, interval, pvalue, significant, factor):
 def form_of(estimates):
     """Return the format that suits all of some estimates."""
     return number_form([one.value for one in estimates], [(one.high - one.low) / 2 for one in estimates])
+
+
+def signed(value, form):
+    """Return a number with its sign, "-" for NaN."""
+    return "-" if np.isnan(value) else written(value, "+" + form).replace("-", "−")
 
 
 def positions(evaluation):

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from sklearn_sae.report._effects import form_of
+from sklearn_sae.report._effects import form_of, signed
 from sklearn_sae.report._excerpt import marked
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import pvalue
@@ -95,10 +95,10 @@ def _hypotheses(report):
     rows = []
     for one in report.hypotheses:
         for effect in one.effects:
-            row = [one.number, one.short, *[effect.of] * has_classes, written(effect.own.value, "+" + own)]
+            row = [one.number, one.short, *[effect.of] * has_classes, signed(effect.own.value, own)]
             row += [_interval(effect.own, own), pvalue(effect.own.pvalue), _yes(effect.own.significant)]
             row += [
-                written(effect.joint.value, "+" + joint),
+                signed(effect.joint.value, joint),
                 pvalue(effect.joint.pvalue),
                 _yes(effect.joint.significant),
             ]
@@ -107,7 +107,7 @@ def _hypotheses(report):
 
 
 def _interval(one, form):
-    return "-" if np.isnan(one.low) else f"{written(one.low, '+' + form)} to {written(one.high, '+' + form)}"
+    return "-" if np.isnan(one.low) else f"{signed(one.low, form)} to {signed(one.high, form)}"
 
 
 def _yes(flag):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_sae.report._effects import sides_of
+from sklearn_sae.report._effects import sides_of, signed
 from sklearn_sae.report._wording import are_of_class, class_name, predicted, that_say
 from sklearn_sae.utils._decimals import written
 
@@ -69,7 +69,7 @@ def _interval(own, words, form, confidence):
         return f"too few {words.noun} for an interval"
     what = f"{100 * confidence:g}% interval"
     if words.form == "class":
-        return f"{what} {written(own.low, '+' + form)} to {written(own.high, '+' + form)}"
+        return f"{what} {signed(own.low, form)} to {signed(own.high, form)}"
     if own.low >= 0 or own.high <= 0:
         low, high = sorted((abs(own.low), abs(own.high)))
         return f"{what} {written(low, form)} to {written(high, form)}"
@@ -81,7 +81,7 @@ def _of_class(own, say, annotation, target, code, words, form, confidence):
     sides = sides_of(annotation)
     shares = [np.mean(target.values[side] == code) for side in (sides.high, sides.low)]
     high, low = (f"{share:.{_decimals_of(form)}%}" for share in shares)
-    points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
+    points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
     return f"{high} of the {words.noun} {say} {are_of_class(words, code)}, {low} of the others ({points})"
 
 
@@ -97,7 +97,7 @@ def _of_pairs(own, annotation, code, words, form, confidence):
         way = "leads" if own.value >= 0 else "trails"
         of = f"{size} {words.unit}" if words.form in ("count", "place") else f"{size} ({predicted(words)})"
         return f"{only}, it {way} the other by {of} ({_interval(own, words, form, confidence)})"
-    points = f"{written(own.value, '+' + form)} points, {_interval(own, words, form, confidence)}"
+    points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
     if len(words.labels) > 2:
         return f"{only} and that is the first, {class_name(words, code)} is more or less frequent ({points})"
     if not sides_of(annotation).is_halved:
@@ -154,7 +154,7 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, targe
     nearest = int(np.abs(others).argmax())
     if abs(others[nearest]) >= _ALIKE:
         how = "goes together with" if others[nearest] > 0 else "excludes, more often than not,"
-        facts.append(f"It {how} hypothesis {numbers[nearest]} (correlation {others[nearest]:+.2f}).")
+        facts.append(f"It {how} hypothesis {numbers[nearest]} (correlation {signed(others[nearest], '.2f')}).")
     return tuple(facts)
 
 
@@ -172,9 +172,9 @@ def _added(effect, words, form, confidence):
     if np.isnan(joint.value):
         return f"What it adds to all the other hypotheses{of} is not known."
     unit = "log-odds" if words.form == "class" else words.unit
-    said = f"Beside all the other hypotheses: {written(joint.value, '+' + form)} {unit}{of}"
+    said = f"Beside all the other hypotheses: {signed(joint.value, form)} {unit}{of}"
     if not np.isnan(joint.low):
-        limits = (written(limit, "+" + form) for limit in (joint.low, joint.high))
+        limits = (signed(limit, form) for limit in (joint.low, joint.high))
         said += f", {100 * confidence:g}% interval {' to '.join(limits)}"
     if not joint.significant:
         said += "; not significant" + ("" if np.isnan(joint.pvalue) else f" ({in_words(joint.pvalue)})")
