@@ -1,5 +1,6 @@
-"""Pictures: where tests keep them, and whether their texts overlap."""
+"""Pictures: where tests keep them, and whether their texts overlap; and reports made by hand."""
 
+import importlib.util
 import os
 import re
 from itertools import combinations
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+_SPEC = importlib.util.spec_from_file_location("reports", Path(__file__).with_name("reports.py"))
+_REPORTS = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_REPORTS)
 
 # Names of which each is hard to draw in its own way, and which together are as many as a picture has.
 HARD_NAMES = [
@@ -94,3 +99,9 @@ def assert_nothing_overlaps(figure, *, is_inside=True):
 def texts_on(ax):
     """Return what is written beside the rows of axes."""
     return [label.get_text() for label in ax.get_yticklabels()]
+
+
+@pytest.fixture(scope="session")
+def make_report():
+    """The function that makes a `Report` by hand (see reports.py)."""
+    return _REPORTS.make_report
