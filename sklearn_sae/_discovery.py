@@ -150,6 +150,11 @@ class Discovery:
         path = check_folder(path)
         return write_page(report_of_discovery(self, texts=texts), path)
 
+    def _repr_html_(self):
+        from sklearn_sae.report._notebook import discovery_html
+
+        return discovery_html(self)
+
     def __getstate__(self):
         return {**vars(self), "texts": None}
 

@@ -256,6 +256,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         return unique_names(self._interpretations())
 
+    def _html_repr(self):
+        """Return what a notebook shows: the hypotheses, once there are any, and scikit-learn's diagram."""
+        if not hasattr(self, "hypotheses_"):
+            return super()._html_repr()
+        from sklearn_sae.report._notebook import annotator_html
+
+        return f"{annotator_html(self)}{super()._html_repr()}"
+
     def __sklearn_is_fitted__(self):
         return self._given_hypotheses() is not None or hasattr(self, "hypotheses_")
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from html import escape
 from textwrap import wrap
 
 import numpy as np
@@ -19,9 +18,7 @@ from sklearn_sae.utils._tables import (
     marked,
     names_cut,
     note_lines,
-    numbers,
     percent,
-    pvalue,
     terminal_width,
 )
 from sklearn_sae.utils._targets import Target
@@ -272,71 +269,12 @@ class HypothesisEvaluation:
         return 1 if self.task == "regression" else 100
 
     def _repr_html_(self):
-        parts = [_html_lines(self.summary())]
-        if self.task == "multiclass":
-            names, classes, more, sentences = self._class_columns(self.table)
-            parts.append(_html_table([names, *classes, *more, ("hypothesis", sentences)]))
-            parts.append(_html_lines(self._legend(wide=True)))
-            for label, block in self.table.groupby("class", sort=False):
-                full = self._html_in_full(block)
-                parts.append(f"<details><summary>{escape(str(label))} against the rest</summary>{full}</details>")
-        else:
-            parts.append(self._html_in_full(self.table))
-        return "".join([*parts, *(_html_lines(f"Note: {note}") for note in self.notes)])
+        from sklearn_sae.report._notebook import evaluation_html
 
-    def _html_in_full(self, table):
-        columns = {}
-        for head, column in _figures(table).items():
-            columns[head] = column
-            if head in ("separation", "coef"):
-                columns[f"{100 * self.confidence:g}% CI ({head})"] = _intervals(table, head)
-            if head == "p (sep.)":
-                columns["effect size"] = numbers(table["effect_size"])
-        columns["hypothesis"] = table["hypothesis"]
-        return _html_table(columns.items())
-
-    def _class_columns(self, table):
-        return class_columns(table, self.class_metrics, {"holds": [percent(p, 0) for p in table["prevalence"]]})
+        return evaluation_html(self)
 
 
 def _below(metrics):
     """Return the p-values below which a row is significant, as str; one if both questions have the same."""
     limits = dict.fromkeys(f"p < {metrics[key]:.2g}" for key in ("threshold", "threshold_jointly"))
     return " and ".join(limits)
-
-
-def _html_table(columns):
-    heads, cells = zip(*columns, strict=True)
-    rows = [[_html(cell) for cell in row] for row in zip(*cells, strict=True)]
-    with pd.option_context("display.max_colwidth", None):
-        return pd.DataFrame(rows, columns=[_html(head) for head in heads]).to_html(index=False, escape=False)
-
-
-def _html_lines(text):
-    return f"<p>{_html(text)}</p>"
-
-
-def _html(text):
-    return escape(text).replace("\n", "<br>")
-
-
-def _figures(table):
-    """Return the table's statistics as lists of str, under the short heads they are shown with."""
-    return {
-        "separation": numbers(table["separation_score"]),
-        "p (sep.)": [pvalue(value) for value in table["pvalue"]],
-        "coef": numbers(table["regression_coef"]),
-        "p (coef)": [pvalue(value) for value in table["joint_pvalue"]],
-        "prevalence": [percent(value) for value in table["prevalence"]],
-        "significant": [
-            "both" if alone and jointly else "alone" if alone else "jointly" if jointly else ""
-            for alone, jointly in zip(table["significant"], table["significant_jointly"], strict=True)
-        ],
-    }
-
-
-def _intervals(table, head):
-    """Return the confidence intervals of what is shown under `head` as str."""
-    prefix = {"separation": "separation", "coef": "regression"}[head]
-    limits = (numbers(table[f"{prefix}_ci_{side}"]) for side in ("low", "high"))
-    return ["-" if low == "-" else f"{low} to {high}".replace(" ", "\u00a0") for low, high in zip(*limits, strict=True)]

@@ -1,6 +1,5 @@
 """Where the effects of hypotheses stand in a forest plot; lengths are percentages of its width."""
 
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np

@@ -2,14 +2,13 @@
 
 from base64 import b64encode
 from hashlib import sha256
-from importlib.resources import files
 
 from markupsafe import Markup
 
 from sklearn_sae.report._bars import bars_of
 from sklearn_sae.report._forest import MOST_CLASSES, forests_of, has_classes, strength
 from sklearn_sae.report._matrix import MOST_IN_MATRIX, matrix_of, strongest_pairs
-from sklearn_sae.report._templates import environment
+from sklearn_sae.report._templates import environment, source
 from sklearn_sae.utils._decimals import number_form
 
 _MOST_OPEN_IN_PRINT = 60  # hypotheses; the texts of more would be a book
@@ -26,7 +25,7 @@ def page_of(report):
     -------
     page : str
     """
-    style, script = (_source(name) for name in ("style.css", "script.js"))
+    style, script = (source(name) for name in ("style.css", "script.js"))
     n_classes = len(report.hypotheses[0].effects)
     shows_classes = 1 < n_classes <= MOST_CLASSES
     effects = [effect for one in report.hypotheses for effect in one.effects]
@@ -51,10 +50,6 @@ def page_of(report):
             opens_in_print=len(report.hypotheses) <= _MOST_OPEN_IN_PRINT,
         )
     )
-
-
-def _source(name):
-    return files("sklearn_sae.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _form(estimates):

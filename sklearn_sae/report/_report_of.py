@@ -196,8 +196,11 @@ def _names(evaluation):
 
 def _notes(notes, texts, annotator):
     """Return the notes, without words of texts where none may be shown."""
-    if texts != "none":
-        return tuple(notes)
+    return tuple(notes) if texts != "none" else notes_without_texts(notes, annotator)
+
+
+def notes_without_texts(notes, annotator):
+    """Return notes without words of texts."""
     kept = [note for note in notes if not note.startswith("Nearly all texts")]
     if getattr(annotator, "quote", False):
         kept.append("No text is shown, but the names of the hypotheses are quotes, which are fragments of texts.")

@@ -1,6 +1,7 @@
 """The templates of reports, in which every text is escaped, and how they write numbers."""
 
 from functools import cache
+from importlib.resources import files
 from itertools import groupby
 
 import numpy as np
@@ -32,6 +33,11 @@ def environment():
         known=known,
     )
     return env
+
+
+def source(name):
+    """Return the text of a style or a script, which stands in a page as it is."""
+    return files("sklearn_sae.report").joinpath("templates", name).read_text("utf-8")
 
 
 def runs(parts):

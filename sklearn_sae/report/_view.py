@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sklearn_sae.report._as_html import html_of
 from sklearn_sae.report._as_text import text_of
 
 _WIDEST = 120  # longer lines are hard to read
@@ -67,4 +66,6 @@ class NeuronView:
         return text_of(self, min(shutil.get_terminal_size().columns, _WIDEST))
 
     def _repr_html_(self):
-        return html_of(self)
+        from sklearn_sae.report._notebook import neurons_html
+
+        return neurons_html(self)

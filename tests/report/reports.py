@@ -7,10 +7,34 @@ import numpy as np
 from sklearn_sae.report._content import Effect, Estimate, Example, Hypothesis, Report, Score
 from sklearn_sae.report._excerpt import Marks, excerpt
 
-_WORDS = (
-    "soup friendly noisy cold birthday waiter refund again parking terrace garlic rude manager bread playlist children "
-    "early overpriced tender lukewarm window queue dessert fork neighbours sauce"
-).split()
+_WORDS = [
+    "soup",
+    "friendly",
+    "noisy",
+    "cold",
+    "birthday",
+    "waiter",
+    "refund",
+    "again",
+    "parking",
+    "terrace",
+    "garlic",
+    "rude",
+    "manager",
+    "bread",
+    "playlist",
+    "children",
+    "early",
+    "overpriced",
+    "tender",
+    "lukewarm",
+    "window",
+    "queue",
+    "dessert",
+    "fork",
+    "neighbours",
+    "sauce",
+]
 _TEXT = "We sat outside for an hour. The {} was what we remember, and the {} too. It rained all day, but never mind."
 
 
