@@ -44,6 +44,8 @@ def page_of(report):
             shows_classes=shows_classes,
             n_columns=3 + (n_classes if shows_classes else 4 if n_classes == 1 else 5),
             strongest=lambda one: max(one.effects, key=lambda effect: strength(effect.own)),
+            holds_in="Differs in" if report.noun == "pairs" else "Holds in",
+            parameters=[[one for one in report.parameters if ("__" in one[0]) == deep] for deep in (False, True)],
             matrix=matrix_of(report),
             most_in_matrix=MOST_IN_MATRIX,
             pairs=strongest_pairs(report),

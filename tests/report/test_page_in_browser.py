@@ -169,6 +169,7 @@ def test_rows_open_and_plots_link_to_them(make_report, opened):
 def test_the_reference_is_copied_or_selected(make_report, opened):
     report = make_report(2)
     page = opened(report)
+    open_all(page)
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
     page.get_by_role("button", name="Copy").click()
     page.get_by_text("Selected; copy it with the keyboard").wait_for()
@@ -187,24 +188,36 @@ def test_without_scripts_all_is_there_but_what_sorts_and_filters(make_report, op
     assert page.locator("#h2 .text").first.is_visible()
 
 
+_KINDS = {
+    "numbers": {},
+    "two classes": {"classes": ("bad", "good")},
+    "three classes": {"classes": ("a", "b", "c")},
+    "six classes": {"classes": tuple("abcdef")},
+    "pairs": {"pairs": True},
+    "scripts": {"names": _SCRIPTS, "texts": _SCRIPTS},
+    "no texts": {"n_examples": 0, "shown": "none"},
+}
+
+
 @pytest.mark.parametrize("colour", ["light", "dark"])
-@pytest.mark.parametrize("classes", [(), ("bad", "good"), ("a", "b", "c"), tuple("abcdef")], ids=len)
-def test_it_is_accessible_and_no_wider_than_a_phone(make_report, opened, classes, colour):
-    for width in (1280, 390):
-        page = opened(make_report(8, classes, n_examples=1), width=width, color_scheme=colour)
-        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (background == "rgb(22, 24, 27)") == (colour == "dark")
-        open_all(page)
-        assert_no_scroll(page)
-        assert_accessible(page)
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "numbers" else pytest.mark.slow) for kind in _KINDS]
+)
+def test_it_is_accessible_and_no_wider_than_a_phone(make_report, opened, kind, width, colour):
+    page = opened(make_report(4, **{"n_examples": 1, **_KINDS[kind]}), width=width, color_scheme=colour)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(22, 24, 27)") == (colour == "dark")
+    open_all(page)
+    assert_no_scroll(page)
+    assert_accessible(page)
 
 
-def test_pairs_are_accessible_and_stand_side_by_side(make_report, opened):
+def test_pairs_stand_side_by_side_where_there_is_room(make_report, opened):
     for width in (1280, 390):
         page = opened(make_report(4, pairs=True), width=width)
         open_all(page)
         assert_no_scroll(page)
-        assert_accessible(page)
         first, second = (page.locator("#h1 .sides > div").nth(i).bounding_box() for i in range(2))
         assert (first["y"] == second["y"]) == (width == 1280)
 
@@ -251,7 +264,7 @@ def test_a_corpus_of_markup_runs_nothing(make_report, opened):
     assert page.locator("h1").count() == 1
     assert page.locator("img").count() == 0
     assert page.locator("h1").inner_text() == _ATTACKS[0]
-    assert page.locator("#bibtex").inner_text() == _ATTACKS[4]
+    assert page.locator("#bibtex").text_content() == _ATTACKS[4]
     assert "{{ 7 * 7 }} {% raw %} ${7 * 7}" in page.locator("#h4 .name").inner_text()
     assert page.evaluate("getComputedStyle(document.body).display") == "block"
 
@@ -280,7 +293,6 @@ def test_any_script_is_set_in_its_direction_and_fits(make_report, opened):
         assert arabic.evaluate("(one) => getComputedStyle(one).direction") == "rtl"
         said = page.locator("main").inner_text()
         assert all(one in said for one in ("スープは冷たかった。", "👩‍👩‍👧", "汤是冷的"))
-        assert_accessible(page)
 
 
 @pytest.mark.slow
