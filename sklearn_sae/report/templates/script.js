@@ -10,15 +10,10 @@ const significance = document.getElementById("significance");
 const left = document.getElementById("left");
 
 // Sorting: a button in each heading. A second press turns the order around; what is not known stays last.
-function keyOf(body, column) {
-  const cell = body.rows[0].cells[column];
-  return cell.dataset.value;
-}
-
 function sortBy(column, ascending) {
   const isNumber = heads[column].dataset.sort === "number";
   const sign = ascending ? 1 : -1;
-  const keyed = bodies.map((body) => [keyOf(body, column), body]);
+  const keyed = bodies.map((body) => [body.rows[0].cells[column].dataset.value, body]);
   keyed.sort(([one], [other]) => {
     if (one === "" || other === "") return (one === "") - (other === "");
     return sign * (isNumber ? one - other : one.localeCompare(other));
@@ -34,9 +29,8 @@ heads.forEach((head, column) => {
   button.append(...[...head.childNodes].filter((node) => !node.classList?.contains("unit")));
   head.prepend(button);
   button.addEventListener("click", () => {
-    const first = column === 0 || button.textContent.trim() === "p" ? "ascending" : "descending";
     const now = head.getAttribute("aria-sort");
-    sortBy(column, now ? now === "descending" : first === "ascending");
+    sortBy(column, now ? now === "descending" : head.dataset.first === "ascending");
   });
 });
 
