@@ -5,8 +5,9 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_sae.annotation._neurons import check_neurons, column
 from sklearn_sae.report._excerpt import Marks, excerpt, marked, plain
+from sklearn_sae.report._items import first_of_copies, items_of
 from sklearn_sae.report._rows import groups_of
-from sklearn_sae.report._show_neurons import _are_first, _found, _items
+from sklearn_sae.report._show_neurons import _found
 from sklearn_sae.report._source import encode, facts_of
 from sklearn_sae.report._telling import marks_of
 from sklearn_sae.utils._literal import draw_literally
@@ -90,7 +91,7 @@ class NeuronDisplay:
         -------
         display : NeuronDisplay
         """
-        items = _items(texts)
+        items = items_of(texts)
         found, X, encodes_texts = _found(source, X, items)
         activations = encode(found.encoder, X)
         check_consistent_length(activations, items)
@@ -123,7 +124,7 @@ class NeuronDisplay:
         -------
         display : NeuronDisplay
         """
-        items, activation = _items(texts), np.asarray(activations, dtype=float)
+        items, activation = items_of(texts), np.asarray(activations, dtype=float)
         if activation.shape != (len(items),):
             raise ValueError(f"activations must be one number a text: {activation.shape} for {len(items)} texts.")
         rows = _examples(activation, items, n)
@@ -180,7 +181,7 @@ class NeuronDisplay:
 
 
 def _examples(activation, items, n):
-    groups = groups_of(activation, _are_first(items), n, are_pairs=len(items[0]) == 2)
+    groups = groups_of(activation, first_of_copies(items), n, are_pairs=len(items[0]) == 2)
     rows = list(dict.fromkeys(row for some in groups.values() for row in some))
     return sorted(rows, key=lambda row: -activation[row])
 
