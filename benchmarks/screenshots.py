@@ -1,7 +1,7 @@
 """Makes the pictures of the report that the README and docs/report.md show.
 
-``python -m benchmarks.screenshots`` writes them to docs/. It needs Playwright and a browser: ``pip install playwright``,
-and chromium from the system or from ``playwright install chromium``. The reviews and hypotheses are those of
+``python -m benchmarks.screenshots`` writes them to docs/. It needs Playwright (``pip install playwright``), and chromium
+from the system or from ``playwright install chromium``. The reviews and hypotheses are those of
 ``sklearn-sae demo``, so that anyone gets the same pictures.
 """
 
