@@ -1,8 +1,8 @@
 """Makes the pictures of the report that the README and docs/report.md show.
 
-``python -m benchmarks.screenshots`` writes them to docs/. It needs Playwright (``pip install playwright``), and chromium
-from the system or from ``playwright install chromium``. The reviews and hypotheses are those of
-``sklearn-sae demo``, so that anyone gets the same pictures.
+``python -m benchmarks.screenshots`` writes them to docs/. It needs the extra ``test``, and chromium from the system or
+from ``playwright install chromium``. The reviews and hypotheses are those of ``sklearn-sae demo``, so that anyone gets
+the same pictures.
 """
 
 import shutil
