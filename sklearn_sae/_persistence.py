@@ -40,6 +40,7 @@ _NOT_KEPT = (
     "cache_dir",
     "max_requests",
     "interpreter_prompt",
+    "api_key_env",  # a file must not say which of the environment's variables is sent
 )
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.
 _FITTED = {"hypotheses_", "_boilerplate", "embedder_", "_center", "_rules"}
@@ -49,7 +50,6 @@ _FITTED_NOT_KEPT = {
     "examples_",
     "passed_over_",
     "usage_",
-    "_rate_limiter",
     "_sklearn_output_config",
 }
 # Parameters of the embedder that compares texts with quotes. A file names no server and lets no code be run, so those

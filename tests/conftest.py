@@ -17,6 +17,8 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
+from sklearn_sae.utils.server import forget_servers
+
 # On a machine that has other things to do, an example may take any time.
 settings.register_profile("any time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any time")
@@ -65,6 +67,7 @@ def openai_server(monkeypatch):
     """An OpenAI-compatible server on loopback (see openai_server.py), and a key for it."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    forget_servers()  # because a port may come again
     with _OpenAIServer() as server:
         yield server
 

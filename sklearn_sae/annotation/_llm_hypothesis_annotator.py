@@ -29,7 +29,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     with a `PretrainedSAETransformer`, a `ReaderSAETransformer` or a `ChunkTransformer` of sentences.)
     Each candidate is scored on texts that the interpreter was not shown, and the best is the neuron's
     hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is
-    taken from the environment variable OPENAI_API_KEY when it is needed, and never stored.
+    taken from an environment variable when it is needed, and never stored.
 
     There are three forms. With `encoder`, X is texts and everything in `sklearn.model_selection` works.
     With ``encoder=None``, X is activations, for the end of one straight pipeline, and `texts` is passed
@@ -95,7 +95,11 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Responses protocol, or ``{"temperature": 0}`` for Chat Completions. Part of what an answer is
         kept under.
     base_url : str or None, default=None
-        Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI.
+        Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI. See docs/servers.md.
+    api_key_env : str or None, default=None
+        The environment variable that holds the server's key, such as ``"OPENROUTER_API_KEY"``, or headers, one on each
+        line. None: OPENAI_API_KEY, which goes to OpenAI and to the server that OPENAI_BASE_URL names; other servers get
+        no key.
     api : {"auto", "chat", "responses"}, default="auto"
         Protocol. "auto": Responses for OpenAI, Chat Completions for other servers.
     max_concurrency : int, default=32
@@ -151,9 +155,10 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
         interpreter saw for one candidate or another, and ``scoring``, which it did not.
     usage_ : dict
-        ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, ``prompt_tokens`` and
-        ``completion_tokens`` as the server counted them, and their ``price`` (NaN if `prices` does not tell), of
-        `fit` and every later `transform`; and ``cache_bytes``, how large the file of all answers in `cache_dir` is now.
+        ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, of these those
+        ``refused`` by the provider for what a text says, ``prompt_tokens`` and ``completion_tokens`` as the server
+        counted them, and their ``price`` (NaN if `prices` does not tell), of `fit` and every later `transform`; and
+        ``cache_bytes``, how large the file of all answers in `cache_dir` is now.
     encoder_ : estimator
         The fitted encoder; only with `encoder`.
     n_features_in_ : int
@@ -206,6 +211,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "interpreter_params": [dict, None],
         "annotator_params": [dict, None],
         "base_url": [str, None],
+        "api_key_env": [str, None],
         "api": [StrOptions({"auto", "chat", "responses"})],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
         "requests_per_minute": [Interval(Real, 0, None, closed="neither"), None],
@@ -247,6 +253,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         interpreter_params=None,
         annotator_params=None,
         base_url=None,
+        api_key_env=None,
         api="auto",
         max_concurrency=32,
         requests_per_minute=None,
@@ -287,6 +294,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.interpreter_params = interpreter_params
         self.annotator_params = annotator_params
         self.base_url = base_url
+        self.api_key_env = api_key_env
         self.api = api
         self.max_concurrency = max_concurrency
         self.requests_per_minute = requests_per_minute

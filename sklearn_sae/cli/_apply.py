@@ -58,13 +58,13 @@ def _annotate(pipeline, texts, transform):
 def _check_server(annotator, arguments):
     """Refuse to send texts, and the key, to a server that only the file of the model names."""
     if not hasattr(annotator, "base_url"):
-        for option in ("base_url", "max_requests"):
+        for option in ("base_url", "api_key_env", "max_requests"):
             if getattr(arguments, option) is not None:
                 raise ValueError(f"--{option.replace('_', '-')} is for a model whose annotator is a language model.")
         return
-    from sklearn_sae.utils.server import api_key, resolve_base_url
+    from sklearn_sae.utils.server import find_key, resolve_base_url
 
-    annotator.set_params(max_requests=arguments.max_requests)
+    annotator.set_params(max_requests=arguments.max_requests, api_key_env=arguments.api_key_env)
     named = annotator.base_url
     if arguments.base_url is not None:
         annotator.set_params(base_url=arguments.base_url)
@@ -72,7 +72,7 @@ def _check_server(annotator, arguments):
         raise ValueError(
             f"{arguments.model} was made with the server {named}; to send the texts there, say so: --base-url {named}"
         )
-    api_key(resolve_base_url(annotator.base_url))
+    find_key(resolve_base_url(annotator.base_url), annotator.api_key_env)
 
 
 def _is_here(base_url):

@@ -12,6 +12,8 @@ from sklearn_sae import __version__
 
 _KINDS = ".csv, .tsv, .json, .jsonl (these also as .gz), .xlsx or .parquet file; - reads standard input"
 
+_KEY = "OpenAI gets the key that is in OPENAI_API_KEY, and another server the one that --api-key-env names"
+
 
 def make_parser():
     """Return the parser of the command line; what it parses has the name of the command as `command`."""
@@ -94,6 +96,9 @@ def _add_discover(parser):
     )
     hypotheses.add_argument("--embedder-url", metavar="URL", help="an OpenAI-compatible server that has the embedder")
     hypotheses.add_argument(
+        "--embedder-key-env", metavar="VARIABLE", help="the environment variable that holds the key of --embedder-url"
+    )
+    hypotheses.add_argument(
         "--reader",
         metavar="MODEL",
         help="in place of an embedder: train on words in context, as a model reads them: all-MiniLM-L6-v2 (the extra "
@@ -118,10 +123,11 @@ def _add_discover(parser):
         help="of the texts, whose function words are no keywords (default english)",
     )
 
-    llm = parser.add_argument_group("with --naming llm", "the key is read from OPENAI_API_KEY")
+    llm = parser.add_argument_group("with --naming llm", _KEY)
     llm.add_argument("--interpreter", metavar="MODEL", help="names the neurons")
     llm.add_argument("--annotator", metavar="MODEL", help="says which texts a name fits")
     llm.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
+    _add_key(llm)
     llm.add_argument("--instructions", metavar="TEXT", help="what the texts are, and what to look for in them")
     llm.add_argument(
         "--concepts-per-call", type=_positive, metavar="N", help="names asked about in one request (default 1)"
@@ -171,8 +177,9 @@ def _add_apply(parser):
         help="a .csv, .json or .xlsx file; without it, csv to standard output",
     )
     parser.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
-    llm = parser.add_argument_group("if a language model annotates", "the key is read from OPENAI_API_KEY")
+    llm = parser.add_argument_group("if a language model annotates", _KEY)
     llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
+    _add_key(llm)
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
 
 
@@ -203,6 +210,10 @@ def _add_cache(commands):
             help="the folder (by default that of SKLEARN_SAE_CACHE_DIR, or the user's cache folder)",
         )
         action.set_defaults(verbose=False)
+
+
+def _add_key(group):
+    group.add_argument("--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key")
 
 
 def _add_file(parser):

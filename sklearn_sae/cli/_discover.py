@@ -16,6 +16,7 @@ _LLM_OPTIONS = (
     "interpreter",
     "annotator",
     "base_url",
+    "api_key_env",
     "instructions",
     "concepts_per_call",
     "batch",
@@ -150,8 +151,9 @@ def _check_together(arguments):
         raise ValueError("--reader is in the place of --embedder; give one of them.")
     if arguments.reader is not None and arguments.unit != "auto":
         raise ValueError("--unit is for what an --embedder embeds; a --reader reads words.")
-    if arguments.embedder_url is not None and arguments.embedder in (None, "tfidf"):
-        raise ValueError("--embedder-url is for an --embedder that a server has.")
+    for name in ("embedder_url", "embedder_key_env"):
+        if getattr(arguments, name) is not None and arguments.embedder in (None, "tfidf"):
+            raise ValueError(f"--{name.replace('_', '-')} is for an --embedder that a server has.")
     check_written(arguments, [arguments.file])
 
 
@@ -192,7 +194,12 @@ def _embedder(arguments):
         return sentence_model().set_params(verbose=arguments.verbose)
     from sklearn_sae import EmbeddingTransformer
 
-    return EmbeddingTransformer(arguments.embedder, base_url=arguments.embedder_url, verbose=arguments.verbose)
+    return EmbeddingTransformer(
+        arguments.embedder,
+        base_url=arguments.embedder_url,
+        api_key_env=arguments.embedder_key_env,
+        verbose=arguments.verbose,
+    )
 
 
 def _naming(arguments):

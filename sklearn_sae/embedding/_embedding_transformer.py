@@ -52,7 +52,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         sentence-transformers.
     base_url : str or None, default=None
         A server that speaks the OpenAI protocol, such as ``http://localhost:8000/v1``. None: the
-        environment variable OPENAI_BASE_URL, or OpenAI. The key is read from OPENAI_API_KEY.
+        environment variable OPENAI_BASE_URL, or OpenAI. See docs/servers.md.
+    api_key_env : str or None, default=None
+        The environment variable that holds the server's key, or headers, one on each line. None: OPENAI_API_KEY, which
+        goes to OpenAI and to the server that OPENAI_BASE_URL names; other servers get no key.
     max_concurrency : int, default=8
         The most requests at one time.
     max_seq_length : int or None, default=None
@@ -116,6 +119,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         "truncate_dim": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str],
         "base_url": [str, None],
+        "api_key_env": [str, None],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
         "max_seq_length": [Interval(Integral, 1, None, closed="left"), None],
         "model_kwargs": [dict, None],
@@ -136,6 +140,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         truncate_dim=None,
         device="auto",
         base_url=None,
+        api_key_env=None,
         max_concurrency=8,
         max_seq_length=None,
         model_kwargs=None,
@@ -152,6 +157,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         self.truncate_dim = truncate_dim
         self.device = device
         self.base_url = base_url
+        self.api_key_env = api_key_env
         self.max_concurrency = max_concurrency
         self.max_seq_length = max_seq_length
         self.model_kwargs = model_kwargs
@@ -260,11 +266,14 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
                 model,
                 truncate_dim=self.truncate_dim,
                 base_url=self.base_url,
+                api_key_env=self.api_key_env,
+                verbose=self.verbose,
                 max_concurrency=self.max_concurrency,
                 **options,
             )
-        if self.base_url is not None:
-            raise ValueError("base_url is for a server; pass backend='openai' or leave base_url out.")
+        for name in ("base_url", "api_key_env"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} is for a server; pass backend='openai' or leave {name} out.")
         return sentence_transformers_embedder(model, device=self.device, verbose=self.verbose, **options, **local)
 
     @property

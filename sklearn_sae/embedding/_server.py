@@ -1,30 +1,30 @@
 """Embed by a server that speaks the OpenAI protocol."""
 
+import base64
+import binascii
 import json
-import re
 from functools import lru_cache
 
+import numpy as np
+
 from sklearn_sae.embedding._embed import Embedder
-from sklearn_sae.utils.server import Connection, ask_all
+from sklearn_sae.utils.server import REFUSED, TOO_LONG, Connection, ask_all, is_openai, reason_of, refusal_by
 
 # OpenAI's limits. A token is at least one byte of UTF-8, so bytes bound tokens from above.
 _MAX_INPUTS = 2048
 _MAX_REQUEST_TOKENS = 300_000
 _MAX_TEXT_TOKENS = 8191
 
-# What OpenAI, vLLM, TEI, llama.cpp and Ollama call a text that is too long.
-_TOO_LONG = re.compile(
-    r"context.length|too (long|large)|less than \d+ tokens|max\w* (number of )?tokens", re.IGNORECASE
-)
 
-
-def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_concurrency):
+def openai_embedder(
+    model, *, prompt, truncate_dim, batch_size, base_url, max_concurrency, api_key_env=None, verbose=False
+):
     """Return the `Embedder` of `model` at `base_url`."""
-    connection = Connection(base_url=base_url, max_concurrency=max_concurrency)
+    connection = Connection(base_url=base_url, api_key_env=api_key_env, max_concurrency=max_concurrency)
     options = {}
     if truncate_dim is not None and model.startswith("text-embedding-3"):
         options["dimensions"] = truncate_dim
-    server = _Server(connection, model, prompt or "", options)
+    server = _Server(connection, model, prompt or "", options, verbose)
     return Embedder(
         json.dumps(["openai", connection.base_url, model, prompt, options]),
         model,
@@ -38,7 +38,7 @@ def openai_embedder(model, *, prompt, truncate_dim, batch_size, base_url, max_co
 
 
 class _Server:
-    """A model on a server. What its rate limiter learns in one run holds in the next.
+    """A model on a server.
 
     Parameters
     ----------
@@ -48,14 +48,15 @@ class _Server:
         Put before each text.
     options : dict
         Added to each request.
+    verbose : bool
     """
 
-    def __init__(self, connection, model, prompt, options):
+    def __init__(self, connection, model, prompt, options, verbose):
         self.connection = connection
-        self.rate_limiter = connection.rate_limiter()
         self.model = model
         self.prompt = prompt
         self.options = options
+        self.verbose = verbose
 
     def run(self, batches, on_batch):
         """Embed batches of texts, call ``on_batch(i, vectors)`` as each arrives, and return how many texts were cut."""
@@ -74,14 +75,14 @@ class _Server:
             shortened,
             connection=self.connection,
             model=self.model,
-            rate_limiter=self.rate_limiter,
             on_answer=on_answer,
+            verbose=self.verbose,
         )
         failed = [answer for answer in answers if isinstance(answer, Exception)]
         if failed:
             raise ConnectionError(
-                f"{len(failed)} of {len(answers)} requests to {self.connection.base_url} failed after their retries "
-                f"({type(failed[0]).__name__}); run again: what arrived is kept, unless cache_dir is None."
+                f"{len(failed)} of {len(answers)} requests to {self.connection.address} failed after their retries "
+                f"({reason_of(failed[0])}); run again: what arrived is kept, unless cache_dir is None."
             )
         return sum(map(sum, cut))
 
@@ -90,39 +91,65 @@ class _Server:
         import openai
 
         try:
-            reply = await client.embeddings.create(model=self.model, input=texts, **self.options)
-            return [(vector, False) for vector in _in_order(reply.data, len(texts))]
+            reply = await client.post("/embeddings", body=self.body(texts), cast_to=str)
+            return [(vector, False) for vector in _vectors(reply, len(texts))]
         except openai.APIStatusError as error:
+            refusal = refusal_by(error, self.connection, self.model)
             if "dimensions" in self.options and "dimensions" in error.message:
                 n_numbers = self.options["dimensions"]
                 raise ValueError(f"truncate_dim={n_numbers} is larger than the dimension of {self.model!r}.") from None
-            if not _is_too_long(error) or len(texts) == len(texts[0]) == 1:
+            if refusal.reason not in (TOO_LONG, REFUSED):
                 raise
+            if len(texts) == len(texts[0]) == 1:
+                raise refusal.error from None
         except (AttributeError, LookupError, TypeError, ValueError):
-            # The client raises these too, because it takes any body for embeddings.
             raise ValueError(
-                f"The server at {self.connection.base_url} answered with something other than one embedding for each "
+                f"The server at {self.connection.address} answered with something other than one embedding for each "
                 f"of {len(texts)} texts; check base_url and model."
             ) from None
-        if len(texts) == 1:  # this is the one: halve it until it fits
-            half = texts[0][: len(texts[0]) // 2]
-            return [(vector, True) for vector, _ in await self.request(client, [half])]
-        middle = len(texts) // 2
-        return await self.request(client, texts[:middle]) + await self.request(client, texts[middle:])
+        if len(texts) > 1:
+            middle = len(texts) // 2
+            return await self.request(client, texts[:middle]) + await self.request(client, texts[middle:])
+        if refusal.reason == REFUSED:
+            raise ValueError(
+                f"The server at {self.connection.address} refuses to embed a text of {len(texts[0]):,} characters for "
+                f"what it says; leave it out. What has arrived is kept, unless cache_dir is None."
+            )
+        half = texts[0][: len(texts[0]) // 2]  # this is the one: halve it until it fits
+        return [(vector, True) for vector, _ in await self.request(client, [half])]
+
+    def body(self, texts):
+        """Return the JSON body of a request.
+
+        OpenAI's own server is asked for base64, which is shorter. Others get no `encoding_format`, because some of them
+        refuse the parameter; what they send without it is numbers.
+        """
+        form = {"encoding_format": "base64"} if is_openai(self.connection.base_url) else {}
+        return {"model": self.model, "input": texts, **form, **self.options}
 
 
-def _in_order(rows, n):
-    """Return the vectors of `n` texts in the order of the texts, from the rows of an answer."""
-    if len(rows) != n or not all(isinstance(row.embedding, list) for row in rows):
+def _vectors(reply, n):
+    """Return the vectors of `n` texts in the order of the texts, from the JSON of an answer."""
+    rows = json.loads(reply)["data"]
+    vectors = [_vector(row["embedding"]) for row in rows]
+    indices = [row.get("index") for row in rows]
+    if len(rows) != n:
         raise ValueError("not one vector a text")
-    if len({row.index for row in rows}) == 1:  # a server that does not number them
-        return [row.embedding for row in rows]
-    vectors = {row.index: row.embedding for row in rows}
-    return [vectors[i] for i in range(n)]
+    if all(index == indices[0] for index in indices):  # a server that does not number them
+        return vectors
+    of_index = dict(zip(indices, vectors, strict=True))
+    return [of_index[i] for i in range(n)]
 
 
-def _is_too_long(error):
-    return error.status_code in (400, 413, 422, 500) and bool(_TOO_LONG.search(f"{error.code} {error.message}"))
+def _vector(value):
+    if isinstance(value, str):
+        try:
+            return np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        except binascii.Error:
+            raise ValueError("no base64") from None
+    if not isinstance(value, list):
+        raise TypeError("no vector")
+    return value
 
 
 def _shorten(model, text):

@@ -76,7 +76,12 @@ def server(openai_server):
 @pytest.fixture
 def options(server, tmp_path):
     """What all annotators here have in common; plain JSON, so that other processes can have it."""
-    return {"hypotheses": HYPOTHESES, "base_url": server.base_url, "cache_dir": str(tmp_path / "answers")}
+    return {
+        "hypotheses": HYPOTHESES,
+        "base_url": server.base_url,
+        "api_key_env": "OPENAI_API_KEY",
+        "cache_dir": str(tmp_path / "answers"),
+    }
 
 
 @pytest.fixture

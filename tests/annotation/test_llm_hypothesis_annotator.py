@@ -178,7 +178,7 @@ def test_what_the_rate_limiter_learned_outlives_a_call(given, rule_server, plant
     rule_server.requests.clear()
     rule_server.max_in_flight = 0
     clone(given).transform(planted.texts[16:24])
-    assert rule_server.max_in_flight == 8
+    assert 1 < rule_server.max_in_flight < 8
 
 
 def test_limits_are_kept_from_call_to_call(given, rule_server, planted):

@@ -178,7 +178,7 @@ def test_a_connection_that_is_cut_is_tried_again(openai_server, embed):
 
 
 def test_what_arrived_is_kept_when_the_server_fails(openai_server, embed):
-    refused = (400, {"error": {"message": "no", "code": "content_policy"}}, {})
+    refused = (400, {"error": {"message": "no", "code": "bad_thing"}}, {})
     openai_server.fail = lambda body, n: refused if n >= 6 else None
     with pytest.raises(ConnectionError, match=r"2 of 4 requests .* run again") as caught:
         embed(batch_size=10, max_concurrency=1).fit_transform(TEXTS)
@@ -202,7 +202,7 @@ def test_fatal_answers(openai_server, embed, status, code, kind, message):
     error = {"error": {"message": f"You sent {KEY} and secret words", "code": code}}
     openai_server.fail = lambda body, n: (status, error, {})
     with pytest.raises(kind, match=message) as caught:
-        embed().fit(["secret words"])
+        embed(api_key_env="OPENAI_API_KEY").fit(["secret words"])
     assert len(openai_server.requests) == 1
     assert KEY not in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -11,6 +11,7 @@ def connection_of(annotator):
     """Return the connection to the server of an annotator."""
     return Connection(
         base_url=annotator.base_url,
+        api_key_env=annotator.api_key_env,
         api=annotator.api,
         max_concurrency=annotator.max_concurrency,
         requests_per_minute=annotator.requests_per_minute,
@@ -21,9 +22,8 @@ def connection_of(annotator):
 
 
 def start(annotator):
-    """Begin to count. One count and one rate limiter serve `fit` and every later `transform`."""
+    """Begin to count. One count serves `fit` and every later `transform`."""
     annotator.usage_ = new_usage()
-    annotator._rate_limiter = connection_of(annotator).rate_limiter()
 
 
 def interpret(annotator, prompts):
@@ -67,11 +67,8 @@ def _answer(annotator, questions):
     """Get the answers; return in words how many are missing, or raise it."""
     if not hasattr(annotator, "usage_"):  # the first transform of given hypotheses, which need no fit
         start(annotator)
-    connection = connection_of(annotator)
-    if not annotator._rate_limiter.is_for(connection):  # `set_params` has come since
-        annotator._rate_limiter = connection.rate_limiter()
     requester = Requester(
-        connection,
+        connection_of(annotator),
         cache_dir=annotator.cache_dir,
         cached_only=annotator.cached_only,
         max_requests=annotator.max_requests,
@@ -79,7 +76,6 @@ def _answer(annotator, questions):
         prices=annotator.prices,
         verbose=annotator.verbose,
         usage=annotator.usage_,
-        rate_limiter=annotator._rate_limiter,
     )
     failures = in_words(requester.answer(questions), questions)
     if failures and annotator.on_error == "raise" and not annotator.cached_only:

@@ -7,6 +7,8 @@ import math
 import re
 from itertools import accumulate
 
+_THINKS = re.compile(r"<think(ing)?>", re.IGNORECASE)
+_THOUGHT = re.compile(r"</think(ing)?>", re.IGNORECASE)
 _TOKEN_NAMES = (("prompt", "input"), ("completion", "output"))  # in the one protocol and in the other
 
 
@@ -27,6 +29,38 @@ def was_cut(data):
     if not isinstance(data, dict):
         return False
     return data.get("status") == "incomplete" or _first(data.get("choices")).get("finish_reason") == "length"
+
+
+def was_refused(data):
+    """Return whether the model, or a filter before or behind it, would not answer for what the text says."""
+    if not isinstance(data, dict):
+        return False
+    choice = _first(data.get("choices"))
+    details = data.get("incomplete_details")
+    reasons = [choice.get("finish_reason"), details.get("reason") if isinstance(details, dict) else None]
+    if any(isinstance(reason, str) and reason.startswith("content_filter") for reason in reasons):
+        return True
+    message = choice.get("message")
+    said = message.get("refusal") if isinstance(message, dict) else None
+    items = [part for item in _dicts(data.get("output")) for part in _dicts(item.get("content"))]
+    return (isinstance(said, str) and said != "") or any(part.get("type") == "refusal" for part in items)
+
+
+def only_thought(data):
+    """Return whether the model thought and came to no answer."""
+    text = reply_text(data)
+    if text.strip():
+        return was_cut(data) and bool(_THINKS.search(text)) and not _THOUGHT.search(text)
+    return was_cut(data) or _has_thoughts(data)
+
+
+def _has_thoughts(data):
+    if not isinstance(data, dict):
+        return False
+    message = _first(data.get("choices")).get("message")
+    message = message if isinstance(message, dict) else {}
+    is_reasoned = any(item.get("type") == "reasoning" for item in _dicts(data.get("output")))
+    return is_reasoned or any(message.get(name) for name in ("reasoning", "reasoning_content"))
 
 
 def reply_tokens(data):
@@ -64,7 +98,7 @@ def yes_probability(logprobs):
         As `reply_logprobs` returns them. Spellings (case, spaces, quotes) are summed.
     """
     said = [next(iter(tokens)) for tokens in logprobs]
-    thoughts = list(re.finditer(r"</think(ing)?>", "".join(said), re.IGNORECASE))
+    thoughts = list(_THOUGHT.finditer("".join(said)))
     first = thoughts[-1].end() if thoughts else 0  # characters to pass over
     starts = accumulate(map(len, said), initial=0)
     for start, word, tokens in zip(starts, said, logprobs, strict=False):

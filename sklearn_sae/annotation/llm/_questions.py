@@ -39,6 +39,7 @@ class InterpretationQuestions:
     """
 
     noun = "interpretation"
+    params_name = "interpreter_params"
     answers = None
     logprobs = rationale = False
 
@@ -105,6 +106,7 @@ class AnnotationQuestions:
     """
 
     noun = "annotation"
+    params_name = "annotator_params"
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 An answer is on disk before its place in the queue is given to the next request.
 """
 
-import json
 import math
 from collections import Counter
 from functools import partial
@@ -12,10 +11,10 @@ from numbers import Real
 
 import numpy as np
 
-from sklearn_sae.annotation.llm._fields import NoLogprobsError, reply_tokens
-from sklearn_sae.annotation.llm._questions import request_body
+from sklearn_sae.annotation.llm._fields import NoLogprobsError, only_thought, reply_tokens, was_refused
+from sklearn_sae.annotation.llm._one_request import SCHEMA, LimitReached, OneRequest
 from sklearn_sae.utils._progress import progress
-from sklearn_sae.utils.server import RateLimiter, ask_all
+from sklearn_sae.utils.server import REFUSED, RateLimiter, ask_all, reason_of
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
 from sklearn_sae.utils.store import fill, open_store
 
@@ -23,7 +22,12 @@ STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
 _NOT_STORED = "not stored"
+_UNREADABLE = "unreadable reply"
+_THOUGHTS = "thoughts without an answer"
 _MAX_UNREADABLE = 100  # replies without any answer before the first that has one
+_MAX_THOUGHTS = 10  # the same, of thoughts, which are long
+# With one of these a batch may have been refused for its schema.
+_BAD = {"HTTP 400", "HTTP 404", "HTTP 422", "HTTP 500", "HTTP 501"}
 
 
 class Requester:
@@ -46,17 +50,14 @@ class Requester:
         Show a progress bar.
     usage : dict or None, default=None
         Counts to go on from, as `new_usage` returns them. None: new ones.
-    rate_limiter : RateLimiter or None, default=None
-        None: a new one, with the limits of `connection`.
 
     Attributes
     ----------
     usage : dict
-        ``requests`` sent, those that the client had to send again (``retried``), answers ``cached`` and
-        ``failed``, ``prompt_tokens`` and ``completion_tokens`` as the server counted them, their ``price``, NaN
-        if `prices` does not tell, and ``cache_bytes``, the size of the file of answers after the last look at it.
-    schema_refused : bool
-        Whether the server has refused to hold a reply to a schema.
+        ``requests`` sent, those that the client had to send again (``retried``), answers ``cached`` and ``failed``, of
+        these those ``refused`` for what a text says, ``prompt_tokens`` and ``completion_tokens`` as the server counted
+        them, their ``price``, NaN if `prices` does not tell, and ``cache_bytes``, the size of the file of answers after
+        the last look at it.
     """
 
     def __init__(
@@ -70,7 +71,6 @@ class Requester:
         prices=None,
         verbose=False,
         usage=None,
-        rate_limiter=None,
     ):
         self.connection = connection
         self.cache_dir = cache_dir
@@ -80,8 +80,7 @@ class Requester:
         self.prices = prices or {}
         self.verbose = verbose
         self.usage = new_usage() if usage is None else usage
-        self.rate_limiter = connection.rate_limiter() if rate_limiter is None else rate_limiter
-        self.schema_refused = False
+        self.rate_limiter = connection.rate_limiter()
 
     def answer(self, questions):
         """Find or request the answers, and hand each to ``questions.keep``.
@@ -114,8 +113,11 @@ class Requester:
                     fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
             finally:
                 self.usage["cache_bytes"] = store.n_bytes
-        run.failures["unreadable reply"] += len(run.missing) - run.failures.total()
+        run.failures[_UNREADABLE] += len(run.missing) - run.failures.total()
         self.usage["failed"] += len(run.missing)
+        self.usage["refused"] += run.failures[REFUSED]
+        if run.failures[_THOUGHTS] == len(questions.places) > 0:
+            raise _only_thoughts(questions, self.connection.api)
         return +run.failures
 
     def count(self, data, model):
@@ -140,7 +142,7 @@ class Requester:
 
 def new_usage():
     """Return counts of nothing."""
-    counts = ("requests", "retried", "cached", "failed", "prompt_tokens", "completion_tokens")
+    counts = ("requests", "retried", "cached", "failed", "refused", "prompt_tokens", "completion_tokens")
     return {**dict.fromkeys(counts, 0), "price": 0.0, "cache_bytes": 0}
 
 
@@ -181,7 +183,17 @@ def in_words(failures, questions):
         are = "is" if n_failed == 1 else "are"
         return f"{n_failed} of {n_all} {questions.noun}s {are} not stored, and cached_only=True asks for none"
     kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
+    if _THOUGHTS in failures:
+        kinds += f", which less thought or a higher limit of tokens in {questions.params_name} may mend"
     return f"{n_failed} of {n_all} {questions.noun}s have no answer after the retries ({kinds})"
+
+
+def _only_thoughts(questions, api):
+    effort = '{"reasoning": {"effort": "low"}}' if api == "responses" else '{"reasoning_effort": "low"}'
+    return ValueError(
+        f"The replies of model {questions.model!r} hold thoughts and no answer. Pass {questions.params_name}={effort}, "
+        "or what else shortens or ends this model's thoughts, and no limit of tokens that they use up."
+    )
 
 
 class _Run:
@@ -195,10 +207,12 @@ class _Run:
         self.requester = requester
         self.questions = questions
         self.store = store
+        self.one_request = OneRequest(requester, questions)
         self.missing = {}  # from the key of an answer to the place of its question
         self.failures = Counter()
         self.n_cached = 0
         self.n_unreadable = 0  # replies without any answer before the first that has one
+        self.n_thoughts = 0  # of these
         self.limit_reached = False
         self.bar = progress(total=len(questions.places), desc=f"{questions.noun}s", verbose=requester.verbose)
 
@@ -262,10 +276,10 @@ class _Run:
 
         Returns
         -------
-        unanswered : list of bytes
-            The keys of the answers that are missing.
+        unanswered : dict of bytes -> str
+            The keys of the answers that are missing, and why.
         """
-        answers, unanswered = {}, []
+        answers, unanswered = {}, {}
         for keys, data in replies:
             self.requester.count(data, self.questions.model)
             try:
@@ -274,15 +288,13 @@ class _Run:
                 if not (self.n_found or answers):
                     raise
                 values = [None] * len(keys)  # because some providers route requests to several servers
-            for key, value in zip(keys, values, strict=True):
-                if value is None:
-                    unanswered.append(key)
-                else:
-                    answers[key] = value
+            answers.update((key, value) for key, value in zip(keys, values, strict=True) if value is not None)
+            unanswered |= dict.fromkeys((key for key in keys if key not in answers), _why_not(data))
         if answers:
             self.store.put([*answers.items(), (self.questions.base_key, b"")])
         self.keep(answers)
         self.n_unreadable = -math.inf if answers else self.n_unreadable + len(replies)
+        self.n_thoughts += _THOUGHTS in unanswered.values()
         self.show()
         return unanswered
 
@@ -291,21 +303,28 @@ class _Run:
     def request_live(self, keys):
         """Send one request for each group of questions; return why answers are missing."""
         groups = self.groups(keys)
-        limiter = self.requester.rate_limiter
-        try:
-            outcomes = self.ask_all(self.ask, groups, limiter)
-        finally:
-            self.requester.usage["retried"] += limiter.take_repeats()
+        outcomes = self.ask_all(self.ask, groups, self.requester.rate_limiter)
         failed = Counter()
         for group, outcome in zip(groups, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                failed[_kind(outcome)] += len(group)
+                failed[reason_of(outcome)] += len(group)
         return failed
 
     def ask_all(self, ask, requests, limiter):
         """Await ``ask(client, request)`` for every request."""
-        connection = self.requester.connection
-        return ask_all(ask, requests, connection=connection, model=self.questions.model, rate_limiter=limiter)
+        return ask_all(
+            ask,
+            requests,
+            connection=self.requester.connection,
+            model=self.questions.model,
+            rate_limiter=limiter,
+            on_repeats=self.count_repeats,
+            verbose=self.requester.verbose,
+        )
+
+    def count_repeats(self, n_repeats):
+        """Add requests that the client sent again to the usage."""
+        self.requester.usage["retried"] += n_repeats
 
     async def ask(self, client, group):
         """Ask the questions at some places, and once more those that the reply does not answer."""
@@ -315,60 +334,29 @@ class _Run:
             self.failures[f"not asked after {_MAX_UNREADABLE} unreadable replies"] += len(group)
             return
         try:
-            unanswered = await self.ask_once(client, group)
+            unreadable = await self.ask_once(client, group)
             # The second request is for the whole group where the reply had no answer, else for each missing one.
-            for some in [group] if len(unanswered) == len(group) else [[place] for place in unanswered]:
+            for some in [group] if len(unreadable) == len(group) else [[place] for place in unreadable]:
                 try:
                     await self.ask_once(client, some)
                 except OpenAIError as error:
-                    self.failures[_kind(error)] += len(some)
-        except _LimitReached:
+                    self.failures[reason_of(error)] += len(some)
+        except LimitReached:
             self.limit_reached = True
 
     async def ask_once(self, client, group):
-        """Ask the questions at some places; return the places without an answer."""
-        from openai import APIStatusError
-
-        use_schema = len(group) > 1 and not self.requester.schema_refused
-        try:
-            data = await self.post(client, group, use_schema=use_schema)
-        except APIStatusError as error:
-            if self.questions.logprobs and "logprob" in str(error).lower():  # OpenAI says so with 403, others with 400
-                raise NoLogprobsError from None
-            if not use_schema or error.status_code not in (400, 422):
-                raise
-            data = await self.post(client, group, use_schema=False)
-            self.requester.schema_refused = True  # because without the schema the server answers
-        return [self.missing[key] for key in self.store_replies([(self.questions.keys(group), data)])]
-
-    async def post(self, client, group, *, use_schema):
-        """Send one request and return the reply as JSON data, None if it is none."""
-        if not self.requester.n_allowed(1):
-            raise _LimitReached
-        self.requester.usage["requests"] += 1
-        # `create` would check each body against the client's types, which takes a third of the time. `cast_to=str`
-        # makes a reply that is no JSON one unreadable reply, where the client would raise.
-        path, body = self.requester.connection.path, self.body(group, use_schema=use_schema)
-        reply = await client.post(path, body=body, cast_to=str)
-        try:
-            data = json.loads(reply)
-        except (ValueError, RecursionError):
-            return None
-        self.requester.rate_limiter.count_tokens(reply_tokens(data)[1])
-        return data
-
-    def body(self, group, *, use_schema):
-        """Return the JSON body of the request for the questions at some places."""
-        return request_body(
-            self.requester.connection.api,
-            self.questions.prompt(group),
-            model=self.questions.model,
-            n_answers=len(group) if use_schema else None,
-            answers=self.questions.answers,
-            rationale=self.questions.rationale,
-            logprobs=self.questions.logprobs,
-            params=self.questions.params,
-        )
+        """Ask the questions at some places; return the places for which it makes sense to ask again."""
+        data = await self.one_request.reply(client, group)
+        if isinstance(data, str) and not self.n_found:
+            raise ValueError(
+                f"The server at {self.requester.connection.address} answers with a page and not with JSON; check "
+                "base_url, which for most servers ends in /v1."
+            )
+        unanswered = self.store_replies([(self.questions.keys(group), data)])
+        if self.n_thoughts >= _MAX_THOUGHTS and self.n_unreadable > 0:
+            raise _only_thoughts(self.questions, self.requester.connection.api)
+        self.failures.update(reason for reason in unanswered.values() if reason != _UNREADABLE)
+        return [self.missing[key] for key, reason in unanswered.items() if reason == _UNREADABLE]
 
     # Through the batch endpoint
 
@@ -376,7 +364,7 @@ class _Run:
         """Send all questions through the batch endpoint; return why answers are missing."""
         (outcome,) = self.ask_all(self.ask_in_batches, [keys], RateLimiter(1))
         if isinstance(outcome, Exception):
-            return Counter({_kind(outcome): len(self.missing.keys() & set(keys))})
+            return Counter({reason_of(outcome): len(self.missing.keys() & set(keys))})
         return outcome
 
     async def ask_in_batches(self, client, keys):
@@ -384,9 +372,11 @@ class _Run:
         await self.batches(client).collect_open(keys)
         n_found, groups = self.n_found, self.groups(keys)
         failed = await self.submit(client, groups, use_schema=True)
-        are_refused = failed and failed.keys() <= {"HTTP 400", "HTTP 422"} and self.n_found == n_found
-        if are_refused and not self.limit_reached and any(len(group) > 1 for group in groups):
+        are_refused = failed and failed.keys() <= _BAD and self.n_found == n_found
+        if are_refused and not self.limit_reached and any(map(self.one_request.uses_schema, groups)):
             failed = await self.submit(client, groups, use_schema=False)  # because the schema may be what is refused
+            if self.n_found > n_found:
+                self.one_request.learned.doubt(SCHEMA, weight=2)
         return failed
 
     async def submit(self, client, groups, *, use_schema):
@@ -395,14 +385,20 @@ class _Run:
         self.limit_reached = n_allowed < len(groups)
         self.requester.usage["requests"] += n_allowed
         requests = [
-            BatchRequest(self.questions.keys(group), self.body(group, use_schema=use_schema and len(group) > 1))
+            BatchRequest(
+                self.questions.keys(group),
+                self.one_request.body(group, use_schema=use_schema and self.one_request.uses_schema(group)),
+            )
             for group in islice(groups, n_allowed)
         ]
         return await self.batches(client).ask(requests, self.requester.connection.path)
 
     def batches(self, client):
         return Batches(
-            client, self.store, store_replies=self.store_replies, on_progress=partial(self.show, self.n_found)
+            client,
+            self.store,
+            store_replies=lambda replies: Counter(self.store_replies(replies).values()),
+            on_progress=partial(self.show, self.n_found),
         )
 
     # The end
@@ -421,12 +417,8 @@ class _Run:
         )
 
 
-class _LimitReached(Exception):
-    """`max_requests` is used up."""
-
-
-def _kind(error):
-    """Name a failure without quoting what was sent."""
-    status = getattr(error, "status_code", None)
-    names = {"APITimeoutError": "time-out", "APIConnectionError": "no connection"}
-    return f"HTTP {status}" if status else names.get(type(error).__name__, type(error).__name__)
+def _why_not(data):
+    """Return why a reply lacks an answer."""
+    if was_refused(data):
+        return REFUSED
+    return _THOUGHTS if only_thought(data) else _UNREADABLE

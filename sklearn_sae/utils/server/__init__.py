@@ -1,7 +1,24 @@
 """The one way to a server that speaks the OpenAI protocol."""
 
-from sklearn_sae.utils.server._connection import Connection, api_key, check_base_url, resolve_base_url
+from sklearn_sae.utils.server._connection import Connection, check_base_url, forget_servers, resolve_base_url
+from sklearn_sae.utils.server._key import find_key, is_openai
 from sklearn_sae.utils.server._rate_limiter import RateLimiter
-from sklearn_sae.utils.server._requests import ask_all, check_server
+from sklearn_sae.utils.server._refusals import REFUSED, TOO_LONG, Decision
+from sklearn_sae.utils.server._requests import ask_all, check_server, reason_of, refusal_by
 
-__all__ = ["Connection", "RateLimiter", "api_key", "ask_all", "check_base_url", "check_server", "resolve_base_url"]
+__all__ = [
+    "REFUSED",
+    "TOO_LONG",
+    "Connection",
+    "Decision",
+    "RateLimiter",
+    "ask_all",
+    "check_base_url",
+    "check_server",
+    "find_key",
+    "forget_servers",
+    "is_openai",
+    "reason_of",
+    "refusal_by",
+    "resolve_base_url",
+]

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import NamedTuple
 
+from sklearn_sae.utils.server._refusals import Place, meaning_of
 from sklearn_sae.utils.store import digest
 
 _MAX_REQUESTS = 50_000  # the provider's limit for one batch
@@ -67,8 +68,8 @@ class Batches:
     ----------
     client : AsyncOpenAI
     store : Store
-    store_replies : callable, list of (keys, reply) -> list of keys
-        Stores the answers in some replies, and returns the keys of the answers that are not there.
+    store_replies : callable, list of (keys, reply) -> Counter of str
+        Stores the answers in some replies, and counts those that are not there by the reason.
     on_progress : callable, n_answers -> None
         Is called from time to time with how many of the wanted answers are done so far.
     """
@@ -279,10 +280,10 @@ class Batches:
             elif group:
                 replies.append((group, reply))
             if n_lines % _LINES_AT_ONCE == 0:
-                failures["unreadable reply"] += len(self.store_replies(replies))
+                failures += self.store_replies(replies)
                 replies.clear()
                 await asyncio.sleep(0)
-        failures["unreadable reply"] += len(self.store_replies(replies))
+        failures += self.store_replies(replies)
         failures[_reason(batch)] += sum(map(len, unseen.values()))
         if batch is not None:
             kept = files if self.store.is_saved else []  # else they are all there is after this run
@@ -391,7 +392,7 @@ def _parse_line(line):
     if status == 200:
         return custom_id, response.get("body"), None
     if isinstance(status, int) and status:
-        return custom_id, None, f"HTTP {status}"
+        return custom_id, None, meaning_of(status, response.get("body"), Place("", "", None)).reason
     known = isinstance(code, str) and _CODE.fullmatch(code)
     return custom_id, None, code.removeprefix("batch_") if known else "no reply"
 

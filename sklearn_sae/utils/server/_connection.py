@@ -1,13 +1,19 @@
 """Where a server is, which protocol it speaks, and how hard it may be used."""
 
 import os
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import cache
+from urllib.parse import parse_qsl, urlsplit
 
+from sklearn_sae.utils.server._key import find_key, is_openai
+from sklearn_sae.utils.server._learned import Learned
 from sklearn_sae.utils.server._rate_limiter import RateLimiter
 
 _OPENAI = "https://api.openai.com/v1"
 _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
+_ELSEWHERE = "put it into an environment variable, and the variable's name into api_key_env."
+_SECRET = re.compile("key|token|secret|sig|auth|password|code", re.IGNORECASE)  # names in a query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +23,10 @@ class Connection:
     Parameters
     ----------
     base_url : str or None, default=None
-        None: ``OPENAI_BASE_URL``, or OpenAI's own server.
+        None: ``OPENAI_BASE_URL``, or OpenAI's own server. A query in it, such as ``?api-version=...``, is sent with
+        each request.
+    api_key_env : str or None, default=None
+        The environment variable that holds the key; see `find_key`.
     api : {"auto", "chat", "responses"}, default="auto"
         The protocol in which a language model is asked. "auto": Responses for OpenAI's own server, which recommends it
         and keeps its newest models to it; Chat Completions for any other, because every compatible server speaks that.
@@ -37,6 +46,7 @@ class Connection:
     """
 
     base_url: str | None = None
+    api_key_env: str | None = None
     api: str = "auto"
     max_concurrency: int = 8
     requests_per_minute: float | None = None
@@ -48,23 +58,47 @@ class Connection:
         base_url = resolve_base_url(self.base_url)
         object.__setattr__(self, "base_url", base_url)
         if self.api == "auto":
-            host = urlsplit(base_url).hostname
-            is_openai = host == "openai.com" or host.endswith(".openai.com")
-            object.__setattr__(self, "api", "responses" if is_openai else "chat")
+            object.__setattr__(self, "api", "responses" if is_openai(base_url) else "chat")
 
     @property
     def path(self):
         """Where the questions to a language model go, without the version."""
         return _PATHS[self.api]
 
+    @property
+    def address(self):
+        """The address without its query, for messages."""
+        return self.base_url.partition("?")[0]
+
+    def key(self):
+        """Return the `Key` for this server."""
+        return find_key(self.base_url, self.api_key_env)
+
     def rate_limiter(self):
-        """Return a new `RateLimiter` with the limits of this connection."""
-        return RateLimiter(
-            self.max_concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            base_url=self.base_url,
-        )
+        """Return the `RateLimiter` that all of this process share who ask this server with the same limits."""
+        limits = {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute}
+        return _rate_limiter(os.getpid(), self.base_url, self.max_concurrency, **limits)
+
+    def learned(self, model):
+        """Return what this process has learned of a model on this server, to be read and added to."""
+        return _learned(os.getpid(), self.base_url, self.api, model)
+
+
+# A process that was forked learns by itself, because a lock may be held at the moment of the fork.
+@cache
+def _rate_limiter(pid, base_url, max_concurrency, **limits):
+    return RateLimiter(max_concurrency, **limits)
+
+
+@cache
+def _learned(pid, base_url, api, model):
+    return Learned()
+
+
+def forget_servers():
+    """Forget all that was learned of servers."""
+    _rate_limiter.cache_clear()
+    _learned.cache_clear()
 
 
 def check_base_url(base_url):
@@ -84,7 +118,11 @@ def check_base_url(base_url):
     if not is_http:
         raise ValueError("base_url must look like 'http://host:port/v1'.") from None
     if parts.username or parts.password:
-        raise ValueError("base_url must not hold a user name or password; set OPENAI_API_KEY instead.")
+        raise ValueError(f"base_url must not hold a user name or password; {_ELSEWHERE}")
+    if parts.fragment or any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise ValueError(f"base_url must not hold a key, nor a part after #; {_ELSEWHERE}")
+    if path := next((path for path in (*_PATHS.values(), "/embeddings") if parts.path.rstrip("/").endswith(path)), ""):
+        raise ValueError(f"base_url must end before {path}, which is added to it.")
 
 
 def resolve_base_url(base_url):
@@ -97,21 +135,3 @@ def resolve_base_url(base_url):
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
     check_base_url(base_url)
     return base_url.rstrip("/")
-
-
-def api_key(base_url):
-    """Return the key from OPENAI_API_KEY; "none" for a server other than OpenAI's where there is none.
-
-    Raises
-    ------
-    ValueError
-        If OpenAI's own server is to be asked without a key.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key and base_url == _OPENAI:
-        raise ValueError(
-            "No API key: set the environment variable OPENAI_API_KEY, or base_url to a server that needs none."
-        )
-    if not key.isascii() or not key.isprintable():
-        raise ValueError("OPENAI_API_KEY holds characters that no key has; set it again.")
-    return key or "none"  # local servers (vLLM, Ollama) want some key and ignore which

@@ -1,16 +1,21 @@
 """The rate limit: how many requests may be in flight, and when the next one may start."""
 
 import asyncio
+import json
 import re
 import threading
 import time
 from contextvars import ContextVar
 from functools import partial
 
+from sklearn_sae.utils.server._refusals import Decision, Place, meaning_of
+from sklearn_sae.utils.server._retry_after import LONGEST_PAUSE, retry_after
+
 _OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
 _BYTES_PER_TOKEN = 4
-_ERROR_INSIDE = re.compile(rb'\s*\{\s*"error"\s*:\s*\{')  # as OpenRouter reports what fails behind it
-_MAX_PAUSE = 120  # seconds; the official client does not wait longer either
+# As OpenRouter reports what fails behind it, and LM Studio that it has no such address.
+_ERROR_INSIDE = re.compile(rb'\s*\{\s*"error"\s*:\s*["{]')
+_NOBODY = Place("", "", None)
 # The time at which the task sent the request that it waits for. The client repeats a request in the same task.
 _SENT = ContextVar("sent", default=None)
 
@@ -21,10 +26,9 @@ class RateLimiter:
     Every response "too many requests", and every request without a response (a time-out), halves `limit`, but only once
     for all requests that were in flight at that moment. Every good response adds ``1 / limit``, which is one for each
     round of requests, up to `max_concurrency`. This is additive increase and multiplicative decrease, as in TCP [1]_. A
-    `Retry-After` in seconds, up to 120, holds all requests back, not only the one that it answers.
+    `Retry-After` of up to an hour, in seconds or as a date, holds all requests back, not only the one that it answers.
 
-    One limiter serves one run of requests after another, or several at once in several threads. A copy or a pickle of
-    it is a new limiter, because what it has learned is true of this process at this time only.
+    One limiter serves one run of requests after another, or several at once in several threads.
 
     Parameters
     ----------
@@ -33,17 +37,13 @@ class RateLimiter:
     requests_per_minute, tokens_per_minute : float or None, default=None
         Limits to keep by spacing requests evenly, those that the client repeats included. A request's tokens
         are taken to be a quarter of its bytes; those of its response are added by `count_tokens`.
-    base_url : str or None, default=None
-        The server whose pace this is.
 
     Attributes
     ----------
     limit : float
         Requests that may be in flight now, from 1 to `max_concurrency`.
     n_repeats : int
-        HTTP requests that the client sent again, since the last call of `take_repeats`.
-    n_responses : int
-        HTTP responses to them, good or bad.
+        HTTP requests that the client sent again.
 
     References
     ----------
@@ -51,43 +51,35 @@ class RateLimiter:
        avoidance in computer networks. Computer Networks and ISDN Systems 17(1).
     """
 
-    def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None, base_url=None):
+    def __init__(self, max_concurrency, *, requests_per_minute=None, tokens_per_minute=None):
         self.max_concurrency = max_concurrency
-        self.requests_per_minute = requests_per_minute
-        self.tokens_per_minute = tokens_per_minute
-        self.base_url = base_url
         self.limit = float(max_concurrency)
-        self.n_repeats = self.n_responses = 0
+        self.n_repeats = 0
         self._seconds_per_request = 60 / requests_per_minute if requests_per_minute else 0.0
         self._seconds_per_token = 60 / tokens_per_minute if tokens_per_minute else 0.0
         self._next_start = self._last_cut = self._resume = 0.0
         self._lock = threading.Lock()
 
-    def __reduce__(self):
-        names = ("requests_per_minute", "tokens_per_minute", "base_url")
-        return partial(RateLimiter, self.max_concurrency, **{name: getattr(self, name) for name in names}), ()
+    def event_hooks(self, run):
+        """Return the hooks by which an httpx client, in one event loop, lets each request pass through here.
 
-    def is_for(self, connection):
-        """Return whether this limiter has the server and the limits of `connection`."""
-        names = ("base_url", "max_concurrency", "requests_per_minute", "tokens_per_minute")
-        return all(getattr(self, name) == getattr(connection, name) for name in names)
+        Parameters
+        ----------
+        run : object
+            Its attributes `n_repeats` and `n_responses` count along.
+        """
+        return {"request": [partial(self._before, run, asyncio.Lock())], "response": [partial(self._after, run)]}
 
-    def event_hooks(self):
-        """Return the hooks by which an httpx client, in one event loop, lets each request pass through here."""
-        return {"request": [partial(self._before, asyncio.Lock())], "response": [self._after]}
+    def pause_left(self):
+        """Return how many seconds the pause that the server asked for still lasts."""
+        return max(0.0, self._resume - time.monotonic())
 
     def count_tokens(self, n_tokens):
         """Take into account tokens that were not in a request."""
         with self._lock:
             self._next_start = max(self._next_start, time.monotonic()) + n_tokens * self._seconds_per_token
 
-    def take_repeats(self):
-        """Return `n_repeats` and set it to 0."""
-        with self._lock:
-            n_repeats, self.n_repeats = self.n_repeats, 0
-        return n_repeats
-
-    async def _before(self, in_order, request):
+    async def _before(self, run, in_order, request):
         n_tokens = int(request.headers.get("content-length", 0)) / _BYTES_PER_TOKEN
         async with in_order:
             while (wait := self._start(n_tokens)) > 0:  # again after the wait, because the time may move meanwhile
@@ -95,6 +87,7 @@ class RateLimiter:
         is_repeat = request.headers.get("x-stainless-retry-count", "0") != "0"
         with self._lock:
             self.n_repeats += is_repeat
+            run.n_repeats += is_repeat
         if (unanswered := _SENT.get()) is not None:
             self._halve(unanswered)
         _SENT.set(time.monotonic())
@@ -108,21 +101,31 @@ class RateLimiter:
                 self._next_start = now + max(self._seconds_per_request, n_tokens * self._seconds_per_token)
             return wait
 
-    async def _after(self, response):
+    async def _after(self, run, response):
         sent = _SENT.get()
         _SENT.set(None)
         if response.status_code == 200 and _ERROR_INSIDE.match(await response.aread()):
-            response.status_code = 503  # the official client repeats this; it would take a 200 for an answer
+            response.status_code = _status_inside(response.content)  # the client would take a 200 for an answer
         with self._lock:
-            self.n_responses += 1
+            run.n_responses += 1
             if response.status_code < 400:
                 self.limit = min(self.limit + 1 / self.limit, self.max_concurrency)
         if response.status_code in _OVERLOADED:
             self._halve(sent)
+        if response.status_code == 429 or response.status_code >= 500:
+            await self._hold_back(response)
+
+    async def _hold_back(self, response):
+        """Hold all requests back as long as the response says, or tell the client that waiting is of no use."""
+        pause = retry_after(response.headers)
+        if pause > LONGEST_PAUSE or not _may_change(response.status_code, await response.aread()):
+            response.headers["x-should-retry"] = "false"  # the official client obeys
+        elif pause:
             with self._lock:
-                self._resume = max(self._resume, time.monotonic() + _retry_after(response.headers))
-            if response.status_code == 429 and b"insufficient_quota" in await response.aread():
-                response.headers["x-should-retry"] = "false"  # the official client obeys; waiting brings no credit
+                self._resume = max(self._resume, time.monotonic() + pause)
+            response.headers["retry-after-ms"] = (
+                "1"  # because the pause is kept here, and the client gives up long ones
+            )
 
     def _halve(self, sent):
         with self._lock:
@@ -131,10 +134,22 @@ class RateLimiter:
                 self._last_cut = time.monotonic()
 
 
-def _retry_after(headers):
-    """Return the seconds in `Retry-After`, 0 if it is missing or a date."""
+def _may_change(status, content):
+    return meaning_of(status, _json(content), _NOBODY).decision is Decision.WAIT
+
+
+def _status_inside(content):
+    """Return the status of an error that came with status 200."""
+    body = _json(content)
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, str):
+        return 404 if "endpoint" in error else 503
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 503
+
+
+def _json(content):
     try:
-        seconds = float(headers.get("retry-after", 0))
-    except ValueError:
-        return 0.0
-    return seconds if 0 < seconds <= _MAX_PAUSE else 0.0
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -390,9 +391,10 @@ def test_what_fails_once_is_answered_in_the_end(client, server, failure, concept
     assert max(Counter(said(request["body"]) for request in server.requests).values()) == 2
 
 
-@pytest.mark.parametrize("content", [b"<html>not json</html>", b"[" * 100_000, b"\xff\xfe", b""])
-@pytest.mark.parametrize("kind", ["application/json", "text/html"])
-def test_a_reply_that_is_no_json_is_a_failed_answer(client, content, kind):
+@contextmanager
+def says(content, kind):
+    """A server that says the same to everything."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["content-length"]))
@@ -407,12 +409,26 @@ def test_a_reply_that_is_no_json_is_a_failed_answer(client, content, kind):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        with pytest.warns(RuntimeWarning, match=r"^2 of 2 annotations have no answer .*\(2 x unreadable reply\)"):
-            annotations = client(base_url=f"http://127.0.0.1:{server.server_port}/v1").annotate_pairs(
-                PAIRS[:2], model="m"
-            )
+        yield f"http://127.0.0.1:{server.server_port}/v1"
         server.shutdown()
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe", b""])
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_a_reply_that_is_no_json_is_a_failed_answer(client, content, kind):
+    with (
+        says(content, kind) as url,
+        pytest.warns(RuntimeWarning, match=r"^2 of 2 annotations have no answer .*\(2 x unreadable reply\)"),
+    ):
+        annotations = client(base_url=url).annotate_pairs(PAIRS[:2], model="m")
     assert np.isnan(annotations).all()
+
+
+@pytest.mark.parametrize("content", [b"<html>not json</html>", b"\n<!DOCTYPE html><html></html>"])
+@pytest.mark.parametrize("kind", ["application/json", "text/html"])
+def test_a_page_in_place_of_a_reply_says_where_to_look(client, content, kind):
+    with says(content, kind) as url, pytest.raises(ValueError, match="a page and not with JSON; check base_url"):
+        client(base_url=url).annotate_pairs(PAIRS[:2], model="m")
 
 
 def broken(server, how):
@@ -514,7 +530,7 @@ def test_what_can_never_work_fails_at_once(client, server, status, error):
 def test_one_text_that_is_too_long_stops_nothing(client, server, concepts_per_call):
     too_long = (400, {"error": {"message": "maximum context length", "code": "context_length_exceeded"}}, {})
     server.fail = lambda body, n: too_long if asked(body)[0] == TEXTS[0] else None
-    with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .*\(4 x HTTP 400\)"):
+    with pytest.warns(RuntimeWarning, match=r"4 of 24 annotations .*\(4 x too long for the model\)"):
         annotations = client(max_concurrency=1).annotate_pairs(PAIRS, model="m", concepts_per_call=concepts_per_call)
     np.testing.assert_array_equal(annotations, np.r_[[np.nan] * 4, EXPECTED[4:]])
 

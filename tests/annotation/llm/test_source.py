@@ -34,7 +34,7 @@ def far(annotator, rule_server, monkeypatch):
     """The annotator with a server on another machine."""
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, rule_server.base_url.removesuffix("/v1"))
-    return annotator.set_params(base_url=FAR)
+    return annotator.set_params(base_url=FAR, api_key_env="OPENAI_API_KEY")
 
 
 @pytest.fixture

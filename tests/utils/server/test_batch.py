@@ -38,12 +38,12 @@ def read(reply, n_answers):
 
 
 def store_with(store, read):
-    """Return a function that stores the answers which `read` finds in replies, and returns the keys without one."""
+    """Return a function that stores the answers which `read` finds in replies, and counts those without one."""
 
     def store_replies(replies):
         answers = [pair for keys, reply in replies for pair in zip(keys, read(reply, len(keys)), strict=True)]
         store.put([(key, answer) for key, answer in answers if answer is not None])
-        return [key for key, answer in answers if answer is None]
+        return Counter("unreadable reply" for _, answer in answers if answer is None)
 
     return store_replies
 

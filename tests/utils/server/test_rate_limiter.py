@@ -1,7 +1,6 @@
 """The pace of requests, through the real openai client against a real server."""
 
 import json
-import pickle
 import threading
 import time
 
@@ -156,16 +155,15 @@ def test_runs_in_two_threads_keep_one_pace(ask, openai_server):
     assert max(arrivals) - min(arrivals) >= 19 / 40 * 0.9
 
 
-def test_a_pickle_is_a_new_limiter(ask, openai_server):
+def test_what_was_learned_is_shared_by_all_who_ask_alike(ask, openai_server):
     openai_server.fail = lambda body, n: TOO_MANY if n < 3 else None
-    limiter = RateLimiter(8, requests_per_minute=60_000)
+    limits = {"base_url": openai_server.base_url, "max_concurrency": 8}
+    limiter = Connection(**limits).rate_limiter()
     ask(limiter, 2)
     assert limiter.limit < 8
-    assert limiter.take_repeats() == 3
-    assert limiter.n_repeats == 0
-    copy = pickle.loads(pickle.dumps(limiter))
-    assert (copy.limit, copy.max_concurrency, copy.requests_per_minute) == (8, 8, 60_000)
-    assert ask(copy, 2) == ["yes"] * 2
+    assert limiter.n_repeats == 3
+    assert Connection(**limits, timeout=7).rate_limiter() is limiter
+    assert Connection(**limits, requests_per_minute=60).rate_limiter() is not limiter
 
 
 def test_an_error_inside_a_good_status_is_tried_again(ask, openai_server):

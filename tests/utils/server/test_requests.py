@@ -31,6 +31,7 @@ def ask(openai_server):
     def run(requests, **options):
         on_answer = options.pop("on_answer", None)
         options = {"base_url": openai_server.base_url, "max_concurrency": 4, "timeout": 10, "max_retries": 2, **options}
+        options.setdefault("api_key_env", "OPENAI_API_KEY" if "OPENAI_API_KEY" in os.environ else None)
         return ask_all(chat, requests, connection=Connection(**options), model="m", on_answer=on_answer)
 
     return run
