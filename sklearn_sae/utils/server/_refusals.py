@@ -68,9 +68,7 @@ class _Row(NamedTuple):
     needs: str | None = None  # a condition beside the patterns: "page", "no key", "part"
 
 
-_NO_MODEL = (
-    "The server at {address} has no model {model!r}, or none that this key may use; check the model's name{code}."
-)
+_NO_MODEL = "The server at {address} has no model {model!r}, or not for this key; check the model's name{code}."
 _TABLE = [
     _Row(
         (400, 403, 422, 451),
@@ -123,8 +121,8 @@ _TABLE = [
         r"organi[sz]ation must be verified",
         Decision.RUN,
         PermissionError,
-        "The server at {address} gives model {model!r} to verified organizations only{code}; verify yours in the "
-        "provider's settings, or choose another model.",
+        "The server at {address} does this with model {model!r} for verified organizations only{code}; verify yours in "
+        "the provider's settings, or choose another model.",
     ),
     _Row(
         (401,),
@@ -236,8 +234,8 @@ _TABLE = [
     _Row(
         (400, 404, 422),
         r"model_not_found|deploymentnotfound|model_not_exist|invalid_model|unknown_model",
-        r"model( name)? (\S+ )?(does )?not (exist|found)|not a valid model|no models? loaded|no endpoints? found for"
-        r"|unknown model|model_not_found|models/\S+ is not found|deployment for this resource does not exist",
+        r"model( name)? (\S+ )?(does )?not (exist|found)|not a valid model|no models? loaded"
+        r"|no endpoints? (found for|available)|unknown model|model_not_found|models/\S+ is not found|deployment for this resource does not exist",
         Decision.RUN,
         ValueError,
         _NO_MODEL,
