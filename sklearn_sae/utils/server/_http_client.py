@@ -3,6 +3,7 @@
 This imports the official client, so it is imported where requests are sent.
 """
 
+import re
 import ssl
 from functools import partial
 from urllib.parse import parse_qsl, urlsplit
@@ -100,10 +101,11 @@ def _trouble_with_tls(error, host):
     """Return what to say if an error, or one behind it, is of TLS and will come again; else None."""
     while error is not None:
         text = str(error)
-        if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in text:
-            why = getattr(error, "verify_message", "") or "not trusted"
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            why = re.search(r"verify failed: ([\w -]+)", text)
+            because = f" ({why[1].strip()})" if why else ""
             return ConnectionError(
-                f"The certificate of {host} is not trusted ({why}): set the environment variable SSL_CERT_FILE to the "
+                f"The certificate of {host} is not trusted{because}: set the environment variable SSL_CERT_FILE to the "
                 "file with the certificate of who issued it, which for a proxy of a company its administrators have."
             )
         if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text.lower():

@@ -235,7 +235,8 @@ _TABLE = [
         (400, 404, 422),
         r"model_not_found|deploymentnotfound|model_not_exist|invalid_model|unknown_model",
         r"model( name)? (\S+ )?(does )?not (exist|found)|not a valid model|no models? loaded"
-        r"|no endpoints? (found for|available)|unknown model|model_not_found|models/\S+ is not found|deployment for this resource does not exist",
+        r"|no endpoints? (found for|available)|unknown model|models/\S+ is not found"
+        r"|deployment for this resource does not exist",
         Decision.RUN,
         ValueError,
         _NO_MODEL,

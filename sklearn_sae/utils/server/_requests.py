@@ -252,10 +252,9 @@ class _Run:
 
 async def _check_reachable(base_url, place):
     """Connect once, because the client would retry for a long time before it says that nobody is there."""
-    if place.proxy is not None:  # the client itself finds the way through it
-        return
-    parts = urlsplit(base_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    first = place.proxy or base_url
+    parts = urlsplit(first if "://" in first else f"http://{first}")
+    port = parts.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(parts.scheme, 80)
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             _, writer = await asyncio.open_connection(parts.hostname, port)
