@@ -1,5 +1,6 @@
 """Embeddings from a server, through the real openai client."""
 
+import base64
 import pickle
 import threading
 import warnings
@@ -331,6 +332,41 @@ def test_a_page_in_place_of_an_answer(openai_server, embed):
     openai_server.fail = lambda body, n: (200, "<html>", {"content-type": "text/html"})
     with pytest.raises(ValueError, match=r"^The server at http://127.*check base_url and model"):
         embed().fit_transform(THREE)
+
+
+def test_no_form_of_numbers_is_asked_for_where_some_refuse_the_question(openai_server, embed):
+    refusal = {"error": {"message": "UnsupportedParamsError: encoding_format is not supported", "code": "400"}}
+    openai_server.fail = lambda body, n: (400, refusal, {}) if "encoding_format" in body else None
+    assert embed().fit_transform(TEXTS).shape == (100, 8)
+
+
+def test_numbers_in_base64_are_read_too(openai_server, embed):
+    encoded = [base64.b64encode(np.array(vector, dtype="<f4").tobytes()).decode() for vector in VECTORS]
+    openai_server.fail = lambda body, n: (200, answer([0, 1, 2], encoded), {})
+    np.testing.assert_array_equal(embed().fit_transform(THREE), VECTORS)
+
+
+def test_a_text_that_the_provider_refuses(openai_server, embed):
+    refusal = {"error": {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."}}
+    openai_server.fail = lambda body, n: (400, refusal, {}) if TEXTS[7] in body["input"] else None
+    with pytest.raises(ValueError, match="refuses to embed a text of 20 characters for what it says") as caught:
+        embed(max_concurrency=1).fit_transform(TEXTS)
+    assert TEXTS[7] not in str(caught.value)
+    n_before = len(openai_server.requests)
+    assert n_before <= 2 * 7
+    embed(max_concurrency=1).fit_transform([text for text in TEXTS if text != TEXTS[7]])
+    assert len(openai_server.requests) - n_before <= 2
+
+
+def test_embeddings_and_annotations_may_have_different_keys(openai_server, embed, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-mine-1")
+    fitted = embed(api_key_env="MY_KEY").fit(TEXTS)
+    assert openai_server.requests[-1]["headers"]["authorization"] == "Bearer sk-mine-1"
+    assert "sk-mine-1" not in repr(fitted) + repr(vars(fitted)) + repr(pickle.dumps(fitted))
+    embed().fit(["another text"])
+    assert openai_server.requests[-1]["headers"]["authorization"] == "Bearer none"
+    with pytest.raises(ValueError, match="api_key_env is for a server"):
+        EmbeddingTransformer(api_key_env="MY_KEY").fit(TEXTS)
 
 
 def test_no_key_in_repr_pickle_or_cache(openai_server, embed, tmp_path):
