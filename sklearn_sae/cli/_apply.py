@@ -1,7 +1,6 @@
 """The command `apply`."""
 
 import sys
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -62,18 +61,14 @@ def _check_server(annotator, arguments):
             if getattr(arguments, option) is not None:
                 raise ValueError(f"--{option.replace('_', '-')} is for a model whose annotator is a language model.")
         return
-    from sklearn_sae.utils.server import find_key, resolve_base_url
+    from sklearn_sae.utils.server import find_key, is_this_machine, resolve_base_url
 
     annotator.set_params(max_requests=arguments.max_requests, api_key_env=arguments.api_key_env)
     named = annotator.base_url
     if arguments.base_url is not None:
         annotator.set_params(base_url=arguments.base_url)
-    elif named is not None and named.rstrip("/") != resolve_base_url(None) and not _is_here(named):
+    elif named is not None and named.rstrip("/") != resolve_base_url(None) and not is_this_machine(named):
         raise ValueError(
             f"{arguments.model} was made with the server {named}; to send the texts there, say so: --base-url {named}"
         )
     find_key(resolve_base_url(annotator.base_url), annotator.api_key_env)
-
-
-def _is_here(base_url):
-    return urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")

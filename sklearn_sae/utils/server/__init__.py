@@ -1,7 +1,7 @@
 """The one way to a server that speaks the OpenAI protocol."""
 
 from sklearn_sae.utils.server._connection import Connection, check_base_url, forget_servers, resolve_base_url
-from sklearn_sae.utils.server._key import find_key, is_openai
+from sklearn_sae.utils.server._key import find_key, is_openai, is_this_machine
 from sklearn_sae.utils.server._rate_limiter import RateLimiter
 from sklearn_sae.utils.server._refusals import REFUSED, TOO_LONG, Decision
 from sklearn_sae.utils.server._requests import ask_all, check_server, reason_of, refusal_by
@@ -18,6 +18,7 @@ __all__ = [
     "find_key",
     "forget_servers",
     "is_openai",
+    "is_this_machine",
     "reason_of",
     "refusal_by",
     "resolve_base_url",

@@ -123,9 +123,7 @@ class RateLimiter:
         elif pause:
             with self._lock:
                 self._resume = max(self._resume, time.monotonic() + pause)
-            response.headers["retry-after-ms"] = (
-                "1"  # because the pause is kept here, and the client gives up long ones
-            )
+            response.headers["retry-after-ms"] = "1"  # the pause is kept here, because the client gives up long ones
 
     def _halve(self, sent):
         with self._lock:

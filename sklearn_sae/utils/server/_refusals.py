@@ -16,7 +16,9 @@ TOO_LONG = "too long for the model"
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,59}")
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
-_NOT_PARAMETERS = {"model", "messages", "input", "instructions", "prompt"}
+_OF_TEXTS = ("messages", "input", "instructions", "prompt")
+_NOT_PARAMETERS = {"model", *_OF_TEXTS}
+_A_QUOTE = 12  # characters
 _TRY_AGAIN = (408, 409, 425, 429)  # and 500 and more
 
 
@@ -53,7 +55,7 @@ class _Facts(NamedTuple):
     codes: str
     message: str
     is_page: bool
-    code: str | None  # the one to show
+    code: str  # what may be shown: a code, and the name of a parameter
     part: str | None
 
 
@@ -234,7 +236,7 @@ _TABLE = [
     _Row(
         (400, 404, 422),
         r"model_not_found|deploymentnotfound|model_not_exist|invalid_model|unknown_model",
-        r"model( name)? (\S+ )?(does )?not (exist|found)|not a valid model|no models? loaded"
+        r"model( name)? (\S+ )?(does )?not (exist|found)|pinned to|not a valid model|no models? loaded"
         r"|no endpoints? (found for|available)|unknown model|models/\S+ is not found"
         r"|deployment for this resource does not exist",
         Decision.RUN,
@@ -279,13 +281,13 @@ def refusal_of(error, place):
         sentence = f"The server at {place.address} asks for a pause of {in_words(pause)}; run again after it."
         return Refusal(Decision.RUN, f"HTTP {error.status_code}", TimeoutError(sentence))
     try:
-        sent = error.request.content.decode("utf-8", "replace")
-    except RuntimeError:  # a file, which was sent as a stream
-        sent = "{}"
-    return meaning_of(error.status_code, error.body, place, sent=sent)
+        sent = json.loads(error.request.content)
+    except (ValueError, RuntimeError):  # a file, which was sent as a stream
+        sent = {}
+    return meaning_of(error.status_code, error.body, place, sent=sent, headers=dict(error.request.headers))
 
 
-def meaning_of(status, body, place, *, sent="{}"):
+def meaning_of(status, body, place, *, sent=None, headers=None):
     """Return what a status and the body beside it mean.
 
     Parameters
@@ -295,14 +297,14 @@ def meaning_of(status, body, place, *, sent="{}"):
     body : JSON value
         What came, or the error in it.
     place : Place
-    sent : str, default="{}"
-        The body of the request, of which nothing but names of parameters may be shown.
+    sent, headers : dict or None, default=None
+        The body and the headers of the request, of which nothing but names of parameters may be shown.
 
     Returns
     -------
     refusal : Refusal
     """
-    facts = _facts(status, body, sent)
+    facts = _facts(status, body, sent or {}, headers or {})
     row = next((row for row in _TABLE if _is_met(row, facts, place)), None)
     names = {
         **place._asdict(),
@@ -338,7 +340,7 @@ def _is_met(row, facts, place):
     return bool(by_code or (row.says is not None and re.search(row.says, facts.message)))
 
 
-def _facts(status, body, sent):
+def _facts(status, body, sent, headers):
     if isinstance(body, list):  # as Google wraps it
         body = body[0] if body else None
     error = body.get("error", body) if isinstance(body, dict) else body
@@ -349,30 +351,39 @@ def _facts(status, body, sent):
     codes += [inner.get("code")] if isinstance(inner, dict) else []
     codes += list(metadata) if isinstance(metadata, dict) else []
     message = error.get("message") or error.get("detail") or ""
-    message = message if isinstance(message, str) else json.dumps(message)
-    param = error.get("param")
+    message = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    texts = _texts([sent.get(name) for name in _OF_TEXTS])
+    for text in texts:  # a text that is quoted could say anything
+        message = message.replace(text, " ") if len(text) >= _A_QUOTE else message
+    secret = [*texts, *headers.values()]
+    shown = [code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)]
+    shown = [code for code in shown if not any(code in text for text in secret)][:1]
+    param = _root(error.get("param"))
+    shown += [param] if param in sent.keys() & _NOT_PARAMETERS else []
     return _Facts(
         status,
         codes=" ".join(map(str, codes)).casefold(),
         message=message.casefold(),
         is_page=is_page(message),
-        code=next((code for code in codes if _can_be_shown(code, sent)), None),
-        part=_part(param if isinstance(param, str) else "", message, sent),
+        code=", ".join(shown),
+        part=_part(param, message, sent.keys() - _NOT_PARAMETERS),
     )
 
 
-def _can_be_shown(code, sent):
-    return isinstance(code, str) and bool(_CODE.fullmatch(code)) and code not in sent
+def _texts(value):
+    """Return all strings in a JSON value, but for names."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for part in inner for text in _texts(part)]
 
 
-def _part(param, message, sent):
-    """Return the parameter of the request that is refused, if the server names one of those that were sent."""
-    try:
-        names = json.loads(sent).keys() - _NOT_PARAMETERS
-    except (ValueError, AttributeError):
-        return None
-    named = [param, *re.findall(r"""['"`]([\w.]{2,60})['"`]""", message)]
-    roots = [re.split(r"[.\[]", name)[0] for name in named]
-    found = [root for root in roots if root in names]
-    found += [name for name in sorted(names) if "_" in name and re.search(rf"\b{re.escape(name)}\b", message)]
-    return found[0] if found else None
+def _root(name):
+    return re.split(r"[.\[]", name)[0] if isinstance(name, str) else ""
+
+
+def _part(param, message, names):
+    """Return which of the parameters `names` a server refuses, if it tells."""
+    named = [param, *map(_root, re.findall(r"""['"`]([\w.]{2,60})['"`]""", message))]
+    named += [name for name in sorted(names) if "_" in name and re.search(rf"\b{re.escape(name)}\b", message)]
+    return next((name for name in named if name in names), None)

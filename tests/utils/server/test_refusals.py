@@ -200,6 +200,12 @@ ENDS_THE_RUN_AT_FIRST = {
         ValueError,
         "nobody to answer a request with these parameters",
     ),
+    "OpenAI, a bad message": (
+        400,
+        openai("Invalid type", param="messages[0].content", code="invalid_type"),
+        ValueError,
+        r"refused a request to model 'm' as bad \(invalid_type, messages\)",
+    ),
     "anything else": (400, openai("What?", code="odd"), ValueError, r"refused a request to model 'm' as bad \(odd\)"),
 }
 # Refused for what the text says.
