@@ -28,8 +28,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     apart. (It is also shown which words or sentences activate the neuron, if the encoder can tell: one that begins
     with a `PretrainedSAETransformer`, a `ReaderSAETransformer` or a `ChunkTransformer` of sentences.)
     Each candidate is scored on texts that the interpreter was not shown, and the best is the neuron's
-    hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is
-    taken from an environment variable when it is needed, and never stored.
+    hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is never stored.
 
     There are three forms. With `encoder`, X is texts and everything in `sklearn.model_selection` works.
     With ``encoder=None``, X is activations, for the end of one straight pipeline, and `texts` is passed
@@ -97,9 +96,8 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     base_url : str or None, default=None
         Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI. See docs/servers.md.
     api_key_env : str or None, default=None
-        The environment variable that holds the server's key, such as ``"OPENROUTER_API_KEY"``, or headers, one on each
-        line. None: OPENAI_API_KEY, which goes to OpenAI and to the server that OPENAI_BASE_URL names; other servers get
-        no key.
+        The environment variable with the server's key, such as ``"OPENROUTER_API_KEY"``, or with headers, one a line.
+        None: OPENAI_API_KEY, which only OpenAI gets, and the server that OPENAI_BASE_URL names.
     api : {"auto", "chat", "responses"}, default="auto"
         Protocol. "auto": Responses for OpenAI, Chat Completions for other servers.
     max_concurrency : int, default=32
@@ -155,10 +153,9 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         For each hypothesis, row numbers of texts: ``activating`` and ``non_activating``, which the
         interpreter saw for one candidate or another, and ``scoring``, which it did not.
     usage_ : dict
-        ``requests`` sent, those ``retried`` by the client, answers ``cached`` and ``failed``, of these those
-        ``refused`` by the provider for what a text says, ``prompt_tokens`` and ``completion_tokens`` as the server
-        counted them, and their ``price`` (NaN if `prices` does not tell), of `fit` and every later `transform`; and
-        ``cache_bytes``, how large the file of all answers in `cache_dir` is now.
+        Of `fit` and every later `transform`: ``requests`` sent, those ``retried`` by the client, answers ``cached`` and
+        ``failed`` (of these ``refused`` for what a text says), ``prompt_tokens`` and ``completion_tokens`` as counted
+        by the server, and ``price`` (NaN without `prices`); and ``cache_bytes``, the size of the file of all answers.
     encoder_ : estimator
         The fitted encoder; only with `encoder`.
     n_features_in_ : int
