@@ -17,6 +17,7 @@ from sklearn_sae import LLMHypothesisAnnotator
 from sklearn_sae.annotation.llm._asking import connection_of, interpret
 from sklearn_sae.annotation.llm._cost import count_annotations, count_interpretations
 from sklearn_sae.annotation.llm._prompts import interpretation_prompt
+from sklearn_sae.annotation.llm._tokens import count_tokens
 
 TEXTS = [f"Meal number {i}: the soup was {'cold' if i % 3 else 'hot'}." for i in range(6)]
 CONCEPTS = ["says the soup was cold", "mentions a number below three", "mentions a meal", "is in French"]
@@ -274,10 +275,11 @@ def test_only_what_is_missing_is_grouped_anew(client, server):
 
 
 def test_the_cache_holds_no_text_and_no_key(client, tmp_path):
-    client(cache_dir=tmp_path / "here").annotate_pairs(PAIRS, model="secret-model", concepts_per_call=2)
+    client(cache_dir=tmp_path / "here").annotate_pairs(PAIRS, model="gpt-some", concepts_per_call=2)
     written = b"".join(path.read_bytes() for path in (tmp_path / "here").iterdir())
     assert len(written) > 1000
-    for secret in (b"soup", b"French", b"secret-model", b"sk-test", b"127.0.0.1"):
+    assert b"gpt-some" in written  # by which `sklearn-sae cache info` counts
+    for secret in (b"soup", b"French", b"sk-test", b"127.0.0.1"):
         assert secret not in written
 
 
@@ -857,22 +859,23 @@ def test_count_agrees_with_what_is_sent(client, server, concepts_per_call):
     text = "words " * 256
     pairs = [(f"{text}{i}", concept) for i in range(3) for concept in CONCEPTS]
     server.reply = lambda body: json.dumps(dict.fromkeys(map(str, range(1, len(asked(body)[1]) + 1)), "yes"))
-    counted = count_annotations(3, CONCEPTS, concepts_per_call=concepts_per_call)
+    tokens_per_text = count_tokens(f"{text}0")
+    counted = count_annotations(3, CONCEPTS, concepts_per_call=concepts_per_call, tokens_per_text=tokens_per_text)
     ours = client()
     ours.annotate_pairs(pairs, model="m", concepts_per_call=concepts_per_call)
     assert counted["requests"] == ours.usage["requests"]
-    sent = sum(len("".join(said(request["body"]))) for request in server.requests)
-    assert counted["prompt_tokens"] == pytest.approx(sent / 4, rel=0.01)
+    sent = sum(count_tokens("".join(said(request["body"]))) for request in server.requests)
+    assert counted["prompt_tokens"] == pytest.approx(sent, rel=0.02)
 
 
 def test_count_of_interpretations():
-    counted = count_interpretations(5 * 3, n_examples=20, words_per_text=100)
+    counted = count_interpretations(5 * 3, n_examples=20, tokens_per_text=150)
     assert counted["requests"] == 15
     assert 15 * 20 * 150 < counted["prompt_tokens"] < 15 * (20 * 150 + 500)
     assert (
-        count_interpretations(0)
-        == count_annotations(0, CONCEPTS)
-        == count_annotations(9, [])
+        count_interpretations(0, n_examples=20, tokens_per_text=150)
+        == count_annotations(0, CONCEPTS, tokens_per_text=150)
+        == count_annotations(9, [], tokens_per_text=150)
         == {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0}
     )
 
