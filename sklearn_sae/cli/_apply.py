@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
-from sklearn_sae.cli._write import write_table
 from sklearn_sae.utils._validation import counted, unique_names
+from sklearn_sae.utils._write_table import write_table
 
 
 def run(arguments):

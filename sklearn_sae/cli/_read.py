@@ -6,7 +6,7 @@ from numbers import Number
 import numpy as np
 import pandas as pd
 
-from sklearn_sae.cli._decode import read_table
+from sklearn_sae.utils._decode import read_table
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._validation import check_texts, is_missing, visible

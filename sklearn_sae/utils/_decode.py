@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sklearn_sae.cli._encodings import decode
+from sklearn_sae.utils._encodings import decode
 from sklearn_sae.utils._optional import require
 from sklearn_sae.utils._validation import counted, unique_names, visible
 

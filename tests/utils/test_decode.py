@@ -10,8 +10,8 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
-from sklearn_sae.cli._decode import read_table
 from sklearn_sae.cli._read import read_columns
+from sklearn_sae.utils._decode import read_table
 
 ROWS = [("Good, really", "4,5"), ('He said "no"', "3"), ("Zwei\nZeilen", "None"), ("Straße", "n/a")]
 TABLE = pd.DataFrame(ROWS, columns=["text", "stars"])
@@ -217,7 +217,7 @@ def test_a_column_of_numbers_is_no_column_of_texts(tmp_path):
 
 
 def test_standard_input():
-    code = "from sklearn_sae.cli._decode import read_table; print(read_table('-')[0].to_dict('list'))"
+    code = "from sklearn_sae.utils._decode import read_table; print(read_table('-')[0].to_dict('list'))"
     for data in ("text,stars\na,1\n", '{"text": "a", "stars": "1"}\n'):
         done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "{'text': ['a'], 'stars': ['1']}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_sae.cli._encodings import decode
+from sklearn_sae.utils._encodings import decode
 
 TEXTS = {
     ("french", "cp1252"): "Très déçu, le service était extrêmement lent. Ça ne vaut vraiment pas le prix élevé. ",
