@@ -20,10 +20,16 @@ from .annotation import score_hypotheses as score_hypotheses
 from .compose import ChunkTransformer as ChunkTransformer
 from .compose import PairTransformer as PairTransformer
 from .embedding import EmbeddingTransformer as EmbeddingTransformer
+from .evaluation import CorrectedEvaluation as CorrectedEvaluation
 from .evaluation import HypothesisEvaluation as HypothesisEvaluation
 from .evaluation import HypothesisMatching as HypothesisMatching
+from .evaluation import Labels as Labels
+from .evaluation import agreement as agreement
+from .evaluation import correct_annotations as correct_annotations
 from .evaluation import evaluate_hypotheses as evaluate_hypotheses
 from .evaluation import match_hypotheses as match_hypotheses
+from .evaluation import read_labels as read_labels
+from .evaluation import sample_for_labelling as sample_for_labelling
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .pretrained import ReaderSAETransformer as ReaderSAETransformer
 from .report import HypothesisDisplay as HypothesisDisplay

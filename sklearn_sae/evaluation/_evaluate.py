@@ -13,7 +13,7 @@ from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.utils._targets import check_target_varies
 from sklearn_sae.utils._validation import counted
 
-_FEW_GROUPS = 20
+FEW_GROUPS = 20
 # Two hypotheses of this absolute correlation inflate the variance of each other's coefficient 2.8 times.
 _NEARLY_SAME = 0.8
 _MAX_NAMED = 200  # A note names hypotheses with so many characters, and counts the others.
@@ -39,7 +39,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     A, target = A[answered], target._replace(values=target.values[answered])
     check_target_varies(target)
 
-    notes = _Notes(hypotheses)
+    notes = Notes(hypotheses)
     n_varied = None
     if groups is not None:
         groups, n_varied = _count_groups(A, groups[answered], notes)
@@ -50,7 +50,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
         "max_correlation": _redundancy(A, notes),
     }
     blocks, fits = [], []
-    for label, values, unit in _one_against_rest(target):
+    for label, values, unit in one_against_rest(target):
         separations = [separation(column, values, shares=target.task != "regression", **options) for column in A.T]
         statistics, fit = _joint_regression(filled, tested, values, target, label, notes, robust=robust, **options)
         if groups is not None:
@@ -74,7 +74,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     table = pd.concat(blocks, ignore_index=True)
     thresholds = {}
     for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
-        table[column], thresholds[column] = _significance(table[pvalues].to_numpy(), correction, alpha)
+        table[column], thresholds[column] = significance(table[pvalues].to_numpy(), correction, alpha)
     class_metrics = None
     if target.task == "multiclass":
         class_metrics = _class_metrics(table, target, fits, notes)
@@ -103,7 +103,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     )
 
 
-class _Notes:
+class Notes:
     """Sentences that name hypotheses, in which one that holds for several classes occurs once."""
 
     def __init__(self, hypotheses):
@@ -166,7 +166,7 @@ def _count_groups(A, groups, notes):
     n_groups = groups.max() + 1
     if n_groups < 2:
         raise ValueError("groups has one label in all rows with an answer; standard errors need two groups or more.")
-    if n_groups < _FEW_GROUPS:
+    if n_groups < FEW_GROUPS:
         notes.add(f"With {n_groups} groups the p-values are approximate and tend to be too small")
     # The clustered error of an annotation that varies in a single group is near zero, whatever the true error.
     n_varied = np.array([min(len(np.unique(groups[~np.isnan(a) & (a != usual)])) for usual in (-1, 0, 1)) for a in A.T])
@@ -189,7 +189,7 @@ def _redundancy(A, notes):
     return np.fmax.reduce(between, axis=1)
 
 
-def _one_against_rest(target):
+def one_against_rest(target):
     """Yield (class or None, y, unit of y) for the target, or for each of its classes against the rest."""
     if target.task == "regression":
         # The unit is a power of two, so that nothing is rounded. In it no square leaves the range of floats.
@@ -263,7 +263,7 @@ def _class_metrics(table, target, fits, notes):
     return classes.assign(**pd.DataFrame(fits), **counts)
 
 
-def _significance(pvalues, correction, alpha):
+def significance(pvalues, correction, alpha):
     """Return which p-values are significant, and the uncorrected one below which they are."""
     from statsmodels.stats.multitest import multipletests
 
