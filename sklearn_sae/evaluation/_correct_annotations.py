@@ -62,8 +62,8 @@ def correct_annotations(
 
     sampled : array-like of shape (n_samples,)
         True where a text was drawn, if all had the same probability; else the probability with which each text was
-        drawn, which for texts that were not drawn may be NaN. Texts of one probability are taken for one stratum, of
-        which a fixed number was drawn.
+        drawn. Texts of one probability are one stratum. Texts that were not drawn may have NaN only if a fixed number
+        was drawn of each stratum, because its size is then known from that.
 
     y : array-like of shape (n_samples,)
         Target of all texts: numbers, or labels of any kind.

@@ -8,6 +8,7 @@ from scipy.stats import t
 from sklearn_sae.evaluation._regression import effective_number
 from sklearn_sae.utils._validation import counted
 
+_KNOWN_FROM = 5  # rows that are expected to be drawn of a stratum
 _TOO_FAR = 5  # standard deviations of the number of texts that the labelled ones stand for
 
 
@@ -70,7 +71,20 @@ def check_sampled(sampled, has_label):
             f"The labelled rows stand for {stands_for:,.0f} rows by their probabilities, but there are {n:,}; sampled "
             "must hold the probability with which each row was drawn."
         )
-    return probabilities
+    return probabilities if np.isnan(values).any() else _of_known_strata(probabilities, values)
+
+
+def _of_known_strata(probabilities, values):
+    """Return probabilities by how many rows were drawn of a stratum whose size is known.
+
+    If each row was drawn on its own, numbers vary, and the share that was drawn is closer than the probability. A
+    stratum of which hardly any row is drawn keeps its probability.
+    """
+    strata = np.unique(values.round(9), return_inverse=True)[1]
+    sizes, n_drawn = np.bincount(strata), np.bincount(strata, ~np.isnan(probabilities))
+    is_known = (np.bincount(strata, values) >= _KNOWN_FROM) & (n_drawn > 0)
+    of_stratum = np.where(is_known, n_drawn / sizes, np.nan)[strata]
+    return np.where(np.isnan(probabilities) | np.isnan(of_stratum), probabilities, of_stratum)
 
 
 def _refuse(rows, why):

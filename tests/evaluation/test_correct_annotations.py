@@ -292,7 +292,7 @@ def test_intervals_hold_the_truth_where_those_of_annotations_do_not(method, stra
         sampled = drawn
         if stratified:
             sampled = np.where(annotations[:, 1] == 1, 0.2, 0.07)
-            drawn = np.random.default_rng(draw).random(len(y)) < sampled
+            drawn = np.random.default_rng([draw, 1]).random(len(y)) < sampled
         corrected = correct_annotations(annotations, _human(truth, drawn), sampled, y, method=method).table
         low, high = corrected["regression_ci_low"], corrected["regression_ci_high"]
         held.append((low <= [1.0, 0.0]) & (high >= [1.0, 0.0]))
@@ -303,3 +303,15 @@ def test_intervals_hold_the_truth_where_those_of_annotations_do_not(method, stra
     assert np.mean(held) < 0.99
     assert np.mean(naive) < 0.2
     assert np.mean(false) < 0.11
+
+
+def test_a_stratum_of_known_size_goes_by_what_was_drawn_of_it():
+    truth, annotations, y, _ = _texts()
+    sampled = np.where(annotations[:, 0] == 1, 0.3, 0.1)
+    drawn = np.random.default_rng(7).random(len(y)) < sampled
+    human = _human(truth, drawn)
+    found = np.array([drawn[sampled == p].mean() for p in (0.3, 0.1)])
+    by_share = np.where(drawn, np.where(sampled == 0.3, *found), np.nan)
+    assert abs(found - [0.3, 0.1]).max() > 0.001
+    one, other = (correct_annotations(annotations, human, each, y).table for each in (sampled, by_share))
+    pd.testing.assert_frame_equal(one, other)
