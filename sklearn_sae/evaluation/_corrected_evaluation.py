@@ -47,6 +47,12 @@ class CorrectedEvaluation(HypothesisEvaluation):
         Level of each confidence interval.
     class_metrics : DataFrame or None, default=None
         For a multiclass target, as of `HypothesisEvaluation`; no class has an AUC.
+    annotations : ndarray of shape (n_samples, n_hypotheses) or None, default=None
+        None, because a report does not show corrected effects.
+    target : Target or None, default=None
+        None for the same reason.
+    target_name : str or None, default=None
+        The name of the target.
 
     method : {"dsl", "ppi"}, default="dsl"
         How annotations and labels were joined.
