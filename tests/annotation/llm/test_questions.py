@@ -871,7 +871,7 @@ def test_count_agrees_with_what_is_sent(client, server, concepts_per_call):
 def test_count_of_interpretations():
     counted = count_interpretations(5 * 3, n_examples=20, tokens_per_text=150)
     assert counted["requests"] == 15
-    assert 15 * 20 * 150 < counted["prompt_tokens"] < 15 * (20 * 150 + 500)
+    assert 15 * 20 * 150 < counted["prompt_tokens"] < 15 * (20 * 150 + 800)
     assert (
         count_interpretations(0, n_examples=20, tokens_per_text=150)
         == count_annotations(0, CONCEPTS, tokens_per_text=150)
