@@ -19,6 +19,7 @@ from sklearn_sae import (
     QuoteHypothesisAnnotator,
     score_hypotheses,
 )
+from sklearn_sae.annotation.llm._tokens import count_tokens
 
 NAMER = "Look at {group_a} and not {group_b}.\n{instructions}\nIn {{braces}}: {form}"
 JUDGE = "{text}\n{instructions}\nProperty: this text {properties}\n{form}"
@@ -336,9 +337,9 @@ def test_reasons_cost_their_tokens(given):
 def test_the_prompts_of_the_users_are_counted(given):
     plain = given.estimate_cost(100)["prompt_tokens"]
     longer = given.set_params(annotator_instructions="word " * 400).estimate_cost(100)["prompt_tokens"]
-    assert longer - plain == pytest.approx(200 * 500, rel=0.02)
+    assert longer - plain == pytest.approx(200 * count_tokens("word " * 400), rel=0.02)
     templated = given.set_params(annotator_prompt=JUDGE + " x" * 4000).estimate_cost(100)["prompt_tokens"]
-    assert templated - longer == pytest.approx(200 * 2000, rel=0.1)
+    assert templated - longer == pytest.approx(200 * count_tokens(" x" * 4000), rel=0.1)
 
 
 def test_a_search_and_the_straight_form_with_reasons(annotator, with_reasons, planted):
