@@ -6,7 +6,7 @@ from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained._pooling import check_aggregations
 from sklearn_sae.sae._settings import resolve_settings
 from sklearn_sae.utils._device import check_device
-from sklearn_sae.utils.server import find_key, resolve_base_url
+from sklearn_sae.utils.server import check_engine, find_key, resolve_base_url
 
 
 def check_pipeline(pipeline, texts):
@@ -40,7 +40,10 @@ def check_pipeline(pipeline, texts):
             "of the autoencoder; lower n_hypotheses, or train with more components."
         )
     if isinstance(annotator, LLMHypothesisAnnotator) and not annotator.cached_only:
-        find_key(resolve_base_url(annotator.base_url), annotator.api_key_env)
+        if annotator.server is not None:
+            check_engine(annotator.server)
+        else:
+            find_key(resolve_base_url(annotator.base_url), annotator.api_key_env)
 
 
 def _n_neurons(encoder, texts):

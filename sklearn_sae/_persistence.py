@@ -40,6 +40,7 @@ _NOT_KEPT = (
     "cache_dir",
     "max_requests",
     "interpreter_prompt",
+    "server",  # a file must not start one
     "api_key_env",  # a file must not say which of the environment's variables is sent
 )
 # What is fitted: kept, because `transform` needs it, and not kept. Anything else is refused, lest it be lost.

@@ -24,9 +24,9 @@ from sklearn_sae.utils._validation import check_texts
 class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     """Let a language model name neurons, and annotate texts by those names.
 
-    The interpreter is shown texts that activate a neuron beside texts that do not, and says what sets them
-    apart. (It is also shown which words or sentences activate the neuron, if the encoder can tell: one that begins
-    with a `PretrainedSAETransformer`, a `ReaderSAETransformer` or a `ChunkTransformer` of sentences.)
+    The interpreter is shown texts that activate a neuron beside texts that do not, and says what sets them apart. (It
+    is also shown which words or sentences activate the neuron, if the encoder can tell: one that begins with a
+    `PretrainedSAETransformer`, a `ReaderSAETransformer` or a `ChunkTransformer` of sentences.)
     Each candidate is scored on texts that the interpreter was not shown, and the best is the neuron's
     hypothesis [1]_. The annotator then says of any text whether each hypothesis holds. The key is never stored.
 
@@ -40,8 +40,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         From texts (or X, with `texts` beside) to activations, such as a pipeline of embedder, autoencoder and selector;
         a clone is fitted, a `FrozenEstimator` used as it is. None: X is the activations, with `texts` beside.
     hypotheses : sequence of str or None, default=None
-        Sentences that a person wrote, to annotate texts by. Excludes `encoder`; nothing is asked until
-        `transform`, which needs no `fit`.
+        Sentences that a person wrote, to annotate texts by, without a `fit`. Excludes `encoder`.
     neurons : "all", int or array-like of int, default="all"
         Which outputs of the encoder to name: all, the n that activate on most texts, or these columns.
     interpreter : str, default="gpt-5.2"
@@ -56,8 +55,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     n_candidates : int, default=1
         Interpretations asked for, each from other texts as far as there are enough, of which the best is kept.
     n_scoring_examples : int, default=100
-        Texts to score a candidate on, half of them activating, over the whole range; at least 2, or 0 for
-        no scores.
+        Texts to score a candidate on, half of them activating, over the whole range; at least 2, or 0: no scores.
     scoring : {"f1", "precision", "recall", "correlation"}, default="f1"
         What the best candidate is best in.
     min_label_score : float or None, default=None
@@ -90,11 +88,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         Ask for a quote or a reason before each answer, which costs its tokens; `explain` shows them. They may quote
         texts, and are kept beside the answers in `cache_dir`.
     interpreter_params, annotator_params : dict or None, default=None
-        Added to the body of each request to that model, such as ``{"reasoning": {"effort": "minimal"}}`` for the
-        Responses protocol, or ``{"temperature": 0}`` for Chat Completions. Part of what an answer is
-        kept under.
+        Added to each request to that model, such as ``{"temperature": 0}``, or ``{"max_tokens": 50}`` in place of our
+        own limit. Part of what an answer is kept under.
     base_url : str or None, default=None
         Address of an OpenAI-compatible server. None: OPENAI_BASE_URL, or OpenAI. See docs/servers.md.
+    server : {"transformers", "vllm", "llama.cpp"} or None, default=None
+        Start a server of the models on this machine. See docs/local_models.md.
     api_key_env : str or None, default=None
         The environment variable with the server's key, such as ``"OPENROUTER_API_KEY"``, or with headers, one a line.
         None: OPENAI_API_KEY, which only OpenAI gets, and the server that OPENAI_BASE_URL names.
@@ -103,8 +102,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
     max_concurrency : int, default=32
         The most requests in flight at once. Fewer while the server answers that there are too many (429, 503).
     requests_per_minute, tokens_per_minute : float or None, default=None
-        Limits to keep by spacing requests evenly, from `fit` through every later `transform`. None: the server's
-        refusals set the pace.
+        Limits to keep by spacing requests evenly. None: the server's refusals set the pace.
     timeout : float, default=60
         Seconds, for one request.
     max_retries : int, default=5
@@ -122,8 +120,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         that the provider has cached, which is not. None: cost is counted in tokens only.
     cache_dir : "auto", path-like or None, default="auto"
         Where answers are kept, under hashes, so that none is paid for twice. "auto": the folder in
-        SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, only
-        one asks for an answer, and the others wait for it.
+        SKLEARN_SAE_CACHE_DIR, or the user's cache folder. None: nowhere. Of processes that share it, one asks.
     cached_only : bool, default=False
         Use the answers that are kept and ask for none; annotations without one are NaN, whatever `on_error` says.
     remove_boilerplate : bool, default=True
@@ -208,6 +205,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         "interpreter_params": [dict, None],
         "annotator_params": [dict, None],
         "base_url": [str, None],
+        "server": [StrOptions({"transformers", "vllm", "llama.cpp"}), None],
         "api_key_env": [str, None],
         "api": [StrOptions({"auto", "chat", "responses"})],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
@@ -250,6 +248,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         interpreter_params=None,
         annotator_params=None,
         base_url=None,
+        server=None,
         api_key_env=None,
         api="auto",
         max_concurrency=32,
@@ -291,6 +290,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         self.interpreter_params = interpreter_params
         self.annotator_params = annotator_params
         self.base_url = base_url
+        self.server = server
         self.api_key_env = api_key_env
         self.api = api
         self.max_concurrency = max_concurrency

@@ -127,6 +127,7 @@ def _add_discover(parser):
     llm.add_argument("--interpreter", metavar="MODEL", help="names the neurons")
     llm.add_argument("--annotator", metavar="MODEL", help="says which texts a name fits")
     llm.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
+    _add_server(llm)
     _add_key(llm)
     llm.add_argument("--instructions", metavar="TEXT", help="what the texts are, and what to look for in them")
     llm.add_argument(
@@ -179,6 +180,7 @@ def _add_apply(parser):
     parser.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
     llm = parser.add_argument_group("if a language model annotates", _KEY)
     llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
+    _add_server(llm)
     _add_key(llm)
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
 
@@ -210,6 +212,14 @@ def _add_cache(commands):
             help="the folder (by default that of SKLEARN_SAE_CACHE_DIR, or the user's cache folder)",
         )
         action.set_defaults(verbose=False)
+
+
+def _add_server(group):
+    group.add_argument(
+        "--server",
+        choices=("transformers", "vllm", "llama.cpp"),
+        help="start this server here, of models that are folders, files or names on the Hugging Face hub",
+    )
 
 
 def _add_key(group):

@@ -16,6 +16,7 @@ _LLM_OPTIONS = (
     "interpreter",
     "annotator",
     "base_url",
+    "server",
     "api_key_env",
     "instructions",
     "concepts_per_call",

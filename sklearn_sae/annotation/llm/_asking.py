@@ -11,6 +11,7 @@ def connection_of(annotator):
     """Return the connection to the server of an annotator."""
     return Connection(
         base_url=annotator.base_url,
+        server=annotator.server,
         api_key_env=annotator.api_key_env,
         api=annotator.api,
         max_concurrency=annotator.max_concurrency,

@@ -12,6 +12,8 @@ def check_parameters(annotator):
     if annotator.hypotheses is not None and annotator.encoder is not None:
         raise ValueError("encoder and hypotheses exclude each other: hypotheses are annotated without activations.")
     check_base_url(annotator.base_url)
+    if annotator.server is not None and annotator.base_url is not None:
+        raise ValueError("server and base_url exclude each other: server starts one on this machine.")
     is_probability = annotator.output == "probability"
     if is_probability and annotator.concepts_per_call > 1:
         raise ValueError('output="probability" needs concepts_per_call=1.')

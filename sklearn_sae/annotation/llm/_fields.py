@@ -51,16 +51,21 @@ def only_thought(data):
     text = reply_text(data)
     if text.strip():
         return was_cut(data) and bool(_THINKS.search(text)) and not _THOUGHT.search(text)
-    return was_cut(data) or _has_thoughts(data)
+    return was_cut(data) or has_thoughts(data)
 
 
-def _has_thoughts(data):
+def has_thoughts(data):
+    """Return whether the model thought before it answered, if it did."""
     if not isinstance(data, dict):
         return False
     message = _first(data.get("choices")).get("message")
     message = message if isinstance(message, dict) else {}
     is_reasoned = any(item.get("type") == "reasoning" for item in _dicts(data.get("output")))
-    return is_reasoned or any(message.get(name) for name in ("reasoning", "reasoning_content"))
+    is_reasoned = is_reasoned or any(message.get(name) for name in ("reasoning", "reasoning_content"))
+    usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
+    details = [usage.get(f"{name}_tokens_details") for name in _TOKEN_NAMES[1]]
+    is_counted = any(isinstance(detail, dict) and detail.get("reasoning_tokens") for detail in details)
+    return is_reasoned or is_counted or bool(_THINKS.search(reply_text(data)) or _THOUGHT.search(reply_text(data)))
 
 
 def reply_tokens(data):
@@ -92,6 +97,8 @@ def reply_logprobs(data):
 def yes_probability(logprobs):
     """Return P(yes) / (P(yes) + P(no)) at the first token that says either; None if none does.
 
+    If none does, it is the one at the first token, as far as the model might have said both there.
+
     Parameters
     ----------
     logprobs : list of dict
@@ -103,13 +110,21 @@ def yes_probability(logprobs):
     starts = accumulate(map(len, said), initial=0)
     for start, word, tokens in zip(starts, said, logprobs, strict=False):
         if start >= first and _spelled(word) in ("yes", "no"):
-            mass = {"yes": 0.0, "no": 0.0}
-            for token, logprob in tokens.items():
-                if _spelled(token) in mass:
-                    mass[_spelled(token)] += math.exp(min(logprob, 0.0))
-            total = mass["yes"] + mass["no"]
-            return mass["yes"] / total if total > 0 else None
-    return None
+            yes, no = _masses(tokens)
+            return yes / (yes + no) if yes + no > 0 else None
+    if first or not logprobs or _THINKS.search("".join(said)):
+        return None
+    yes, no = _masses(logprobs[0])
+    return yes / (yes + no) if yes > 0 and no > 0 else None
+
+
+def _masses(tokens):
+    """Return the probabilities of yes and of no."""
+    mass = {"yes": 0.0, "no": 0.0}
+    for token, logprob in tokens.items():
+        if _spelled(token) in mass:
+            mass[_spelled(token)] += math.exp(min(logprob, 0.0))
+    return mass["yes"], mass["no"]
 
 
 def _spelled(token):

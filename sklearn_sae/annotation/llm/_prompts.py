@@ -100,7 +100,9 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
     return Prompt(system, "\n\n".join(parts))
 
 
-def annotation_prompt(text, concepts, answers=None, *, rationale=False, instructions=None, template=None):
+def annotation_prompt(
+    text, concepts, answers=None, *, rationale=False, instructions=None, template=None, is_plain=False
+):
     """Return the prompt that asks which answer each of `concepts` gets for `text`.
 
     Parameters
@@ -116,6 +118,9 @@ def annotation_prompt(text, concepts, answers=None, *, rationale=False, instruct
         How to judge, in the words of the user. It goes into the system part.
     template : str or None, default=None
         The words of the user, with the fields that `sklearn_sae.annotation.llm._templates` lists.
+    is_plain : bool, default=False
+        Ask about one concept in the plainest words, and say last in which form to answer, because small models heed
+        what comes last. It is not for a `rationale` or a `template`.
 
     Returns
     -------
@@ -127,16 +132,28 @@ def annotation_prompt(text, concepts, answers=None, *, rationale=False, instruct
     if template is not None:
         fields = {"text": fenced, "properties": listed if many else _quote(concepts[0]), "form": form}
         return Prompt(_DATA, template.format(**fields, instructions=(instructions or "").strip()))
+    if is_plain:
+        return _plain_prompt(fenced, concepts[0], answers, instructions)
     doubt = _WHEN_UNSURE if answers is None else _JUDGE_BY_TEXT
     is_list = form.endswith('"')  # a form that ends with the answers, and not with a sentence
     system = "\n".join([f"{_TASKS[answers is None, many]} {_DATA}", form + ("\n" if is_list else " ") + doubt])
-    if instructions:
-        system = f"{system}\n\nHow to judge:\n{instructions.strip()}"
+    system += _how_to_judge(instructions)
     if many:
         return Prompt(system, f"{fenced}\n\nProperties, each to be read as: this text ...\n{listed}")
     question = "Does the text have it, yes or no?" if answers is None else "Which of the answers fits?"
     question = f"First the reason. {question}" if rationale else question
     return Prompt(system, f"{fenced}\n\nProperty: this text {_quote(concepts[0])}\n{question}")
+
+
+def _plain_prompt(fenced, concept, answers, instructions):
+    system = f"{_TASKS[answers is None, False]} {_DATA}{_how_to_judge(instructions)}"
+    asked = "Does this hold" if answers is None else "How does this apply"
+    form = "with one word, yes or no" if answers is None else f"with exactly one of these: {_listed(answers)}"
+    return Prompt(system, f"{fenced}\n\n{asked}: the text {_quote(concept)}? Answer {form}.")
+
+
+def _how_to_judge(instructions):
+    return f"\n\nHow to judge:\n{instructions.strip()}" if instructions else ""
 
 
 def _annotating_form(many, answers, rationale):

@@ -22,6 +22,10 @@ from sklearn_sae.annotation.llm._replies import (
 from sklearn_sae.utils.store import digest
 
 _TOP_LOGPROBS = 10
+# Tokens that a reply may have, above what a model needs that keeps to the form. OpenAI takes no limit below 16.
+_INTERPRETATION_TOKENS = 160
+_ANSWER_TOKENS = 12
+_REASON_TOKENS = 200
 # The parts of a body that are not the user's to set.
 _OWNED = ("model", "messages", "instructions", "input", "response_format", "logprobs", "include", "stream", "n")
 
@@ -41,7 +45,7 @@ class InterpretationQuestions:
     noun = "interpretation"
     params_name = "interpreter_params"
     answers = None
-    logprobs = rationale = False
+    logprobs = rationale = has_plain_form = False
 
     def __init__(self, prompts, *, model, params, connection):
         self.model = model
@@ -66,6 +70,10 @@ class InterpretationQuestions:
     def prompt(self, group):
         """Return the prompt of a group of places."""
         return self._questions[group[0]][0]
+
+    def n_tokens(self, n_answers):
+        """Return how many tokens a reply may have."""
+        return _INTERPRETATION_TOKENS
 
     def parse(self, data, n_answers):
         """Return the answers in a reply, as bytes, or None."""
@@ -129,6 +137,8 @@ class AnnotationQuestions:
         self.answers, self._values = check_answers(answers)
         self.logprobs = output == "probability"
         self.rationale = rationale
+        # P(yes) in other words is another number, and a reason or a template asks for its own form.
+        self.has_plain_form = not (self.logprobs or rationale or template)
         self._words = {"rationale": rationale, "instructions": instructions, "template": template}
         self._size = concepts_per_call
         self._mask = mask
@@ -166,10 +176,16 @@ class AnnotationQuestions:
         within = np.arange(len(rows)) - np.searchsorted(rows, rows)  # the number of each place in its row
         return _Groups(places, np.flatnonzero(within % self._size == 0))
 
-    def prompt(self, group):
-        """Return the prompt of a group of places."""
+    def prompt(self, group, *, is_plain=False):
+        """Return the prompt of a group of places, in the plain form if asked for."""
         rows, columns = np.divmod(group, len(self._concepts))
-        return self._prompt(self._texts[rows[0]], [self._concepts[column] for column in columns])
+        return self._prompt(self._texts[rows[0]], [self._concepts[column] for column in columns], is_plain=is_plain)
+
+    def n_tokens(self, n_answers):
+        """Return how many tokens a reply may have."""
+        longest = max(len(answer.encode()) for answer in self.answers or ("true",))  # a token has a byte at least
+        each = _ANSWER_TOKENS + longest + _REASON_TOKENS * self.rationale
+        return each * n_answers if n_answers == 1 else each * n_answers + _ANSWER_TOKENS
 
     def parse(self, data, n_answers):
         """Return the answers in a reply, as bytes, or None: the position of an answer or P(yes), then its reason."""
@@ -208,8 +224,8 @@ class AnnotationQuestions:
         n_concepts = len(self._concepts)
         return [[self._reasons.get(row * n_concepts + column, "") for column in self._columns] for row in self._rows]
 
-    def _prompt(self, text, concepts):
-        return annotation_prompt(text, concepts, self.answers, **self._words)
+    def _prompt(self, text, concepts, *, is_plain=False):
+        return annotation_prompt(text, concepts, self.answers, **self._words, is_plain=is_plain)
 
 
 class _Groups(Sequence):
@@ -279,8 +295,7 @@ def check_params(params, name):
 def request_body(api, prompt, *, model, n_answers=None, answers=None, rationale=False, logprobs=False, params=None):
     """Return the JSON body of a request.
 
-    It has no temperature and no token limit unless `params` has them, because reasoning models refuse the first and
-    spend the second on thoughts.
+    It has no temperature unless `params` has one, because reasoning models refuse it.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ An answer is on disk before its place in the queue is given to the next request.
 """
 
 import math
+import time
 from collections import Counter
 from functools import partial
 from itertools import islice
@@ -12,7 +13,8 @@ from numbers import Real
 import numpy as np
 
 from sklearn_sae.annotation.llm._fields import NoLogprobsError, only_thought, reply_tokens, was_refused
-from sklearn_sae.annotation.llm._one_request import SCHEMA, LimitReached, OneRequest
+from sklearn_sae.annotation.llm._live import UNREADABLE, Asking, only_thoughts
+from sklearn_sae.annotation.llm._one_request import SCHEMA, OneRequest
 from sklearn_sae.utils._progress import progress
 from sklearn_sae.utils.server import REFUSED, RateLimiter, ask_all, reason_of
 from sklearn_sae.utils.server._batch import Batches, BatchRequest
@@ -22,10 +24,7 @@ STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
 _NOT_STORED = "not stored"
-_UNREADABLE = "unreadable reply"
 _THOUGHTS = "thoughts without an answer"
-_MAX_UNREADABLE = 100  # replies without any answer before the first that has one
-_MAX_THOUGHTS = 10  # the same, of thoughts, which are long
 # With one of these a batch may have been refused for its schema.
 _BAD = {"HTTP 400", "HTTP 404", "HTTP 422", "HTTP 500", "HTTP 501"}
 
@@ -108,16 +107,17 @@ class Requester:
             try:
                 with run.bar:
                     run.look_up()
+                    run.start_clock()
                     if self.cached_only:
                         return +Counter({_NOT_STORED: len(run.missing)})
                     fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
             finally:
                 self.usage["cache_bytes"] = store.n_bytes
-        run.failures[_UNREADABLE] += len(run.missing) - run.failures.total()
+        run.failures[UNREADABLE] += len(run.missing) - run.failures.total()
         self.usage["failed"] += len(run.missing)
         self.usage["refused"] += run.failures[REFUSED]
         if run.failures[_THOUGHTS] == len(questions.places) > 0:
-            raise _only_thoughts(questions, self.connection.api)
+            raise only_thoughts(questions, self.connection.api)
         return +run.failures
 
     def count(self, data, model):
@@ -188,14 +188,6 @@ def in_words(failures, questions):
     return f"{n_failed} of {n_all} {questions.noun}s have no answer after the retries ({kinds})"
 
 
-def _only_thoughts(questions, api):
-    effort = '{"reasoning": {"effort": "low"}}' if api == "responses" else '{"reasoning_effort": "low"}'
-    return ValueError(
-        f"The replies of model {questions.model!r} hold thoughts and no answer. Pass {questions.params_name}={effort}, "
-        "or what else shortens or ends this model's thoughts, and no limit of tokens that they use up."
-    )
-
-
 class _Run:
     """One call of `Requester.answer`: what is still missing, and why.
 
@@ -247,6 +239,11 @@ class _Run:
         cached = self.n_cached / max(self.bar.total, 1)
         self.bar.set_postfix(cached=f"{cached:.0%}", spent=self.requester.spent(), refresh=False)
         self.bar.update(max(self.n_found, n_before + n_done) - self.bar.n)
+
+    def start_clock(self):
+        """Let the bar count its rate from here, since stored answers take no time that those to come will take."""
+        self.bar.initial, self.bar.smoothing = self.bar.n, 0  # 0: the mean rate, because replies come in bursts
+        self.bar.start_t = self.bar.last_print_t = time.time()
 
     @property
     def n_found(self):
@@ -303,7 +300,7 @@ class _Run:
     def request_live(self, keys):
         """Send one request for each group of questions; return why answers are missing."""
         groups = self.groups(keys)
-        outcomes = self.ask_all(self.ask, groups, self.requester.rate_limiter)
+        outcomes = self.ask_all(Asking(self).ask, groups, self.requester.rate_limiter)
         failed = Counter()
         for group, outcome in zip(groups, outcomes, strict=True):
             if isinstance(outcome, Exception):
@@ -325,38 +322,6 @@ class _Run:
     def count_repeats(self, n_repeats):
         """Add requests that the client sent again to the usage."""
         self.requester.usage["retried"] += n_repeats
-
-    async def ask(self, client, group):
-        """Ask the questions at some places, and once more those that the reply does not answer."""
-        from openai import OpenAIError
-
-        if self.n_unreadable >= _MAX_UNREADABLE:  # this server answers something else
-            self.failures[f"not asked after {_MAX_UNREADABLE} unreadable replies"] += len(group)
-            return
-        try:
-            unreadable = await self.ask_once(client, group)
-            # The second request is for the whole group where the reply had no answer, else for each missing one.
-            for some in [group] if len(unreadable) == len(group) else [[place] for place in unreadable]:
-                try:
-                    await self.ask_once(client, some)
-                except OpenAIError as error:
-                    self.failures[reason_of(error)] += len(some)
-        except LimitReached:
-            self.limit_reached = True
-
-    async def ask_once(self, client, group):
-        """Ask the questions at some places; return the places for which it makes sense to ask again."""
-        data = await self.one_request.reply(client, group)
-        if isinstance(data, str) and not self.n_found:
-            raise ValueError(
-                f"The server at {self.requester.connection.address} answers with a page and not with JSON; check "
-                "base_url, which for most servers ends in /v1."
-            )
-        unanswered = self.store_replies([(self.questions.keys(group), data)])
-        if self.n_thoughts >= _MAX_THOUGHTS and self.n_unreadable > 0:
-            raise _only_thoughts(self.questions, self.requester.connection.api)
-        self.failures.update(reason for reason in unanswered.values() if reason != _UNREADABLE)
-        return [self.missing[key] for key, reason in unanswered.items() if reason == _UNREADABLE]
 
     # Through the batch endpoint
 
@@ -421,4 +386,4 @@ def _why_not(data):
     """Return why a reply lacks an answer."""
     if was_refused(data):
         return REFUSED
-    return _THOUGHTS if only_thought(data) else _UNREADABLE
+    return _THOUGHTS if only_thought(data) else UNREADABLE

@@ -2,15 +2,17 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
 from sklearn_sae.utils.server._key import find_key, is_openai
 from sklearn_sae.utils.server._learned import Learned
+from sklearn_sae.utils.server._local import local_address
 from sklearn_sae.utils.server._rate_limiter import RateLimiter
 
 _OPENAI = "https://api.openai.com/v1"
+_LOCAL_TIMEOUT = 600  # seconds, because nobody else uses the server, and requests wait for one another
 _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 _ELSEWHERE = "put it into an environment variable, and the variable's name into api_key_env."
 _SECRET = re.compile("key|token|secret|sig|auth|password|code", re.IGNORECASE)  # names in a query
@@ -25,6 +27,8 @@ class Connection:
     base_url : str or None, default=None
         None: ``OPENAI_BASE_URL``, or OpenAI's own server. A query in it, such as ``?api-version=...``, is sent with
         each request.
+    server : {"transformers", "vllm", "llama.cpp"} or None, default=None
+        What serves the model on this machine, in place of a server that runs already; see `local_address`.
     api_key_env : str or None, default=None
         The environment variable that holds the key; see `find_key`.
     api : {"auto", "chat", "responses"}, default="auto"
@@ -46,6 +50,7 @@ class Connection:
     """
 
     base_url: str | None = None
+    server: str | None = None
     api_key_env: str | None = None
     api: str = "auto"
     max_concurrency: int = 8
@@ -55,7 +60,8 @@ class Connection:
     max_retries: int = 5
 
     def __post_init__(self):
-        base_url = resolve_base_url(self.base_url)
+        # A server of one's own is another at every start, so it goes by a name that answers can be kept under.
+        base_url = f"http://{self.server}.localhost/v1" if self.server else resolve_base_url(self.base_url)
         object.__setattr__(self, "base_url", base_url)
         if self.api == "auto":
             object.__setattr__(self, "api", "responses" if is_openai(base_url) else "chat")
@@ -69,6 +75,13 @@ class Connection:
     def address(self):
         """The address without its query, for messages."""
         return self.base_url.partition("?")[0]
+
+    def started(self, model):
+        """Return the connection to a server that runs: this one, or to the one of the model that is started."""
+        if self.server is None:
+            return self
+        base_url, timeout = local_address(self.server, model), max(self.timeout, _LOCAL_TIMEOUT)
+        return replace(self, base_url=base_url, server=None, api_key_env=None, timeout=timeout)
 
     def key(self):
         """Return the `Key` for this server."""

@@ -1,17 +1,26 @@
-"""What was learned of a model on a server: which parts of a request it refuses."""
+"""What was learned of a model on a server: which parts of a request it refuses, and how it replies."""
 
 from collections import Counter
 
 
 class Learned:
-    """Parts of a request that a model is found to take or to refuse, such as a schema.
+    """What a model is found to do with what it is asked.
 
     Attributes
     ----------
     taken, refused : set of str
+        Parts of a request, such as a schema.
+    needs_room : bool
+        Whether it thinks before it answers, or says much, so that no limit of tokens may end its replies.
+    read, unread : Counter of str
+        How many replies to each form of a question held an answer, and how many none.
+    was_cut, had_room : bool
+        Whether a reply ended at the limit of tokens without an answer, and whether one was asked for without a limit.
     """
 
     def __init__(self):
+        self.needs_room = self.was_cut = self.had_room = False
+        self.read, self.unread = Counter(), Counter()
         self.taken = set()
         self.refused = set()
         self._doubts = Counter()

