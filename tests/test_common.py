@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -75,7 +77,10 @@ EXAMPLES = {
         NeuronSelector(n_neurons=1, method="correlation"),
         NeuronSelector(n_neurons=1, n_resamples=2, random_state=0),
     ],
-    PairTransformer: [PairTransformer(CountVectorizer())],
+    PairTransformer: [
+        PairTransformer(CountVectorizer()),
+        PairTransformer(make_pipeline(CountVectorizer(), MaxAbsScaler()), order="before"),
+    ],
     # One text at a time: beside others it is padded, and its last digits differ.
     PretrainedSAETransformer: [
         PretrainedSAETransformer("an SAE on disk", batch_size=1),

@@ -200,7 +200,8 @@ class QuoteHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _check_texts(self, X, texts):
         texts, X = super()._check_texts(X, texts)
-        if self.quote and self.embedder is None and X is not texts:
+        are_texts = X is texts or getattr(X, "dtype", np.dtype(float)).kind == "O"  # or pairs of them
+        if self.quote and self.embedder is None and not are_texts:
             raise no_embedder("X holds vectors of the texts, and none of their sentences")
         return texts, X
 

@@ -31,8 +31,8 @@ def divide(texts):
 def embedder_of(encoder, *, is_first=False):
     """Return what turns texts into vectors in an encoder, fitted or not, or None if there is no such thing.
 
-    It is the first step, or that of what a transformer of chunks applies, or of what is frozen. One that reads words in
-    context is none.
+    It is the first step, or that of what a transformer of chunks applies, or of what is frozen; or all that a first
+    step applies to pairs. One that reads words in context is none.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def embedder_of(encoder, *, is_first=False):
         return embedder_of(encoder.estimator, is_first=is_first)
     if hasattr(encoder, "transformer"):
         inner = getattr(encoder, "transformer_", encoder.transformer)
-        return embedder_of(inner, is_first=not hasattr(inner, "steps"))
+        is_whole = is_first and type(encoder).__name__ == "PairTransformer"
+        return embedder_of(inner, is_first=is_whole or not hasattr(inner, "steps"))
     if is_first:
         return None if hasattr(encoder, "token_activations") or isinstance(encoder, str) else encoder
     return embedder_of(encoder.steps[0][1], is_first=True) if hasattr(encoder, "steps") else None

@@ -37,20 +37,23 @@ class InnerTransformerMixin(TextTransformerMixin):
         return tags
 
 
-def fit_inner(transformer, method, items, y):
-    """Return a fitted clone of `transformer` and, where `method` is "fit_transform", its output, else None."""
+def fit_inner(transformer, method, items, y, **params):
+    """Return a fitted clone of `transformer` and, where `method` is "fit_transform", its output, else None.
+
+    `params` are for `fit` and for `transform`.
+    """
     fitted = clone(transformer)
     with config_context(transform_output="default"):
         if method == "fit_transform" and hasattr(fitted, "fit_transform"):
-            return fitted, _check_output(fitted.fit_transform(items, y), items)
-        fitted = fitted.fit(items, y)
-    return fitted, transform_inner(fitted, items) if method == "fit_transform" else None
+            return fitted, _check_output(fitted.fit_transform(items, y, **params), items)
+        fitted = fitted.fit(items, y, **params)
+    return fitted, transform_inner(fitted, items, **params) if method == "fit_transform" else None
 
 
-def transform_inner(transformer, items):
+def transform_inner(transformer, items, **params):
     """Return the output of `transformer`: a CSR matrix or a dense array, float32 or float64, NaN allowed."""
     with config_context(transform_output="default"):
-        return _check_output(transformer.transform(items), items)
+        return _check_output(transformer.transform(items, **params), items)
 
 
 def _check_output(output, items):

@@ -1,12 +1,14 @@
 """A transformer of texts, applied to pairs of texts."""
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
-from sklearn_sae.compose._pairs import check_pairs, target_of_items
+from sklearn_sae.compose._pairs import check_pairs, in_both_orders, target_of_items
 from sklearn_sae.utils._containers import in_container
-from sklearn_sae.utils._sklearn_compat import HasMethods, _fit_context
+from sklearn_sae.utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from sklearn_sae.utils._targets import check_target
 
 
@@ -22,14 +24,22 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     transformer : estimator
         From texts to numbers: an embedder, a pipeline of embedder and autoencoder, an annotator with an `encoder`. A
         clone of it is fitted. For pairs of vectors, a transformer of vectors.
+    order : {"after", "before"}, default="after"
+        Whether the difference is taken after `transformer`, or before all of its steps but the first: of a pipeline, or
+        of the pipeline that is an annotator's `encoder`, the first step embeds single texts, and the others are fitted
+        on the differences of what it gives. A `TopKSAETransformer` among them should have ``signed=True``. Of pairs of
+        vectors the difference is taken straight away.
 
     Attributes
     ----------
     transformer_ : estimator
-        The fitted transformer, of single texts.
+        The fitted transformer, of single texts. With ``order="before"`` it takes pairs of texts, because its first
+        step, or that of its encoder, is then a `PairTransformer` around that of `transformer`; for pairs of vectors it
+        takes their differences.
     text_index_ : ndarray of shape (n_texts,), intp
-        The first position of each distinct text in ``np.ravel(X)``. Row numbers that `transformer_` keeps, such as
-        the `examples_` of an annotator, count the distinct texts. Not for pairs of vectors.
+        The position in ``np.ravel(X)`` of each text that `transformer_` is fitted on: the first one of each distinct
+        text or, with ``order="before"``, of the first texts of all pairs and then of the second ones. Row numbers that
+        `transformer_` keeps, such as the `examples_` of an annotator, count these. Not for pairs of vectors.
     n_features_in_ : int
         The number of columns of `X`: 2 for texts.
 
@@ -56,6 +66,16 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     Swapping the texts of a pair turns the sign of its row. A model that should give the swapped pair the opposite
     answer has no intercept.
 
+    With ``order="before"`` the steps behind the first are fitted on each pair in both orders, with the target and with
+    its reverse. What they make of the two orders differs in sign and otherwise little; half of the difference is
+    returned. Most of the pairs that an autoencoder among them validates on have their reverse among those that it
+    learns from, so its validation loss is nearly a training loss and stops it late.
+
+    An annotator is given the two texts of each pair, each with what its encoder makes of the pair with this text in
+    first place. So a neuron is active in a text that has more of the concept than its counterpart, and what the texts
+    of a pair share does not set those in which it is active apart. Of a text that stands in several pairs, only the
+    first row is used for naming. Annotations are of single texts, whatever the order.
+
     Examples
     --------
     >>> from sklearn.feature_extraction.text import CountVectorizer
@@ -69,10 +89,14 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
            [ 1.,  0., -1.,  0.]])
     """
 
-    _parameter_constraints: dict = {"transformer": [HasMethods(["fit", "transform"])]}
+    _parameter_constraints: dict = {
+        "transformer": [HasMethods(["fit", "transform"])],
+        "order": [StrOptions({"after", "before"})],
+    }
 
-    def __init__(self, transformer):
+    def __init__(self, transformer, *, order="after"):
         self.transformer = transformer
+        self.order = order
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -94,7 +118,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If `X` is empty or no table of pairs, a text is missing, empty or no str, or `y` has missing values
-            or another length.
+            or another length; or, with ``order="before"`` and texts, `transformer` has no first step.
         """
         self._fit(X, y, "fit")
         return self
@@ -116,7 +140,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         differences : {ndarray, CSR matrix} of shape (n_pairs, n_features_out)
             As `transform` returns them.
         """
-        return self._differences(*self._fit(X, y, "fit_transform"), X)
+        return in_container(self, self._differences(*self._fit(X, y, "fit_transform")), X)
 
     def transform(self, X):
         """Return the transformed first texts minus the transformed second texts.
@@ -139,7 +163,9 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
                 f"X has {pairs.n_columns} features, but PairTransformer is expecting {self.n_features_in_} features "
                 "as input."
             )
-        return self._differences(pairs, transform_inner(self.transformer_, pairs.items), X)
+        pairs = self._ordered(pairs)
+        output = transform_inner(self.transformer_, pairs.items, **_texts_beside(self.transformer_, pairs))
+        return in_container(self, self._differences(pairs, output), X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -148,12 +174,19 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
     def _fit(self, X, y, method):
         """Fit the transformer; return the pairs and, for "fit_transform", what became of their texts."""
-        pairs = check_pairs(X)
+        pairs = self._ordered(check_pairs(X))
         target = None if y is None else check_target(y, n_samples=len(pairs.first))
         has_reverse = target is not None and (target.classes is None or len(target.classes) <= 2)
+        transformer = self.transformer
+        if self.order == "before" and pairs.index is not None:
+            transformer = _with_differences_first(transformer)
         try:
             self.transformer_, output = fit_inner(
-                self.transformer, method, pairs.items, target_of_items(pairs, target) if has_reverse else None
+                transformer,
+                method,
+                pairs.items,
+                target_of_items(pairs, target) if has_reverse else None,
+                **_texts_beside(transformer, pairs),
             )
         except ValueError as error:
             if target is not None and not has_reverse:
@@ -165,5 +198,37 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
             self.text_index_ = pairs.index
         return pairs, output
 
-    def _differences(self, pairs, output, X):
-        return in_container(self, output[pairs.first] - output[pairs.second], X)
+    def _ordered(self, pairs):
+        return in_both_orders(pairs) if self.order == "before" else pairs
+
+    def _differences(self, pairs, output):
+        """Return for each pair what became of its first item minus what became of its second."""
+        differences = output[pairs.first] - output[pairs.second]
+        # What becomes of a pair and of its reverse are the same but for the sign, or nearly so.
+        return differences / 2 if self.order == "before" and not _has_encoder(self.transformer_) else differences
+
+
+def _has_encoder(transformer):
+    """Return whether a transformer is an annotator with an encoder, and so gives annotations of single texts."""
+    return not isinstance(transformer, FrozenEstimator) and hasattr(getattr(transformer, "encoder", None), "fit")
+
+
+def _with_differences_first(transformer):
+    """Return a clone of `transformer` that takes pairs of texts, in which differences follow on its first step."""
+    if _has_encoder(transformer):
+        return clone(transformer).set_params(encoder=_with_differences_first(transformer.encoder))
+    if not isinstance(transformer, Pipeline) or len(transformer) < 2:
+        found = "a Pipeline of one step" if isinstance(transformer, Pipeline) else f"a {type(transformer).__name__}"
+        raise ValueError(
+            'order="before" needs a first step, which embeds single texts, and others to fit on the differences: '
+            f"transformer, or its encoder, must be a Pipeline of at least two steps; it is {found}."
+        )
+    pipeline = clone(transformer)
+    name, first = pipeline.steps[0]
+    return pipeline.set_params(**{name: PairTransformer(first)})
+
+
+def _texts_beside(transformer, pairs):
+    """Return the texts that an annotator takes beside pairs of texts: the first of each."""
+    are_pairs = pairs.index is not None and not isinstance(pairs.items, list)
+    return {"texts": pairs.items[:, 0].tolist()} if are_pairs and _has_encoder(transformer) else {}

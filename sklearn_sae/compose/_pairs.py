@@ -12,10 +12,10 @@ from sklearn_sae.utils._validation import check_texts
 class Pairs(NamedTuple):
     """The items of all pairs, and the rows of the first and second item of each pair."""
 
-    items: Any  # distinct texts as a list of str, or vectors: the first ones above the second ones
+    items: Any  # distinct texts as a list of str, or vectors, the first ones above the second ones; or whole pairs
     first: np.ndarray  # (n_pairs,) row of the first item of each pair
     second: np.ndarray  # (n_pairs,)
-    index: np.ndarray | None  # (n_items,) first position of each text in np.ravel(X); None for vectors
+    index: np.ndarray | None  # (n_items,) position in np.ravel(X) of each item, or its first text; None for vectors
     n_columns: int
 
 
@@ -70,6 +70,23 @@ def _pairs_of_vectors(X):
         items = items.tocsr()
     first = np.arange(n_pairs)
     return Pairs(items, first, first + n_pairs, None, n_columns)
+
+
+def in_both_orders(pairs):
+    """Return pairs whose items are whole pairs: as they are given and, below them, with their sides swapped.
+
+    Such an item is the two texts of a pair, or the first vector minus the second.
+    """
+    place = np.arange(len(pairs.first))
+    if pairs.index is None:
+        rows = pairs.items[pairs.first] - pairs.items[pairs.second]
+        items = sparse.vstack([rows, -rows], format="csr") if sparse.issparse(rows) else np.vstack([rows, -rows])
+        index = None
+    else:
+        rows = np.array(pairs.items, dtype=object)[np.column_stack([pairs.first, pairs.second])]
+        items = np.vstack([rows, rows[:, ::-1]])
+        index = np.concatenate([2 * place, 2 * place + 1])
+    return Pairs(items, place, place + len(place), index, pairs.n_columns)
 
 
 def target_of_items(pairs, target):
