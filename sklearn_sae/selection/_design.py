@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
+from sklearn_sae.utils._controls import intercept_and_controls
+
 _CONSTANT = 1e-9  # A spread below this share of the mean is a rounding error.
 _EXPLAINED = 1e-9  # The controls explain a variance fully if they leave less than this share of it.
-_DEPENDENT = 1e-7  # A singular value below this share of the largest is a rounding error.
 
 
 class Standardized(NamedTuple):
@@ -37,37 +38,6 @@ class Standardized(NamedTuple):
         # Residuals are orthogonal to the basis up to rounding, which matters where means are large.
         rounding = self.loadings.T @ (self.basis.T @ residuals)
         return self.values.T @ residuals - rounding
-
-
-def intercept_and_controls(n_samples, controls=None, sample_weight=None):
-    """Return an orthonormal basis of the intercept and the controls.
-
-    Parameters
-    ----------
-    n_samples : int
-    controls : ndarray of shape (n_samples, n_controls) or None
-        Controls that are constant, or combinations of others, add nothing to the basis.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights above 0.
-
-    Returns
-    -------
-    basis : ndarray of shape (n_samples, 1 + n_independent_controls)
-        The first column, for the intercept, holds the roots of the rows' shares of the weight.
-    """
-    if sample_weight is None:
-        sample_weight = np.ones(n_samples)
-    share = sample_weight / sample_weight.sum()
-    root = np.sqrt(share)[:, None]
-    if controls is None:
-        return root
-    mean = share @ controls
-    centered = root * (controls - mean)
-    spread = np.linalg.norm(centered, axis=0)
-    centered = centered[:, spread > _CONSTANT * np.abs(mean)]
-    centered /= np.linalg.norm(centered, axis=0)
-    directions, singular, _ = np.linalg.svd(centered, full_matrices=False)
-    return np.hstack([root, directions[:, singular > _DEPENDENT * singular.max(initial=0)]])
 
 
 def standardize(X, basis=None):

@@ -5,12 +5,13 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import passes_fdr
+from sklearn_sae.utils._controls import check_controls
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
 from sklearn_sae.utils._targets import TASKS, check_target, check_target_varies
@@ -239,10 +240,12 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             Activations, one column a neuron.
         y : array-like of shape (n_samples,)
             Target: numbers, or labels of any kind.
-        controls : array-like of shape (n_samples, n_controls) or None, default=None
-            Known confounders, such as the lengths of the texts, as numbers. Their linear effect, with an intercept,
+        controls : DataFrame or array-like of shape (n_samples, n_controls) or None, default=None
+            Known confounders, such as the lengths of the texts. Their linear effect, with an intercept,
             is taken out of `y` and of every neuron before the neurons are scored. Neither their scales matter, nor
-            whether they are constant or combinations of each other. Not for a callable method.
+            whether they are constant or combinations of each other. Text and categories count as one indicator a level,
+            and a missing value of a frame is a level; a missing number is the mean beside an indicator. Not for a
+            callable method.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How many rows each row stands for: a weight of 2 is the row twice, 0 is no row. Scores depend on the
             proportions alone, but for "separation"; for `pvalues_` the sum is the number of rows. Not for a callable
@@ -327,14 +330,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             return None
         if callable(self.method):
             raise ValueError("controls are not passed on to a callable method; let it take them out itself.")
-        with refuse_texts("controls"):
-            controls = check_array(controls, dtype=np.float64, ensure_min_features=0, input_name="controls")
-        if len(controls) != n_samples:
-            raise ValueError(
-                f"controls has {len(controls)} rows for the {n_samples} rows of X; "
-                "found input variables with inconsistent numbers of samples."
-            )
-        return controls
+        return check_controls(controls, n_samples, absorb=False).values
 
     def _check_weights(self, sample_weight, X):
         if sample_weight is not None and callable(self.method):

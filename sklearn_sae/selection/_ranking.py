@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
+from sklearn_sae.selection._design import standardize, standardize_targets
 from sklearn_sae.selection._lasso import lasso_scores
 from sklearn_sae.selection._scores import association_pvalues, correlation_scores, separation_scores
 from sklearn_sae.selection._stepwise import stepwise_scores
+from sklearn_sae.utils._controls import intercept_and_controls
 
 
 class Ranking(NamedTuple):

@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
+from sklearn_sae.selection._design import standardize, standardize_targets
+from sklearn_sae.utils._controls import intercept_and_controls
 
 
 def residuals_by_least_squares(columns, controls, weight):

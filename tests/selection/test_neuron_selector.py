@@ -518,8 +518,8 @@ def test_without_any_association_max_fdr_says_so(make_activations):
         ({}, {"controls": np.full((400, 1), np.nan)}, "Input controls contains NaN"),
         ({}, {"controls": np.full((400, 1), np.inf)}, "Input controls contains infinity"),
         ({}, {"controls": np.ones((399, 1))}, "controls has 399 rows for the 400 rows of X"),
-        ({}, {"controls": np.ones(400)}, "Expected 2D array, got 1D array instead"),
-        ({}, {"controls": [["a secret text"]] * 400}, "controls holds texts where numbers are needed"),
+        ({}, {"controls": np.ones((400, 1, 1))}, "Found array with dim 3"),
+        ({}, {"controls": [[f"secret {i}"] for i in range(400)]}, "'control 0' has another value in each row"),
         ({}, {"sample_weight": np.full(400, np.nan)}, "Input sample_weight contains NaN"),
         ({}, {"sample_weight": np.ones(399)}, r"sample_weight.shape == \(399,\)"),
         ({}, {"sample_weight": -np.ones(400)}, "Negative values in data passed to `sample_weight`"),
@@ -535,6 +535,18 @@ def test_bad_controls_and_weights_get_one_sentence(planted, kwargs, passed, mess
     with pytest.raises(ValueError, match=message) as error:
         NeuronSelector(3, **kwargs).fit(*planted, **passed)
     assert "secret" not in str(error.value)
+
+
+def test_a_frame_of_controls_is_numbers_and_indicators(confounded):
+    X, y, length = confounded
+    length = np.ravel(length)
+    rng = np.random.default_rng(0)
+    topic = rng.choice(["a", "b", "c"], size=len(y))
+    y = y + 3 * (topic == "c")
+    frame = pd.DataFrame({"length": length, "topic": topic})
+    theirs = np.column_stack([length, topic == "b", topic == "c"])
+    one, other = (NeuronSelector(2).fit(X, y, controls=controls) for controls in (frame, theirs))
+    np.testing.assert_allclose(one.scores_, other.scores_, atol=1e-9)
 
 
 def test_controls_that_leave_nothing_are_refused(planted):

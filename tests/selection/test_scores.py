@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 from scipy.stats import f_oneway, false_discovery_control, pearsonr
 
-from sklearn_sae.selection._design import intercept_and_controls, standardize, standardize_targets
+from sklearn_sae.selection._design import standardize, standardize_targets
 from sklearn_sae.selection._scores import association_pvalues, correlation_scores, passes_fdr, separation_scores
+from sklearn_sae.utils._controls import intercept_and_controls
 
 
 def correlations(X, y):
