@@ -9,7 +9,7 @@ from sklearn_sae.evaluation._regression import independent_columns, least_square
 _N_FOLDS = 5
 
 
-def cross_fit_r2(A, y, groups=None):
+def cross_fit_r2(A, y, groups=None, weights=None):
     """Return R² of least squares, each fold predicted by a fit to the others.
 
     Parameters
@@ -19,6 +19,8 @@ def cross_fit_r2(A, y, groups=None):
     y : ndarray of shape (n_samples,)
     groups : ndarray of int of shape (n_samples,), optional
         Rows of one group stay in one fold.
+    weights : ndarray of shape (n_samples,), optional
+        Those of the fits and of the score.
 
     Returns
     -------
@@ -33,11 +35,12 @@ def cross_fit_r2(A, y, groups=None):
         X, X_test = _designs(A[train], A[test])
         if X.shape[1] >= len(X):
             return np.nan
-        predicted[test] = X_test @ least_squares(X, y[train])
-    return float(r2_score(y, predicted))
+        root = np.ones(len(X)) if weights is None else np.sqrt(weights[train])
+        predicted[test] = X_test @ least_squares(root[:, None] * X, root * y[train])
+    return float(r2_score(y, predicted, sample_weight=weights))
 
 
-def cross_fit_auc(A, y, groups=None):
+def cross_fit_auc(A, y, groups=None, weights=None):
     """Return the AUC of logistic regression, each fold predicted by a fit to the others.
 
     Parameters are those of `cross_fit_r2`, with `y` of 0 and 1.
@@ -58,7 +61,9 @@ def cross_fit_auc(A, y, groups=None):
             X, X_test = _designs(A[train], A[test])
             if X.shape[1] >= len(X):
                 return np.nan
-            aucs.append(roc_auc_score(y[test], probabilities(X_test @ logistic(X, y[train])[0])))
+            of_train, of_test = (None if weights is None else weights[rows] for rows in (train, test))
+            predicted = probabilities(X_test @ logistic(X, y[train], of_train)[0])
+            aucs.append(roc_auc_score(y[test], predicted, sample_weight=of_test))
     return float(np.mean(aucs)) if aucs else np.nan
 
 

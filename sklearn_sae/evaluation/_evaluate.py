@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
+from sklearn_sae.evaluation._adjusted import adjusted_separation
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._cross_fit import cross_fit_auc, cross_fit_r2
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.evaluation._permutation import partial_permutation_pvalues
-from sklearn_sae.evaluation._regression import fit_least_squares, fit_logistic, independent_columns
+from sklearn_sae.evaluation._regression import effective_number, fit_least_squares, fit_logistic, independent_columns
 from sklearn_sae.evaluation._separation import FEW, separation
+from sklearn_sae.evaluation._subgroups import by_subgroup
+from sklearn_sae.utils._controls import Adjustments
 from sklearn_sae.utils._targets import check_target_varies
 from sklearn_sae.utils._validation import counted
 
@@ -19,7 +22,20 @@ _NEARLY_SAME = 0.8
 _MAX_NAMED = 200  # A note names hypotheses with so many characters, and counts the others.
 
 
-def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=False, confidence=0.95):
+def evaluate(
+    A,
+    hypotheses,
+    target,
+    *,
+    correction,
+    alpha,
+    groups=None,
+    robust=False,
+    confidence=0.95,
+    controls=None,
+    weights=None,
+    by=None,
+):
     """Return the `HypothesisEvaluation` of annotations for a target.
 
     Parameters
@@ -30,12 +46,21 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     target : Target
         Of `n_samples` values.
     groups : ndarray of int of shape (n_samples,) or None
+    controls : Controls or None
+    weights : ndarray of shape (n_samples,) or None
+    by : Subgroups or None
     correction, alpha, robust, confidence
         As of `evaluate_hypotheses`, where all is told.
     """
     answered, of_all_rows = ~np.isnan(A).all(axis=1), {"annotations": A.copy(), "target": target}
     if not answered.any():
         raise ValueError("annotations has no answer: every entry is NaN.")
+    if weights is not None:
+        answered &= weights > 0
+        if not answered.any():
+            raise ValueError("sample_weight is zero for every row with an answer; give some a weight above zero.")
+        weights = weights[answered] / weights[answered].mean()
+    controls, by = (None if each is None else each.take(answered) for each in (controls, by))
     A, target = A[answered], target._replace(values=target.values[answered])
     check_target_varies(target)
 
@@ -46,23 +71,44 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     options = {"groups": groups, "confidence": confidence}
     filled, tested = _design(A, notes)
     same_for_all = {
-        "prevalence": [_mean(np.abs(annotation)) for annotation in A.T],
+        "prevalence": [_mean(np.abs(annotation), weights) for annotation in A.T],
         "max_correlation": _redundancy(A, notes),
     }
-    blocks, fits = [], []
+    shares = target.task != "regression"
+    weighted = Adjustments(None, weights, len(A))
+    beyond = None if controls is None else Adjustments(controls, weights, len(A))
+    blocks, fits, of_subgroups = [], [], []
     for label, values, unit in one_against_rest(target):
-        separations = [separation(column, values, shares=target.task != "regression", **options) for column in A.T]
-        statistics, fit = _joint_regression(filled, tested, values, target, label, notes, robust=robust, **options)
+        if weights is None:
+            separations = [separation(column, values, shares=shares, **options) for column in A.T]
+        else:
+            separations = [adjusted_separation(one, values, weighted, shares=shares, **options)[0] for one in A.T]
+        regression = {"robust": robust, "weights": weights, **options}
+        statistics, fit = _joint_regression(filled, tested, values, target, label, notes, **regression)
         if groups is not None:
             statistics[1:, n_varied < 2] = np.nan
         of_class = {} if label is None else {"class": [label] * len(hypotheses)}
         estimates = _estimates(separations, statistics, unit)
         permuted = np.full(len(hypotheses), np.nan)
         if tested.any():
-            permuted[tested] = partial_permutation_pvalues(filled[:, tested], values, groups)
+            permuted[tested] = partial_permutation_pvalues(filled[:, tested], values, groups, weights)
         estimates["joint_pvalue"] = np.where(np.isnan(statistics[2]), np.nan, np.fmax(statistics[2], permuted))
+        if beyond is not None:
+            controlled = [adjusted_separation(one, values, beyond, shares=shares, **options)[0] for one in A.T]
+            estimates.update(_controlled(controlled, separations, unit, label, notes))
+        if by is not None:
+            effects, tests, untested = by_subgroup(
+                A, hypotheses, values, by, controls=controls, weights=weights, shares=shares, unit=unit, **options
+            )
+            estimates.update(tests)
+            if label is not None:
+                effects.insert(0, "class", label)
+            of_subgroups.append(effects)
+            if untested.any():
+                few = f"Not tested by {by.name}, as fewer than two parts have {FEW} rows on each side"
+                notes.add(few, untested, label=label)
         blocks.append(pd.DataFrame({**of_class, "hypothesis": hypotheses, **estimates, **same_for_all}))
-        fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups)})
+        fits.append({**fit, **_cross_fit(A[:, tested], values, target, groups, weights)})
         reliable = np.array([each.reliable for each in separations])
         if not reliable.all():
             notes.add(
@@ -75,6 +121,7 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
     thresholds = {}
     for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
         table[column], thresholds[column] = significance(table[pvalues].to_numpy(), correction, alpha)
+    more, table_by = _significance_of_more(table, of_subgroups, correction, alpha)
     class_metrics = None
     if target.task == "multiclass":
         class_metrics = _class_metrics(table, target, fits, notes)
@@ -86,7 +133,12 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
         threshold=thresholds["significant"],
         threshold_jointly=thresholds["significant_jointly"],
         n_samples=len(A),
+        **more,
     )
+    if by is not None and (by.codes < 0).any():
+        notes.add(f"{counted((by.codes < 0).sum(), 'row')} without {by.name} are left out of what is by {by.name}")
+    if weights is not None:
+        metrics["n_effective"] = float(effective_number(weights))
     if groups is not None:
         metrics["n_groups"] = int(groups.max()) + 1
     return HypothesisEvaluation(
@@ -96,10 +148,12 @@ def evaluate(A, hypotheses, target, *, correction, alpha, groups=None, robust=Fa
         correction,
         alpha,
         notes.sentences(),
-        standard_errors="clustered" if groups is not None else "HC3" if robust else "classical",
+        standard_errors="clustered" if groups is not None else "HC3" if robust or weights is not None else "classical",
         confidence=confidence,
         class_metrics=class_metrics,
         **of_all_rows,
+        controls=() if controls is None else controls.names,
+        by=table_by,
     )
 
 
@@ -219,16 +273,59 @@ def _estimates(separations, statistics, unit):
     }
 
 
-def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust, confidence):
+def _controlled(controlled, separations, unit, label, notes):
+    """Return the columns of effects beyond the controls, in the unit of the target."""
+    lost = [np.isnan(one.score) and not np.isnan(raw.score) for one, raw in zip(controlled, separations, strict=True)]
+    if any(lost):
+        notes.add("The controls leave nothing of the annotation", lost)
+    reliable = np.array([one.reliable for one in controlled])
+    if (~reliable & ~np.array(lost)).any():
+        notes.add(
+            "Beyond the controls only the permutation test counts, as the t-test is not reliable",
+            ~reliable & ~np.array(lost),
+            label=label,
+        )
+    return {
+        "controlled_score": [unit * one.score for one in controlled],
+        "controlled_pvalue": [one.own_pvalue for one in controlled],
+        "controlled_ci_low": [unit * one.low for one in controlled],
+        "controlled_ci_high": [unit * one.high for one in controlled],
+        "controlled_effect_size": [one.effect_size for one in controlled],
+    }
+
+
+def _significance_of_more(table, of_subgroups, correction, alpha):
+    """Add what is significant beyond controls and by subgroup; return its metrics, and the table of the subgroups."""
+    more, by = {}, None
+    for what in ("controlled", "interaction", "prevalence_trend", "effect_trend"):
+        if f"{what}_pvalue" in table:
+            pvalues = table[f"{what}_pvalue"].to_numpy()
+            table[f"significant_{what}"], more[f"threshold_{what}"] = significance(pvalues, correction, alpha)
+            more[f"n_significant_{what}"] = int(table[f"significant_{what}"].sum())
+    if of_subgroups:
+        pvalues = np.concatenate([effects["pvalue"] for effects in of_subgroups])
+        found = significance(pvalues, correction, alpha)[0]
+        by = pd.concat(of_subgroups, ignore_index=True)
+        by["significant"] = found
+        signs = np.where(found, np.sign(by["effect"]), 0).reshape(len(table), -1)
+        turns = (signs > 0).any(axis=1) & (signs < 0).any(axis=1)
+        table["sign_turns"] = turns
+        more["n_sign_turns"] = int(turns.sum())
+    return more, by
+
+
+def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust, confidence, weights=None):
     """Return coefficients, errors, p-values and limits, NaN where there is no estimate, and the metrics of the fit."""
     statistics = np.full((5, len(tested)), np.nan)
     is_regression = target.task == "regression"
     if tested.sum() + 1 >= len(y):
         return statistics, dict.fromkeys(["r2"] if is_regression else ["auc", "auprc"], np.nan)
     regress = fit_least_squares if is_regression else fit_logistic
-    fit = regress(filled[:, tested], y, groups=groups, robust=robust, confidence=confidence)
+    fit = regress(filled[:, tested], y, groups=groups, robust=robust, confidence=confidence, weights=weights)
     statistics[:, tested] = fit.coef, fit.se, fit.pvalues, fit.low, fit.high
-    if fit.penalized:
+    if fit.penalized and weights is not None:
+        notes.add("Hypotheses separate the classes, so the weighted regression has no finite log-odds", label=label)
+    elif fit.penalized:
         sentence = "Hypotheses separate the classes, so the regression is Firth's penalized one"
         if groups is not None:
             sentence += "; for rows in groups that leaves without a p-value what goes with one class only"
@@ -236,16 +333,17 @@ def _joint_regression(filled, tested, y, target, label, notes, *, groups, robust
             sentence += ", its tests not the robust ones"
         notes.add(sentence, tested & np.isnan(statistics[2]), label=label)
     if is_regression:
-        return statistics, {"r2": r2_score(y, fit.predicted)}
-    return statistics, {"auc": roc_auc_score(y, fit.predicted), "auprc": average_precision_score(y, fit.predicted)}
+        return statistics, {"r2": r2_score(y, fit.predicted, sample_weight=weights)}
+    scores = {"auc": roc_auc_score, "auprc": average_precision_score}
+    return statistics, {name: score(y, fit.predicted, sample_weight=weights) for name, score in scores.items()}
 
 
-def _cross_fit(A, y, target, groups):
+def _cross_fit(A, y, target, groups, weights):
     """Return the cross-fitted score, NaN where the regression itself is not estimated."""
     is_regression = target.task == "regression"
     score = cross_fit_r2 if is_regression else cross_fit_auc
     estimated = A.shape[1] + 1 < len(y)
-    return {"r2_cv" if is_regression else "auc_cv": score(A, y, groups) if estimated else np.nan}
+    return {"r2_cv" if is_regression else "auc_cv": score(A, y, groups, weights) if estimated else np.nan}
 
 
 def _class_metrics(table, target, fits, notes):
@@ -276,7 +374,9 @@ def significance(pvalues, correction, alpha):
     return significant, float(alpha / divisors[method])
 
 
-def _mean(values):
+def _mean(values, weights=None):
     """Return the mean of those that are not NaN, or NaN."""
-    answered = values[~np.isnan(values)]
-    return answered.mean() if len(answered) else np.nan
+    answered = ~np.isnan(values)
+    if not answered.any():
+        return np.nan
+    return np.average(values[answered], weights=None if weights is None else weights[answered])

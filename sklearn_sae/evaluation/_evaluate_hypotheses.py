@@ -5,6 +5,9 @@ from numbers import Real
 
 from sklearn_sae.evaluation._check_annotations import check_annotations
 from sklearn_sae.evaluation._evaluate import evaluate
+from sklearn_sae.evaluation._subgroups import check_by
+from sklearn_sae.utils._controls import check_controls, check_weights
+from sklearn_sae.utils._notes import noted
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, check_target
 from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_masked
@@ -21,6 +24,9 @@ from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_
         "groups": "no_validation",
         "robust": ["boolean"],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "controls": "no_validation",
+        "sample_weight": "no_validation",
+        "by": "no_validation",
     },
     prefer_skip_nested_validation=True,
 )
@@ -35,6 +41,9 @@ def evaluate_hypotheses(
     groups=None,
     robust=False,
     confidence=0.95,
+    controls=None,
+    sample_weight=None,
+    by=None,
 ):
     """Test which hypotheses predict a target, each alone and all together.
 
@@ -79,6 +88,22 @@ def evaluate_hypotheses(
     confidence : float, default=0.95
         Level of each confidence interval. The intervals are not corrected for the number of hypotheses.
 
+    controls : DataFrame, Series or array-like of shape (n_samples,) or (n_samples, n_controls), default=None
+        What else may explain the target, such as the age of the author, the topic or the length of the text. The table
+        then has the effect of each hypothesis beyond the controls beside the raw one. Numbers enter as they are, text,
+        categories and bool as an indicator a level; a category of more than 20 levels is taken out by demeaning
+        (fixed effects). Missing values of a frame are a level, or the mean beside an indicator, and `notes` says so.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts, as in a survey. All estimates are weighted, and all standard errors are robust (HC3,
+        or with `groups` clustered), as those of survey sampling are. Only proportions matter; a row of weight 0 is
+        left out.
+
+    by : array-like of shape (n_samples,), default=None
+        A column of subgroups, such as the region, or of periods, such as ``dates.dt.to_period("M")``. `by` of the
+        evaluation then has the effect in each, and the table whether it differs. Rows without a value are left out of
+        that.
+
     Returns
     -------
     evaluation : HypothesisEvaluation
@@ -92,7 +117,9 @@ def evaluate_hypotheses(
         missing, constant on the rows with an answer, of another length, has three classes where ``task="binary"`` or no
         order where ``task="ordinal"``; if `hypotheses` has another length than `annotations` has columns; if `groups`
         has another length than `annotations` has rows, a missing label or only one; if `annotations` and `y` have the
-        same index in different orders.
+        same index in different orders; if `controls`, `sample_weight` or `by` has another length; if a control holds
+        dates or has another value in each row, a weight is negative, or `by` has dates, one value or more than 20 that
+        are no periods.
 
     See Also
     --------
@@ -149,6 +176,22 @@ def evaluate_hypotheses(
     hypothesis. `notes` names pairs of 0.8 or more. They share one effect, and it may be that neither is significant
     where both are in the regression.
 
+    *Controls.* `controlled_score` is the coefficient of least squares of the target on whether the hypothesis holds and
+    on the controls, for classes too (a linear probability model), so that it has the unit of the separation. Without
+    controls it would be the separation itself. Its standard error is HC3 [5]_, or CR1 with `groups`; with two or more
+    categories taken out by demeaning HC1. `controlled_pvalue` is the larger p-value of its t-test and of Freedman and
+    Lane's permutation test, in which what the controls leave of the target is permuted [9]_. The raw columns and the
+    joint regression are without controls. Controls help against what was measured, and only against that.
+
+    *Weights.* The separation is then the same least squares without controls, and the joint regression a weighted one.
+    A permutation moves a row's residual as it counts, with its weight.
+
+    *Subgroups.* The controls are taken out within each subgroup. `interaction_pvalue` is that of Welch's test of
+    several means for the effects in all subgroups where the hypothesis, and its absence, has 10 rows or more; it heeds
+    that effects are dependent where `groups` have rows in several subgroups. Trends are coefficients of least squares:
+    of whether the hypothesis holds on the number of the period, and of the target on that number where it holds, beside
+    the hypothesis, a level for each period and the controls. All are corrected like the other p-values.
+
     What the regression cannot estimate is NaN and not significant jointly, and `notes` says why:
 
     - A constant annotation is left out of it.
@@ -179,6 +222,8 @@ def evaluate_hypotheses(
     .. [7] Mielke & Berry, "Permutation methods: a distance function approach", 2nd edition (2007).
     .. [8] Carter, Schnepel & Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", Review of
        Economics and Statistics 99 (2017).
+    .. [9] Freedman & Lane, "A nonstochastic interpretation of reported significance levels", Journal of Business &
+       Economic Statistics 1 (1983).
 
     Examples
     --------
@@ -195,12 +240,25 @@ def evaluate_hypotheses(
          0.00     56%  mentions parking
     separation: mean target where the hypothesis holds minus where not, ±0.29 to ±0.30 (95%); *
     significant. More: .to_text(wide=True).
+
+    Where something else, the price say, drives the stars and what is written, a control takes it out:
+
+    >>> price = rng.normal(size=200)
+    >>> annotations[:, 1] = price + rng.normal(size=200) > 0
+    >>> controlled = evaluate_hypotheses(annotations, stars + price, controls=price)
+    >>> controlled.table[["separation_score", "significant", "controlled_score", "significant_controlled"]].round(1)
+       separation_score  significant  controlled_score  significant_controlled
+    0               0.8         True               0.8                    True
+    1               1.1         True               0.0                   False
     """
     A, hypotheses = check_annotations(annotations, hypotheses)
     check_alignment(annotations, y, name="annotations")
     check_alignment(annotations, groups, name="annotations", other_name="groups")
     refuse_masked(annotations, "annotations")
     target = check_target(y, task=task, n_samples=len(A))
+    with noted() as on_controls:
+        controls = check_controls(controls, len(A), X=annotations, X_name="annotations")
+    check_alignment(annotations, sample_weight, name="annotations", other_name="sample_weight")
     evaluation = evaluate(
         A,
         hypotheses,
@@ -210,6 +268,9 @@ def evaluate_hypotheses(
         groups=check_groups(groups, len(A)),
         robust=robust,
         confidence=confidence,
+        controls=controls,
+        weights=check_weights(sample_weight, len(A)),
+        by=check_by(by, len(A), annotations),
     )
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
-    return replace(evaluation, notes=(*target.notes, *evaluation.notes), target_name=target_name)
+    return replace(evaluation, notes=(*target.notes, *on_controls, *evaluation.notes), target_name=target_name)

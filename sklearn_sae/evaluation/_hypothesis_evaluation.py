@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
+from sklearn_sae.evaluation._more_lines import controlled_column, legend_of_controls, more_lines
 from sklearn_sae.utils._tables import (
     effects,
     estimates,
@@ -59,6 +60,13 @@ class HypothesisEvaluation:
         - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
         - `significant`: bool; whether it holds on its own: `pvalue`, corrected, is below `alpha`.
         - `significant_jointly`: bool; whether it adds to all the others: `joint_pvalue`, corrected, is below `alpha`.
+        - With controls, `controlled_score`, `controlled_pvalue`, `controlled_ci_low`, `controlled_ci_high`,
+          `controlled_effect_size` and `significant_controlled`: the same as `separation_score`, `pvalue` and so on, of
+          what the controls leave.
+        - With ``by=``, `interaction_pvalue` and `significant_interaction`: whether the effect differs between
+          subgroups; `sign_turns`: whether it is significant in `by` with either sign.
+        - With ``by=`` periods, `prevalence_trend` and `effect_trend`, by how much both change from a period to the
+          next, with `prevalence_trend_pvalue`, `significant_prevalence_trend` and so on.
 
     metrics : dict
         - `r2` for a regression, else `auc` and `auprc`: how well the joint regression fits the same rows, in-sample.
@@ -68,7 +76,9 @@ class HypothesisEvaluation:
           beside all the others. The paper of the method counts the latter at ``alpha=0.1``.
         - `n_hypotheses`: number of hypotheses.
         - `threshold`, `threshold_jointly`: the uncorrected p-values below which a row is significant.
-        - `n_samples`: number of rows of the data with at least one answer; with groups also `n_groups`, their number.
+        - `n_samples`: number of rows of the data with at least one answer; with groups also `n_groups`, their number,
+          and with weights `n_effective`, how many rows of equal weight they are worth.
+        - With controls or ``by=``, `n_significant_controlled`, `threshold_controlled` and so on.
 
     task : str
         "regression", "binary" or "multiclass".
@@ -92,6 +102,13 @@ class HypothesisEvaluation:
         ordinal, its `scale`.
     target_name : str or None, default=None
         The name of the target.
+    controls : tuple of str, default=()
+        The names of the controls.
+    by : DataFrame or None, default=None
+        With ``by=`` the effects by subgroup or period, one row a hypothesis (and class) and subgroup: `hypothesis`, the
+        subgroup under the name of the column that was passed (or `subgroup`), `n_samples` (rows with an answer),
+        `prevalence`, `effect` (as `separation_score`, or with controls as `controlled_score`) and `pvalue`, intervals
+        of both as `prevalence_ci_low` and so on, and `significant`, corrected for the number of rows.
 
     See Also
     --------
@@ -124,6 +141,8 @@ class HypothesisEvaluation:
     annotations: np.ndarray | None = None
     target: Target | None = None
     target_name: str | None = None
+    controls: tuple = ()
+    by: pd.DataFrame | None = None
 
     def to_html(self, path, *, texts=None, source=None, target_name=None, max_words=50):
         """Write a page that shows the hypotheses, their tests and, with texts, what they hold for.
@@ -189,7 +208,7 @@ class HypothesisEvaluation:
         if self.standard_errors != "classical":
             groups = f" by {counted(m['n_groups'], 'group')}" if "n_groups" in m else ""
             lines.append(f"Standard errors: {self.standard_errors}{groups}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *more_lines(self)])
 
     def to_text(self, *, width=None, wide=False, full=False):
         """Return what is printed, or more of it.
@@ -234,11 +253,13 @@ class HypothesisEvaluation:
             columns = class_columns(table, self.class_metrics, {"holds": holds}, joint=wide)
             return class_lines(columns, width=width, n_lines=n_lines)
         separations = ("separation", effects(table, unit=self._unit, margins=wide))
-        columns = [separations, ("holds", holds)]
+        controlled = controlled_column(table, unit=self._unit, margins=wide)
+        columns = [separations, *controlled, ("holds", holds)]
         if wide:
             columns = [
                 separations,
                 ("p", marked(table["pvalue"], table["significant"], "*")),
+                *controlled,
                 ("coef", estimates(table["regression_coef"], table["regression_se"])),
                 ("p", marked(table["joint_pvalue"], table["significant_jointly"], "+")),
                 ("holds", holds),
@@ -253,13 +274,14 @@ class HypothesisEvaluation:
             "binary": "share of the positive class where the hypothesis holds minus where not, in points of percentage",
             "multiclass": "share of the class where the hypothesis holds minus where not, in points of percentage",
         }[self.task]
+        beyond = legend_of_controls(self.controls if self.task != "multiclass" else ())
         if not wide:
             margins = margins_in_words(self.table, unit=self._unit, confidence=self.confidence)
-            return f"separation: {what}{margins}; * significant. More: .to_text(wide=True)."
+            return f"separation: {what}{margins}; * significant.{beyond} More: .to_text(wide=True)."
         margins = "" if self.task == "multiclass" else f", ± its {100 * self.confidence:g}% interval"
         what_of_classes = "" if self.task == "regression" else ", in log-odds"
         return (
-            f"{'sep.' if self.task == 'multiclass' else 'separation'}: {what}{margins}; * significant. "
+            f"{'sep.' if self.task == 'multiclass' else 'separation'}: {what}{margins}; * significant.{beyond} "
             f"coef: the same beside all other hypotheses{what_of_classes}; + significant."
         )
 

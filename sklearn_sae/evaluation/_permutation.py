@@ -36,10 +36,10 @@ def permutation_pvalue(first, second, y, groups=None):
     y, weights = y[rows], np.where(first, 1 / max(first.sum(), 1), -1 / max(second.sum(), 1))[rows]
     if not first.any() or not second.any() or np.ptp(y) == 0:
         return np.nan
-    return _pvalue_of_product(weights, y, None if groups is None else groups[rows])
+    return pvalue_of_product(weights, y, None if groups is None else groups[rows])
 
 
-def partial_permutation_pvalues(A, y, groups=None):
+def partial_permutation_pvalues(A, y, groups=None, weights=None):
     """Return for each column of `A` the p-value of what it adds to a linear model of all the others.
 
     The parts of `y` that the others leave are permuted against the parts of the column that they leave [1]_.
@@ -50,6 +50,8 @@ def partial_permutation_pvalues(A, y, groups=None):
         Linearly independent of each other and of a constant.
     y : ndarray of shape (n_samples,)
     groups : ndarray of int of shape (n_samples,) or None
+    weights : ndarray of shape (n_samples,) or None
+        Those of the model. A part of `y` is then permuted with the weight that its row has.
 
     Returns
     -------
@@ -60,18 +62,25 @@ def partial_permutation_pvalues(A, y, groups=None):
     .. [1] D. Freedman and D. Lane (1983). A nonstochastic interpretation of reported significance levels. Journal of
        Business & Economic Statistics 1(4), 292-298.
     """
-    centered = (A - A.mean(axis=0)) / A.std(axis=0)
-    inverse = np.linalg.pinv(centered.T @ centered)
+    weights = np.ones(len(y)) if weights is None else weights
+    centered = (A - np.average(A, axis=0, weights=weights)) / A.std(axis=0)
+    inverse = np.linalg.pinv(centered.T * weights @ centered)
     left_of_columns = centered @ inverse / np.diag(inverse)
-    coef = inverse @ centered.T @ y
-    left = y - y.mean() - centered @ coef
+    coef = inverse @ (centered.T @ (weights * y))
+    left = y - np.average(y, weights=weights) - centered @ coef
     return np.array(
-        [_pvalue_of_product(part, left + b * part, groups) for part, b in zip(left_of_columns.T, coef, strict=True)]
+        [
+            pvalue_of_product(part - part.mean(), weights * (left + b * part), groups)
+            for part, b in zip(left_of_columns.T, coef, strict=True)
+        ]
     )
 
 
-def _pvalue_of_product(weights, y, groups):
-    """Return the two-sided p-value of the sum of products over all orders of `y`. The sum of `weights` is 0."""
+def pvalue_of_product(weights, y, groups, n_parameters=1):
+    """Return the two-sided p-value of the sum of products over all orders of `y`. The sum of `weights` is 0.
+
+    Residuals scatter less than errors do, by the share of the `n_parameters` that were fitted to them.
+    """
     spread = y.std()
     if spread == 0:
         return np.nan
@@ -87,6 +96,7 @@ def _pvalue_of_product(weights, y, groups):
         variance += (scatter[0] * scatter[1] / np.maximum(sizes - 1, 1)).sum()
     if variance <= 0:
         return np.nan
+    variance *= (len(y) - 1) / (len(y) - n_parameters)
     z, skew = abs(observed) / np.sqrt(variance), third / variance**1.5
     skew = skew if abs(skew) > _NO_SKEW else 0.0
     return float(min(pearson3.sf(z, skew) + pearson3.cdf(-z, skew), 1.0))

@@ -48,18 +48,19 @@ def independent_columns(A):
     return kept
 
 
-def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
-    """Regress `y` on a constant and the independent columns of `A` by ordinary least squares.
+def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95, weights=None):
+    """Regress `y` on a constant and the independent columns of `A` by least squares.
 
-    Standard errors are classical, HC3 (`robust`) or clustered (`groups`, an ndarray of int from 0).
+    Standard errors are classical, HC3 (`robust`, or with `weights`) or clustered (`groups`, an ndarray of int from 0).
     """
     X, scale = _standardized(A)
-    coef = least_squares(X, y)
+    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
+    coef = least_squares(root[:, None] * X, root * y)
     predicted = X @ coef
     residuals, df = y - predicted, np.full(len(coef), X.shape[0] - X.shape[1])
     with np.errstate(all="ignore"):
-        if groups is not None or robust:
-            variances, df = sandwich(X, residuals, np.ones(len(y)), groups)
+        if groups is not None or robust or weights is not None:
+            variances, df = sandwich(root[:, None] * X, root * residuals, np.ones(len(y)), groups)
         else:
             variances = np.diag(np.linalg.inv(X.T @ X)) * (residuals @ residuals / df)
     fit = _wald(coef, variances, predicted, df, confidence)
@@ -70,16 +71,19 @@ def fit_least_squares(A, y, *, robust=False, groups=None, confidence=0.95):
     return _unscaled(fit, scale)
 
 
-def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
+def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95, weights=None):
     """Regress 0/1 `y` on a constant and the independent columns of `A` by logistic regression.
 
     Coefficients are those of maximum likelihood, with Wald tests. Standard errors are classical, HC3 (`robust`) or
     clustered (`groups`, an ndarray of int from 0). The likelihood has no finite maximum where a combination of the
     columns separates the classes fully or in part. Coefficients are then those of Firth's penalized likelihood, with
     likelihood-ratio tests and the intervals that these give. There is no such test for rows in groups, so with `groups`
-    the columns that have a finite maximum get Wald tests and the others NaN.
+    the columns that have a finite maximum get Wald tests and the others NaN. With `weights` standard errors are HC3 or
+    clustered, and where there is no finite maximum all statistics are NaN.
     """
     X, scale = _standardized(A)
+    if weights is not None:
+        return _unscaled(_weighted_logistic(X, y, weights, groups, confidence), scale)
     coef, penalized = logistic(X, y)
     p = probabilities(X @ coef)
     weights = p * (1 - p)
@@ -96,6 +100,18 @@ def fit_logistic(A, y, *, robust=False, groups=None, confidence=0.95):
         pvalues, low, high = _firth_tests(X, y, coef, confidence)
         fit = fit._replace(pvalues=pvalues, low=low, high=high)
     return _unscaled(fit._replace(penalized=penalized), scale)
+
+
+def _weighted_logistic(X, y, weights, groups, confidence):
+    coef, finite = logistic(X, y, weights)
+    p = probabilities(X @ coef)
+    variances, df = np.full(len(coef), np.nan), np.full(len(coef), np.inf)
+    if finite:
+        with np.errstate(all="ignore"):
+            variances, df_groups = sandwich(X, weights * (y - p), weights * p * (1 - p), groups)
+        df = df if groups is None else df_groups
+    fit = _wald(coef, variances, p, df, confidence)
+    return fit if finite else fit._replace(coef=np.full(len(coef) - 1, np.nan), penalized=True)
 
 
 def _separating(A, y):
@@ -125,8 +141,14 @@ def least_squares(X, y):
     return np.linalg.lstsq(X, y, rcond=None)[0]
 
 
-def logistic(X, y):
-    """Return the log-odds of 0/1 `y` on the independent columns of `X`, and whether they are Firth's."""
+def logistic(X, y, weights=None):
+    """Return the log-odds of 0/1 `y` on the independent columns of `X`, and whether they are Firth's.
+
+    With `weights` they are those of maximum likelihood in any case, and what is returned beside is whether it is
+    finite.
+    """
+    if weights is not None:
+        return _newton(X, y, weights)
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import PerfectSeparationError
 
@@ -140,6 +162,21 @@ def logistic(X, y):
     if result is not None and result.mle_retvals["converged"] and result.bse.max() < _DIVERGED:
         return result.params, False
     return fit_firth(X, y)[0], True
+
+
+def _newton(X, y, weights, max_iter=50):
+    """Return the log-odds of greatest weighted likelihood, and whether they are finite."""
+    coef = np.zeros(X.shape[1])
+    for _ in range(max_iter):
+        p = probabilities(X @ coef)
+        information = (X * (weights * p * (1 - p))[:, None]).T @ X
+        if np.linalg.cond(information) > 1 / np.finfo(float).eps:
+            return coef, False
+        step = np.linalg.solve(information, X.T @ (weights * (y - p)))
+        coef = coef + step * min(1.0, 5.0 / max(np.abs(X @ step).max(), 1e-300))  # at most 5 in log-odds
+        if np.abs(X @ step).max() < 1e-10:
+            break
+    return coef, bool(np.sqrt(np.diag(np.linalg.inv(information)).max()) < _DIVERGED)
 
 
 def sandwich(X, residuals, weights, groups=None):

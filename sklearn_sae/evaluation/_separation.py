@@ -56,11 +56,7 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
         Where the target does not vary on either side, the p-value is 1 for equal and 0 for different means, which are
         the limits of the test.
     """
-    first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
-    if first.any() and second.any():
-        high, low, share = first, second, 0.5
-    else:
-        high, low, share = (neither, second, 1.0) if second.any() else (first, neither, 1.0)
+    high, low, share = sides_of(annotation)
     if not high.any() or not low.any():
         return Separation(*[np.nan] * 5, False)
     sides = y[high], y[low]
@@ -88,6 +84,14 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
         pvalue, margin = float(sides[0][0] == sides[1][0]), 0.0
     low, high = share * (difference - margin), share * (difference + margin)
     return Separation(share * difference, float(pvalue), low, high, effect_size, reliable, permuted)
+
+
+def sides_of(annotation):
+    """Return the rows of the two sides that are compared, and what their difference is multiplied by."""
+    first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
+    if first.any() and second.any():
+        return first, second, 0.5
+    return (neither, second, 1.0) if second.any() else (first, neither, 1.0)
 
 
 def _clustered_error(y, groups, sides, means, sizes):

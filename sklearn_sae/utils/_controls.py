@@ -270,6 +270,29 @@ class Adjustment:
         return columns
 
 
+class Adjustments:
+    """The `Adjustment` of any rows; that of the rows asked for last is kept, because most hypotheses have the same.
+
+    Parameters
+    ----------
+    controls : Controls or None
+    weights : ndarray of shape (n_samples,) or None
+    n_samples : int
+    """
+
+    def __init__(self, controls, weights, n_samples):
+        self._controls = controls
+        self._weights = np.ones(n_samples) if weights is None else weights
+        self._rows, self._last = None, None
+
+    def of(self, rows):
+        """Return the `Adjustment` of the rows of a mask."""
+        if self._rows is None or not np.array_equal(rows, self._rows):
+            controls = None if self._controls is None else self._controls.take(rows)
+            self._rows, self._last = rows, Adjustment(controls, self._weights[rows])
+        return self._last
+
+
 def _is_within(levels, groups):
     """Return whether each level is in one group."""
     return len(np.unique(np.column_stack([levels, groups]), axis=0)) == levels.max() + 1

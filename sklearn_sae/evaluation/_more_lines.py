@@ -1,0 +1,50 @@
+"""What is printed of controls, subgroups and periods, where these were asked for."""
+
+from sklearn_sae.utils._tables import effects
+from sklearn_sae.utils._validation import counted, listed
+
+_MOST_NAMED = 4  # controls
+
+
+def more_lines(evaluation):
+    """Return the lines of a summary on weights, controls and subgroups; none where none was asked for."""
+    metrics, lines = evaluation.metrics, []
+    if "n_effective" in metrics:
+        lines.append(f"Weighted: the rows are worth {metrics['n_effective']:,.0f} of equal weight")
+    if evaluation.controls:
+        lines.append(f"{metrics['n_significant_controlled']} significant beyond {_named(evaluation.controls)}")
+    if evaluation.by is not None:
+        name = evaluation.by.columns[1 + (evaluation.task == "multiclass")]
+        n = evaluation.by[name].nunique()
+        parts = [
+            f"the effect of {metrics['n_significant_interaction']} differs, "
+            f"{counted(metrics['n_sign_turns'], 'sign turns', 'signs turn')}"
+        ]
+        if "n_significant_effect_trend" in metrics:
+            parts.append(
+                f"a trend in the effect of {metrics['n_significant_effect_trend']}, "
+                f"in the prevalence of {metrics['n_significant_prevalence_trend']}"
+            )
+        lines.append(f"By {name} ({n}): {'; '.join(parts)}. See .by")
+    return lines
+
+
+def controlled_column(table, *, unit, margins):
+    """Return the heading and the cells of effects beyond the controls, as a list; none where there are none."""
+    if "controlled_score" not in table:
+        return []
+    names = {f"controlled_{what}": f"separation_{what}" for what in ("score", "ci_low", "ci_high")}
+    table = table.drop(columns=[*names.values(), "significant"])
+    table = table.rename(columns={**names, "significant_controlled": "significant"})
+    return [("controlled", effects(table, unit=unit, margins=margins))]
+
+
+def legend_of_controls(controls):
+    """Return what the column of effects beyond the controls is; "" without controls."""
+    return f" controlled: the same beyond {_named(controls)}." if controls else ""
+
+
+def _named(controls):
+    if len(controls) <= _MOST_NAMED:
+        return listed([str(name) for name in controls], "and")
+    return f"{', '.join(controls[: _MOST_NAMED - 1])} and {len(controls) - _MOST_NAMED + 1} more controls"
