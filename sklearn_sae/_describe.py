@@ -2,10 +2,12 @@
 
 import os
 
+from sklearn_sae._beyond_controls import has_residual
+from sklearn_sae.utils._controls import named_controls
 from sklearn_sae.utils._validation import counted
 
 
-def describe(target, name, n_train, n_test, encoder):
+def describe(target, name, n_train, n_test, encoder, controls=()):
     """Return what the target is, how texts are split and what reads them, in two or three lines.
 
     Parameters
@@ -15,6 +17,8 @@ def describe(target, name, n_train, n_test, encoder):
         The name of the target.
     n_train, n_test : int
     encoder : Pipeline
+    controls : sequence of str, default=()
+        Their names.
     """
     y = target.values
     if target.scale:
@@ -30,6 +34,7 @@ def describe(target, name, n_train, n_test, encoder):
     return (
         f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {counted(n_train, 'text')} and tested on the other {n_test:,}.{_read_by(encoder)}"
+        f"{_beyond(target, controls)}"
     )
 
 
@@ -39,3 +44,11 @@ def _read_by(encoder):
     model = encoder["read"].model
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else f"a loaded {type(model).__name__}"
     return f"\nTheir words are read in context by {name}."
+
+
+def _beyond(target, controls):
+    if not controls:
+        return ""
+    if has_residual(target):
+        return f"\nThey are found in what {named_controls(controls)} leave of the target, and tested beyond that."
+    return f"\nThey are tested beyond {named_controls(controls)}."

@@ -8,20 +8,29 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
+from sklearn_sae._beyond_controls import has_residual, left_by_controls
+from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
 from sklearn_sae._check_pipeline import check_pipeline
 from sklearn_sae._describe import describe
 from sklearn_sae._discovery import Discovery
-from sklearn_sae._fit_once import fit_once
+from sklearn_sae._fit_once import fit_model, fit_once
 from sklearn_sae._pipeline import make_hypothesis_pipeline
-from sklearn_sae._sample_size import n_hypotheses_for, notes_on_classes, notes_on_copies, notes_on_size
+from sklearn_sae._sample_size import (
+    n_hypotheses_for,
+    notes_on_classes,
+    notes_on_copies,
+    notes_on_size,
+    notes_on_weights,
+)
 from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
+from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._sklearn_compat import HasMethods, Interval, StrOptions, validate_params
-from sklearn_sae.utils._targets import TASKS, Target, as_given, check_target, check_target_varies
+from sklearn_sae.utils._targets import TASKS, Target, as_given
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 from sklearn_sae.utils._words import forget
 
@@ -45,6 +54,8 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
             HasMethods(["fit", "transform", "get_feature_names_out"]),
         ],
         "groups": "no_validation",
+        "controls": "no_validation",
+        "sample_weight": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
@@ -67,6 +78,8 @@ def discover(
     target_weight=0.2,
     naming="keywords",
     groups=None,
+    controls=None,
+    sample_weight=None,
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
@@ -131,6 +144,17 @@ def discover(
         on both sides of the split, `test_size` is a share of the groups, and the tests are cluster-robust, as in
         `evaluate_hypotheses`. Groups that share a text are on the same side.
 
+    controls : DataFrame, Series or array-like of shape (n_texts,) or (n_texts, n_controls), default=None
+        What else may explain the target, such as the length of the text, the topic or the author; numbers and
+        categories, as in `evaluate_hypotheses`. Hypotheses are found in what the controls leave of the target, of two
+        classes in what they leave of the share of the second, and tested beyond them. Of more than two classes only
+        the tests are beyond the controls. Scores and predictions are of the target itself.
+
+    sample_weight : array-like of shape (n_texts,), default=None
+        How much each text counts, as in a survey: in the tests, in the model that predicts, and in what controls leave.
+        Neurons are trained, selected and named from the texts as they are, and the scores are without weights. Texts of
+        weight 0 are left out.
+
     test_size : float, default=0.2
         Share of the texts to hold out, between 0 and 1. Copies of a text, near ones too, count once and are never on
         both sides; where there are any among the texts held out, the tests are cluster-robust as with `groups`. Without
@@ -158,11 +182,12 @@ def discover(
     Raises
     ------
     TypeError, ValueError
-        If a parameter is out of its range; if a text is missing, empty or no str; if `y` or `groups` has another length
-        or a missing value, `y` the index of `texts` in another order, or `groups` are the texts or `y` themselves; if
-        the target is constant, on one side of the split too, or has nearly as many classes as there are texts; if there
-        are too few texts (or groups) to split; if the run is estimated to cost more than `max_cost`, or no price is
-        known; if `k` or `n_hypotheses` is larger than the number of neurons; if a
+        If a parameter is out of its range; if a text is missing, empty or no str; if `y`, `groups`, `controls` or
+        `sample_weight` has another length, or the first two a missing value, `y` the index of `texts` in another order,
+        or `groups` are the texts or `y` themselves; if the target is constant, on one side of the split too, has nearly
+        as many classes as there are texts, or is a linear combination of the controls; if there are too few texts (or
+        groups) to split; if the run is estimated to cost more than `max_cost`, or no price is known; if `k` or
+        `n_hypotheses` is larger than the number of neurons; if a
         language model is to be asked and there is no key. All of that is checked before the work begins.
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
@@ -215,6 +240,8 @@ def discover(
         target_weight=target_weight,
         naming=naming,
         groups=groups,
+        controls=controls,
+        sample_weight=sample_weight,
         test_size=test_size,
         alpha=alpha,
         correction=correction,
@@ -238,6 +265,9 @@ class Plan(NamedTuple):
     clusters: np.ndarray | None  # (n_test,) of int: which rows to test on belong together
     pipeline: Pipeline  # not fitted
     n_hypotheses: int
+    controls: Controls | None  # of all texts
+    weights: np.ndarray | None  # (n_texts,)
+    found_for: np.ndarray | None  # (n_train,) what the controls leave of the target, if hypotheses are found in that
     alpha: float
     correction: str
     description: str  # of the target and the split, as lines
@@ -259,6 +289,8 @@ def plan_discovery(
     target_weight,
     naming,
     groups=None,
+    controls=None,
+    sample_weight=None,
     test_size,
     alpha=0.05,
     correction="bonferroni",
@@ -269,13 +301,15 @@ def plan_discovery(
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
+        check_alignment(texts, sample_weight, name="texts", other_name="sample_weight")
+        controls = check_controls(controls, len(texts), X=texts, X_name="texts")
     texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
     texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
     groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
     texts = np.array(check_texts(texts, name="texts"), dtype=object)
     name = "y" if target_name is None else f"the target {target_name!r}"
-    target = _check_target(y, task, len(texts), name)
-    _refuse_useless_groups(groups, texts, y)
+    target = check_discovery_target(y, task, len(texts), name)
+    refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
     of_copies = copies(texts.tolist())
     units = joined(of_copies, groups)
@@ -283,6 +317,19 @@ def plan_discovery(
     on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
     options = {"name": name, "what": what, "why": on_copies}
     train, test = split(units, target, groups is None, test_size, random_state, **options)
+    weights = check_weights(sample_weight, len(texts))
+    if weights is not None:
+        train, test = (rows[weights[rows] > 0] for rows in (train, test))
+        on_rows += notes_on_weights(weights)
+    found_for = None
+    if controls is not None and has_residual(target):
+        of_train = None if weights is None else weights[train]
+        found_for = left_by_controls(_rows(target, train), controls.take(train), of_train, name=name)
+    elif controls is not None:
+        on_rows.append(
+            "Hypotheses are found without the controls, because the target has more than two classes; the tests are "
+            "beyond them."
+        )
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
     notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units), *notes_on_classes(target, test)]
@@ -303,7 +350,7 @@ def plan_discovery(
         model=LinearRegression() if is_regression else "auto",
         random_state=random_state,
     )
-    pipeline["hypotheses"].encoder["select"].set_params(task=target.task)
+    pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
     check_pipeline(pipeline, texts[train].tolist())
     plan = Plan(
         texts=texts,
@@ -314,9 +361,19 @@ def plan_discovery(
         clusters=units[test] if groups is not None or n_units < len(test) else None,
         pipeline=pipeline,
         n_hypotheses=n_hypotheses,
+        controls=controls,
+        weights=weights,
+        found_for=found_for,
         alpha=alpha,
         correction=correction,
-        description=describe(target, target_name, len(train), len(test), pipeline["hypotheses"].encoder),
+        description=describe(
+            target,
+            target_name,
+            len(train),
+            len(test),
+            pipeline["hypotheses"].encoder,
+            controls=() if controls is None else controls.names,
+        ),
         notes=tuple(notes),
         settings={
             "n_hypotheses": n_hypotheses,
@@ -337,11 +394,13 @@ def plan_discovery(
 def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
-    of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
+    of_train, held_out = _rows(target, train), _rows(target, test)
+    weights = (None, None) if plan.weights is None else (plan.weights[train], plan.weights[test])
     annotator = pipeline["hypotheses"]
     with noted() as said:
-        embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train))
-        _leave_out_near_copies(pipeline, annotations, as_given(of_train))
+        options = {"found_for": plan.found_for, "sample_weight": weights[0]}
+        embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
+        _leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
     with noted() as said_of_test:
         annotations = annotator.transform(texts[test])
         embedded_test = annotator.encoder_[0].transform(texts[test])
@@ -354,6 +413,8 @@ def carry_out(plan):
         alpha=plan.alpha,
         correction=plan.correction,
         groups=plan.clusters,
+        controls=None if plan.controls is None else plan.controls.take(test),
+        weights=weights[1],
     )
     metric = "r2" if target.task == "regression" else "auc"
     presence = WordPresence(texts[train], getattr(annotator, "tokenizer", None))
@@ -385,7 +446,11 @@ def carry_out(plan):
     )
 
 
-def _leave_out_near_copies(pipeline, annotations, y):
+def _rows(target, rows):
+    return target._replace(values=target.values[rows])
+
+
+def _leave_out_near_copies(pipeline, annotations, y, sample_weight):
     """Leave out hypotheses of which others say nearly the same, and fit the model without them.
 
     They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
@@ -396,7 +461,7 @@ def _leave_out_near_copies(pipeline, annotations, y):
         return
     kept = annotator._leave_out_near_copies(annotations)
     if len(kept) < annotations.shape[1]:
-        pipeline[1:].fit(annotations[:, kept], y)
+        fit_model(pipeline, annotations[:, kept], y, sample_weight)
 
 
 def _in_order(planned, said, of_tests, *, n_first):
@@ -406,35 +471,3 @@ def _in_order(planned, said, of_tests, *, n_first):
     on_names = [note for note in said if note.startswith(of_names) or "neurons could not be named" in note]
     on_texts = [note for note in said if note not in [*on_markup, *on_names]]
     return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_markup, *on_names, *of_tests]))
-
-
-def _check_target(y, task, n_texts, name):
-    target = check_target(y, task=task, n_samples=n_texts, name=name)
-    check_target_varies(target, name=name)
-    if target.classes is not None and len(target.classes) > max(2, n_texts / 5):
-        many = f"{name} has {len(target.classes):,} different values in {n_texts:,} rows"
-        if task == "auto":
-            raise ValueError(f"{many} and they are not numbers; it must be a number or one of a few classes.")
-        raise ValueError(f'{many}, too many for task="{task}"{_if_numbers(y)}.')
-    return target
-
-
-def _if_numbers(y):
-    """Say that a target of too many classes is one of numbers, if it is."""
-    try:
-        numbers = check_target(y).task == "regression"
-    except ValueError:  # dates, say
-        numbers = False
-    return "; without it they count as the numbers that they are" if numbers else "; leave out or join the rare ones"
-
-
-def _refuse_useless_groups(groups, texts, y):
-    if groups is None:
-        return
-    labels = np.asarray(groups, dtype=object)
-    for other, what in ((texts, "texts"), (y, "target")):
-        if np.array_equal(labels, np.asarray(other, dtype=object)):
-            raise ValueError(
-                f"groups and the {what} are the same; groups must say what several texts have in common, such as their "
-                "author."
-            )

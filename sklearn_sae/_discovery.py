@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae.evaluation import HypothesisEvaluation
+from sklearn_sae.evaluation._more_lines import controlled_column, legend_of_controls
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import (
     PAGE,
@@ -254,6 +255,9 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
             "texts: where it holds.",
             f"{n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. More: {options[0]}.",
         ]
+    if evaluation.controls:
+        n_beyond = evaluation.metrics["n_significant_controlled"]
+        legends[-1] += f"{legend_of_controls(evaluation.controls)[:-1]}, {n_beyond} significant."
     legends[-1] += names_cut(n_cut, options[1])
     legends = [line for legend in legends for line in wrap(legend, width)]
     scores = _score_lines(discovery, width, full)
@@ -300,17 +304,19 @@ def _table(discovery, width, wide, full):
     rows = pd.concat([block for _, block in blocks])
     effect_column = ("effect", effects(rows, unit=_unit(evaluation), margins=wide))
     texts = [percent(share, 0) for share in rows["prevalence"]]
+    controlled = controlled_column(rows, unit=_unit(evaluation), margins=wide)
     if wide:
         columns = [
             effect_column,
             ("p", marked(rows["pvalue"], rows["significant"], "*")),
+            *controlled,
             ("adds", estimates(rows["regression_coef"], rows["regression_se"])),
             ("p", marked(rows["joint_pvalue"], rows["significant_jointly"], "+")),
             ("texts", texts),
             ("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]),
         ]
     else:
-        columns = [effect_column, ("texts", texts)]
+        columns = [effect_column, *controlled, ("texts", texts)]
     head, names = headed(rows["hypothesis"])
     place = 0
     for title, block in blocks:

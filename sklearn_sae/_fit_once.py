@@ -18,14 +18,31 @@ class _FirstOutput:
         return call
 
 
-def fit_once(pipeline, texts, y):
-    """Fit the pipeline; return the embedding of the texts and their annotations."""
-    encoder = pipeline["hypotheses"].encoder
-    encoder.set_params(memory=_FirstOutput())
-    pipeline.set_params(memory=_FirstOutput())
-    pipeline.fit(texts, y)
-    fitted = pipeline["hypotheses"].encoder_
-    embedded, annotations = fitted.memory.output, pipeline.memory.output
-    for each in (encoder, fitted, pipeline):
+def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
+    """Fit the pipeline; return the embedding of the texts and their annotations.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    texts : sequence of str
+    y : array-like
+        What the model predicts.
+    found_for : array-like or None, default=None
+        What hypotheses are found for, if that is another target.
+    sample_weight : ndarray or None, default=None
+        Weights of the model.
+    """
+    annotator = pipeline["hypotheses"]
+    annotator.encoder.set_params(memory=_FirstOutput())
+    annotations = annotator.fit_transform(texts, y if found_for is None else found_for)
+    embedded = annotator.encoder_.memory.output
+    for each in (annotator.encoder, annotator.encoder_):
         each.set_params(memory=None)
+    fit_model(pipeline, annotations, y, sample_weight)
     return embedded, annotations
+
+
+def fit_model(pipeline, annotations, y, sample_weight=None):
+    """Fit what follows the annotator."""
+    weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
+    pipeline[1:].fit(annotations, y, **weights)

@@ -56,3 +56,10 @@ def notes_on_copies(of_copies, groups, n_units):
             f"{len(np.unique(groups)):,} groups count as {n_units:,}, because those that have copies of one text are "
             "joined; leave such texts out where authors only happen to say the same."
         )
+
+
+def notes_on_weights(weights):
+    """Return notes on texts of weight 0, as a list."""
+    n_without = int((weights == 0).sum())
+    are = "text is" if n_without == 1 else "texts are"
+    return [f"{n_without:,} {are} left out, of weight 0."] if n_without else []

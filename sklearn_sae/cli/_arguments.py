@@ -165,6 +165,15 @@ def _add_discover(parser):
         help="what rows have in common (author, thread, product): never on both sides of the split, and heeded by "
         "the tests",
     )
+    test.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="what else may explain the target (length, topic, age): effects are found and tested beyond "
+        "it; may be given several times",
+    )
+    test.add_argument("--weight", metavar="COLUMN", help="how much each row counts, as in a survey")
     _add_output(parser.add_argument_group("output"))
 
 

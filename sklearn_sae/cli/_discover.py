@@ -30,7 +30,7 @@ def run(arguments):
     """Read the file, discover, and print and write what came out."""
     _check_together(arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
-    columns = [] if arguments.groups is None else [arguments.groups]
+    columns = [*filter(None, (arguments.groups, arguments.weight)), *arguments.control]
     with noted() as on_file:
         table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
     for note in on_file:
@@ -53,6 +53,8 @@ def run(arguments):
         unit=arguments.unit,
         naming=_naming(arguments),
         groups=groups,
+        controls=table[arguments.control] if arguments.control else None,
+        sample_weight=None if arguments.weight is None else _weights(table[arguments.weight]),
         task=arguments.task,
         transform=transform,
         about=_about(arguments, table, on_file),
@@ -138,6 +140,10 @@ def _check_together(arguments):
                 f"--groups and --{option} name the same column, {arguments.groups!r}; --groups names what several rows "
                 "have in common, such as their author."
             )
+    for column in arguments.control:
+        for option in ("text", "target"):
+            if visible(column) == visible(getattr(arguments, option)):
+                raise ValueError(f"--control and --{option} name the same column, {column!r}.")
     if arguments.naming != "llm":
         for name in (*_LLM_OPTIONS, "max_cost"):
             if getattr(arguments, name) is not None:
@@ -182,6 +188,15 @@ def _groups(values):
         warn(f"{missing.sum():,} of {len(codes):,} rows {have} no {values.name!r}; each counts as a group of its own.")
         codes[missing] = codes.max() + 1 + range(missing.sum())
     return codes
+
+
+def _weights(values):
+    """Return the weight of each row as a number."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.isna().any():
+        row = numbers.index[numbers.isna()][0]
+        raise ValueError(f"--weight {values.name!r} has no number in row {row}; fill it in, or drop the row.")
+    return numbers
 
 
 def _embedder(arguments):

@@ -1,9 +1,8 @@
 """What is printed of controls, subgroups and periods, where these were asked for."""
 
+from sklearn_sae.utils._controls import named_controls
 from sklearn_sae.utils._tables import effects
-from sklearn_sae.utils._validation import counted, listed
-
-_MOST_NAMED = 4  # controls
+from sklearn_sae.utils._validation import counted
 
 
 def more_lines(evaluation):
@@ -12,7 +11,7 @@ def more_lines(evaluation):
     if "n_effective" in metrics:
         lines.append(f"Weighted: the rows are worth {metrics['n_effective']:,.0f} of equal weight")
     if evaluation.controls:
-        lines.append(f"{metrics['n_significant_controlled']} significant beyond {_named(evaluation.controls)}")
+        lines.append(f"{metrics['n_significant_controlled']} significant beyond {named_controls(evaluation.controls)}")
     if evaluation.by is not None:
         name = evaluation.by.columns[1 + (evaluation.task == "multiclass")]
         n = evaluation.by[name].nunique()
@@ -41,10 +40,4 @@ def controlled_column(table, *, unit, margins):
 
 def legend_of_controls(controls):
     """Return what the column of effects beyond the controls is; "" without controls."""
-    return f" controlled: the same beyond {_named(controls)}." if controls else ""
-
-
-def _named(controls):
-    if len(controls) <= _MOST_NAMED:
-        return listed([str(name) for name in controls], "and")
-    return f"{', '.join(controls[: _MOST_NAMED - 1])} and {len(controls) - _MOST_NAMED + 1} more controls"
+    return f" controlled: the same beyond {named_controls(controls)}." if controls else ""

@@ -8,13 +8,16 @@ from sklearn.utils import check_array
 
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._numbers import parse_numbers
-from sklearn_sae.utils._validation import check_alignment, counted, is_missing, refuse_masked, visible
+from sklearn_sae.utils._validation import check_alignment, counted, is_missing, listed, refuse_masked, visible
 
 MOST_INDICATORS = 20  # A category of more levels is taken out by demeaning, without a column a level.
 _CONSTANT = 1e-9  # A spread below this share of the mean is a rounding error.
 _DEPENDENT = 1e-7  # A singular value below this share of the largest is a rounding error.
 _MAX_SWEEPS = 2000  # of demeaning by several categories in turn
 _SETTLED = 1e-10  # A sweep that moves no value by more, in standard deviations, is the last.
+
+
+_MOST_NAMED = 4
 
 
 class Controls(NamedTuple):
@@ -86,6 +89,13 @@ def check_controls(controls, n_samples, *, absorb=True, X=None, X_name="X"):
         if missing.any():
             warn(f"The control {name!r} is missing in {missing.sum():,} of {n_samples:,} rows; {as_what}.")
     return Controls(np.hstack(columns), tuple(factors), tuple(map(str, frame.columns)))
+
+
+def named_controls(names):
+    """Return the names of controls as part of a sentence."""
+    if len(names) <= _MOST_NAMED:
+        return listed(list(names), "and")
+    return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more controls"
 
 
 def _as_frame(controls):
@@ -255,6 +265,8 @@ class Adjustment:
 
     def _without_means(self, columns):
         """Return columns minus their means in the levels of each factor; without factors, minus their mean."""
+        if not columns.shape[1]:
+            return columns
         factors = self._factors or (self._levels,)
         totals = [np.bincount(levels, self.weights) for levels in factors]
         spread = np.maximum(columns.std(axis=0), 1e-300)
@@ -262,7 +274,7 @@ class Adjustment:
             moved = 0.0
             for levels, total in zip(factors, totals, strict=True):
                 means = [np.bincount(levels, self.weights * column) / total for column in columns.T]
-                step = np.array(means).reshape(columns.shape[1], -1).T[levels]
+                step = np.column_stack(means)[levels]
                 columns = columns - step
                 moved = max(moved, (np.abs(step) / spread).max(initial=0.0))
             if moved < _SETTLED:

@@ -78,6 +78,13 @@ def test_what_is_left_is_what_least_squares_on_dummies_leaves(n_factors):
         np.testing.assert_allclose(adjustment.leverage, (Q**2).sum(axis=1), atol=1e-9)
 
 
+def test_a_category_of_many_levels_needs_no_other_control():
+    levels = np.arange(100) % 25
+    controls = check_controls(pd.Series([f"level {i}" for i in levels]), 100)
+    left = Adjustment(controls, np.ones(100)).residuals(np.arange(100.0))
+    np.testing.assert_allclose(left, np.arange(100) - (np.arange(100) % 25 + 37.5))
+
+
 def test_weights_have_mean_one():
     np.testing.assert_allclose(check_weights([0, 1, 3], 3), [0, 0.5, 1.5])
     for bad, message in (([1, -1, 1], "row 1"), ([0, 0, 0], "zero for every row"), ([1, 2], "one number a row")):

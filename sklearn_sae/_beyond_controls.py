@@ -1,0 +1,43 @@
+"""What controls leave of a target, for hypotheses to be found in."""
+
+import numpy as np
+
+from sklearn_sae.utils._controls import Adjustment
+from sklearn_sae.utils._targets import as_given
+
+
+def has_residual(target):
+    """Return whether what controls leave of a target is one number a row."""
+    return target.task == "regression" or len(target.classes) == 2
+
+
+def left_by_controls(target, controls, weights, *, name="y"):
+    """Return the target that hypotheses are found for: what the controls leave of it.
+
+    Of two classes it is what they leave of the indicator of the second. Of more classes it is the target itself,
+    because there are as many residuals as classes, and the tests alone are beyond the controls.
+
+    Parameters
+    ----------
+    target : Target
+    controls : Controls or None
+    weights : ndarray of shape (n_samples,) or None
+        Weights above 0.
+    name : str
+
+    Returns
+    -------
+    y : ndarray of float64 of shape (n_samples,), or Series of categories
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+    """
+    if controls is None or not has_residual(target):
+        return as_given(target)
+    weights = np.ones(len(target.values)) if weights is None else weights
+    left = Adjustment(controls, weights).residuals(target.values.astype(np.float64))
+    if not left.any():
+        raise ValueError(f"{name} is a linear combination of the controls: they leave nothing of it to predict.")
+    return left
