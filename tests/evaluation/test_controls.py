@@ -214,3 +214,79 @@ def test_authors_in_several_subgroups_are_heeded():
     table = evaluate_hypotheses(holds[:, None], y, by=region, groups=author).table
     assert table["interaction_pvalue"][0] < 1e-6
     assert evaluate_hypotheses(holds[:, None], y, by=region).table["interaction_pvalue"][0] > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binary", [False, True])
+def test_few_of_those_called_significant_beyond_a_confounder_are_false(binary):
+    rng, n_false, n_called, n_raw = np.random.default_rng(0), 0, 0, 0
+    for _ in range(30):
+        length, topic = rng.gamma(2, size=N), rng.integers(0, 25, size=N)
+        of_topic = rng.normal(size=25)[topic]
+        latent = rng.normal(size=(N, 8))
+        latent[:, 2:5] += length[:, None]
+        latent[:, 5:] += of_topic[:, None]
+        A = (latent > 0.7).astype(float)
+        y = A[:, :2].sum(axis=1) + length + of_topic + rng.normal(size=N)
+        y = y > np.median(y) if binary else y
+        controls = pd.DataFrame({"length": length, "topic": [f"topic {i}" for i in topic]})
+        if binary:  # A share bends where it nears 0 or 1, so that a straight line does not take the length out.
+            controls["range"] = pd.qcut(length, 10)
+        table = evaluate_hypotheses(A, y, controls=controls).table
+        n_called += table["significant_controlled"].sum()
+        n_false += table["significant_controlled"][2:].sum()
+        n_raw += table["significant"][2:].sum()
+    assert n_called - n_false >= 45
+    assert n_false <= 0.05 * n_called
+    assert n_raw >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rows", "groups", "weights", "classes"])
+def test_effects_that_differ_are_found_and_those_that_do_not_are_not_called(kind):
+    rng, found, false = np.random.default_rng(1), 0, 0
+    for _ in range(40):
+        A, half = (rng.random((N, 6)) < 0.4).astype(float), rng.integers(0, 2, size=N)
+        groups = np.arange(N) // 4 if kind == "groups" else None
+        noise = rng.normal(size=N) if groups is None else (rng.normal(size=N // 4)[groups] + rng.normal(size=N)) / 1.41
+        options = {"by": half, "groups": groups, "sample_weight": rng.gamma(2, size=N) if kind == "weights" else None}
+        for effect in (0.0, 0.9):
+            y = effect * A[:, 0] * np.where(half, 1, -1) + noise
+            table = evaluate_hypotheses(A, y > 0 if kind == "classes" else y, **options).table
+            found += effect > 0 and table["significant_interaction"][0]
+            false += effect == 0 and table["significant_interaction"].any()
+    assert found >= 36
+    assert false <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "controls", "weights", "controls and weights"])
+def test_five_percent_of_null_hypotheses_on_clusters_are_called_at_five_percent(kind):
+    rng, pvalues = np.random.default_rng(2), []
+    for _ in range(60):
+        author = np.arange(N) // 10
+        A = rng.normal(size=(N // 10, 5))[author] + rng.normal(size=(N, 5)) > 0.6
+        age = rng.normal(size=N // 10)[author]
+        y = rng.normal(size=N // 10)[author] + rng.normal(size=N) + age
+        options = {"controls": age if "controls" in kind else None}
+        options["sample_weight"] = rng.gamma(2, size=N // 10)[author] if "weights" in kind else None
+        table = evaluate_hypotheses(A.astype(float), y, groups=author, **options).table
+        pvalues += table["controlled_pvalue" if "controls" in kind else "pvalue"].tolist()
+    assert np.mean(np.array(pvalues) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rare", "skewed", "many levels"])
+def test_null_pvalues_beyond_controls_and_with_weights_are_not_too_small(kind):
+    rng, pvalues = np.random.default_rng(3), []
+    for _ in range(100):
+        A = (rng.random((N, 4)) < (0.05 if kind == "rare" else 0.4)).astype(float)
+        y = rng.exponential(size=N) ** 2 if kind == "skewed" else rng.normal(size=N)
+        y = rng.random(N) < 0.1 if kind == "rare" else y
+        controls = [f"level {i}" for i in rng.integers(0, 100, size=N)] if kind == "many levels" else rng.normal(size=N)
+        weights = None if kind == "many levels" else rng.gamma(2, size=N)
+        table = evaluate_hypotheses(A, y, controls=pd.Series(controls), sample_weight=weights).table
+        pvalues += [*table["controlled_pvalue"], *(table["pvalue"] if weights is not None else [])]
+    pvalues = np.array(pvalues)
+    for level in (0.05, 0.01):
+        assert np.mean(pvalues < level) <= level + 3 * np.sqrt(level * (1 - level) / 400)
