@@ -41,3 +41,26 @@ def left_by_controls(target, controls, weights, *, name="y"):
     if not left.any():
         raise ValueError(f"{name} is a linear combination of the controls: they leave nothing of it to predict.")
     return left
+
+
+def target_to_find_for(target, controls, weights, rows, *, name="y"):
+    """Return what the controls leave of the target of some rows, or None if nothing else is found for, and notes.
+
+    Parameters
+    ----------
+    target : Target
+    controls : Controls or None
+    weights : ndarray of shape (n_samples,) or None
+    rows : ndarray of int
+        Those with a weight above 0 that hypotheses are found on.
+    name : str
+    """
+    if controls is None:
+        return None, []
+    if not has_residual(target):
+        return None, [
+            "Hypotheses are found without the controls, because the target has more than two classes; the tests are "
+            "beyond them."
+        ]
+    target = target._replace(values=target.values[rows])
+    return left_by_controls(target, controls.take(rows), None if weights is None else weights[rows], name=name), []

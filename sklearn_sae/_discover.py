@@ -8,12 +8,12 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
-from sklearn_sae._beyond_controls import has_residual, left_by_controls
+from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
 from sklearn_sae._check_pipeline import check_pipeline
 from sklearn_sae._describe import describe
 from sklearn_sae._discovery import Discovery
-from sklearn_sae._fit_once import fit_model, fit_once
+from sklearn_sae._fit_once import fit_once, leave_out_near_copies
 from sklearn_sae._pipeline import make_hypothesis_pipeline
 from sklearn_sae._sample_size import (
     n_hypotheses_for,
@@ -24,7 +24,6 @@ from sklearn_sae._sample_size import (
 )
 from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
-from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
@@ -321,15 +320,8 @@ def plan_discovery(
     if weights is not None:
         train, test = (rows[weights[rows] > 0] for rows in (train, test))
         on_rows += notes_on_weights(weights)
-    found_for = None
-    if controls is not None and has_residual(target):
-        of_train = None if weights is None else weights[train]
-        found_for = left_by_controls(_rows(target, train), controls.take(train), of_train, name=name)
-    elif controls is not None:
-        on_rows.append(
-            "Hypotheses are found without the controls, because the target has more than two classes; the tests are "
-            "beyond them."
-        )
+    found_for, on_classes = target_to_find_for(target, controls, weights, train, name=name)
+    on_rows += on_classes
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
     notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units), *notes_on_classes(target, test)]
@@ -394,13 +386,13 @@ def plan_discovery(
 def carry_out(plan):
     """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
-    of_train, held_out = _rows(target, train), _rows(target, test)
+    of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
     weights = (None, None) if plan.weights is None else (plan.weights[train], plan.weights[test])
     annotator = pipeline["hypotheses"]
     with noted() as said:
         options = {"found_for": plan.found_for, "sample_weight": weights[0]}
         embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
-        _leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
+        leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
     with noted() as said_of_test:
         annotations = annotator.transform(texts[test])
         embedded_test = annotator.encoder_[0].transform(texts[test])
@@ -444,24 +436,6 @@ def carry_out(plan):
         settings=plan.settings,
         texts=texts[test].tolist(),
     )
-
-
-def _rows(target, rows):
-    return target._replace(values=target.values[rows])
-
-
-def _leave_out_near_copies(pipeline, annotations, y, sample_weight):
-    """Leave out hypotheses of which others say nearly the same, and fit the model without them.
-
-    They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
-    that no language model is asked for more, and the texts held out and their target play no part in the choice.
-    """
-    annotator = pipeline["hypotheses"]
-    if not isinstance(annotator, BaseHypothesisAnnotator):
-        return
-    kept = annotator._leave_out_near_copies(annotations)
-    if len(kept) < annotations.shape[1]:
-        fit_model(pipeline, annotations[:, kept], y, sample_weight)
 
 
 def _in_order(planned, said, of_tests, *, n_first):

@@ -1,5 +1,7 @@
 """The fit of a pipeline that keeps what each costly step makes, so that it is made once."""
 
+from sklearn_sae.annotation._base import BaseHypothesisAnnotator
+
 
 class _FirstOutput:
     """Stands in for the memory of a pipeline and keeps what its first step makes."""
@@ -46,3 +48,17 @@ def fit_model(pipeline, annotations, y, sample_weight=None):
     """Fit what follows the annotator."""
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
     pipeline[1:].fit(annotations, y, **weights)
+
+
+def leave_out_near_copies(pipeline, annotations, y, sample_weight):
+    """Leave out hypotheses of which others say nearly the same, and fit the model without them.
+
+    They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
+    that no language model is asked for more, and the texts held out and their target play no part in the choice.
+    """
+    annotator = pipeline["hypotheses"]
+    if not isinstance(annotator, BaseHypothesisAnnotator):
+        return
+    kept = annotator._leave_out_near_copies(annotations)
+    if len(kept) < annotations.shape[1]:
+        fit_model(pipeline, annotations[:, kept], y, sample_weight)
