@@ -1,5 +1,7 @@
 """The fit of a pipeline that keeps what each costly step makes, so that it is made once."""
 
+from sklearn import config_context
+
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 
 
@@ -47,7 +49,8 @@ def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
 def fit_model(pipeline, annotations, y, sample_weight=None):
     """Fit what follows the annotator."""
     weights = {} if sample_weight is None else {"model__sample_weight": sample_weight}
-    pipeline[1:].fit(annotations, y, **weights)
+    with config_context(enable_metadata_routing=False):  # in which alone the name of a step says where weights go
+        pipeline[1:].fit(annotations, y, **weights)
 
 
 def leave_out_near_copies(pipeline, annotations, y, sample_weight):

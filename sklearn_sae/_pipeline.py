@@ -10,6 +10,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae._auto_linear_model import AutoLinearModel
+from sklearn_sae._hypothesis_pipeline import HypothesisPipeline
 from sklearn_sae._rare_class_terms import RareClassTerms
 from sklearn_sae._sentence_encoder import SentenceEncoder
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
@@ -89,6 +90,8 @@ def make_hypothesis_pipeline(
     Returns
     -------
     pipeline : Pipeline
+        Its ``fit(texts, y, controls=, sample_weight=)`` also takes what else may explain the target, and weights: as in
+        `discover`, hypotheses are then found in what the controls leave of the target.
 
     See Also
     --------
@@ -117,7 +120,7 @@ def make_hypothesis_pipeline(
     annotator = _annotator(naming, random_state).set_params(encoder=encoder)
     if reader is not None and _needs_sentence_model(naming):
         annotator.set_params(embedder=sentence_model())
-    return Pipeline(
+    return HypothesisPipeline(
         [
             ("hypotheses", annotator),
             ("impute", SimpleImputer(strategy="constant", fill_value=0, keep_empty_features=True)),
