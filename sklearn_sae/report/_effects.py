@@ -35,12 +35,13 @@ def estimates_of(row, words):
     words : Wording
     """
     factor = words.sign * (100 if is_share(words) else 1)
-    own = _estimate(row, "separation_score", "separation_ci", "pvalue", "significant", factor)
-    joint = _estimate(row, "regression_coef", "regression_ci", "joint_pvalue", "significant_jointly", words.sign)
+    own = estimate(row, "separation_score", "separation_ci", "pvalue", "significant", factor)
+    joint = estimate(row, "regression_coef", "regression_ci", "joint_pvalue", "significant_jointly", words.sign)
     return own, joint
 
 
-def _estimate(row, value, interval, pvalue, significant, factor):
+def estimate(row, value, interval, pvalue, significant, factor):
+    """Return the `Estimate` in some columns of a row, which are named."""
     limits = sorted(factor * row[f"{interval}_{side}"] for side in ("low", "high"))
     return Estimate(float(factor * row[value]), *map(float, limits), float(row[pvalue]), bool(row[significant]))
 

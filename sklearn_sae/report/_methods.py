@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sklearn_sae import __version__
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
+from sklearn_sae.report._beyond import of_controls_and_weights
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
 from sklearn_sae.report._settings import autoencoder_in, shown_value, sizes_of
 from sklearn_sae.report._wording import predicted
@@ -163,12 +164,14 @@ def of_tests(evaluation, words, *, held_out):
         compared = f"the difference between {words.noun} for which it holds and the others"
     of_what = "in the share of the class" if words.form == "class" else f"in the mean of {predicted(words)}"
     is_clustered = evaluation.standard_errors == "clustered"
-    test = "a cluster-robust t-test [[cameron2015]]" if is_clustered else "Welch's t-test [[welch1947]]"
+    test = "a t-test with HC3 errors [[long2000]]" if "n_effective" in m else "Welch's t-test [[welch1947]]"
+    test = "a cluster-robust t-test [[cameron2015]]" if is_clustered else test
     yield f"On {on} the effect of a hypothesis is {compared} {of_what}."
     yield (
         f"Its p-value is the larger one of {test} and a permutation test [[mielke2007]], or that of the latter where "
         f"the former is not reliable; intervals are of {100 * evaluation.confidence:g}%."
     )
+    yield from of_controls_and_weights(evaluation)
     yield _jointly(evaluation)
     yield _corrected(evaluation)
 

@@ -9,6 +9,7 @@ from sklearn_sae._show_versions import versions
 from sklearn_sae.annotation._short_names import short_names
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.report._answer import answer_of, level_of, scores_of_discovery, scores_of_evaluation, title_of
+from sklearn_sae.report._beyond import facts_beyond
 from sklearn_sae.report._content import Effect, Example, Hypothesis, Report
 from sklearn_sae.report._effect import value_of
 from sklearn_sae.report._effects import estimates_of, form_of, in_order, positions
@@ -230,8 +231,12 @@ def _hypotheses(evaluation, words, fidelity, shown):
             n_holds=int(np.count_nonzero(np.abs(annotations[:, i]) >= 0.5)),
             n_answered=int(np.count_nonzero(~np.isnan(annotations[:, i]))),
             fidelity=float(fidelity[i]),
-            facts=facts_of(
-                i, effects[i], fidelity[i], between, numbers, annotations[:, i], evaluation.target, **options
+            facts=facts_beyond(
+                facts_of(i, effects[i], fidelity[i], between, numbers, annotations[:, i], evaluation.target, **options),
+                positions(evaluation)[i],
+                evaluation,
+                words,
+                forms[0],
             ),
             examples=examples[i],
         )

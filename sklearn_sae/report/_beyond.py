@@ -1,0 +1,55 @@
+"""What a report says of controls and weights, where there are any."""
+
+from sklearn_sae.report._effects import estimate, signed
+from sklearn_sae.report._wording import is_share
+from sklearn_sae.utils._controls import named_controls
+from sklearn_sae.utils._tables import pvalue
+
+
+def facts_beyond(facts, rows, evaluation, words, form):
+    """Return facts on a hypothesis with its effects beyond the controls, and without means that are not weighted.
+
+    Parameters
+    ----------
+    facts : tuple of str
+    rows : sequence of int
+        Those of the table of the evaluation: one, or one of each class.
+    evaluation : HypothesisEvaluation
+    words : Wording
+    form : str
+        The format of effects.
+    """
+    if "n_effective" in evaluation.metrics:
+        facts = tuple(fact for fact in facts if not fact.startswith("The mean "))
+    if not evaluation.controls:
+        return facts
+    factor = words.sign * (100 if is_share(words) else 1)
+    columns = ("controlled_score", "controlled_ci", "controlled_pvalue", "significant_controlled")
+    return (*facts, *(_fact(evaluation.table.iloc[row], columns, factor, form, evaluation) for row in rows))
+
+
+def _fact(row, columns, factor, form, evaluation):
+    found = estimate(row, *columns, factor)
+    of = f" on “{row['class']}”" if "class" in row else ""
+    return (
+        f"Beyond {named_controls(evaluation.controls)} its effect{of} is {signed(found.value, form)}, "
+        f"{100 * evaluation.confidence:g}% interval {signed(found.low, form)} to {signed(found.high, form)}, p = "
+        f"{pvalue(found.pvalue)}, {'significant' if found.significant else 'not significant'}."
+    )
+
+
+def of_controls_and_weights(evaluation):
+    """Yield sentences on how controls and weights were heeded."""
+    if "n_effective" in evaluation.metrics:
+        yield (
+            f"Rows were weighted; they are worth {evaluation.metrics['n_effective']:,.0f} of equal weight. The effect "
+            "of a hypothesis is then a weighted difference."
+        )
+    if evaluation.controls:
+        errors = "cluster-robust" if evaluation.standard_errors == "clustered" else "HC3"
+        yield (
+            f"Beside it stands the effect beyond {named_controls(evaluation.controls)}: the coefficient in least "
+            f"squares on the hypothesis and these, with {errors} standard errors, tested by the larger p-value of that "
+            f"and of the permutation test of Freedman and Lane; {evaluation.metrics['n_significant_controlled']} of "
+            f"{len(evaluation.table)} are significant after correction. All other figures are without controls."
+        )
