@@ -100,7 +100,7 @@ def test_a_discovery(reviews, reader, gpt2_reader):
     assert list(found.scores) == ["r2", "r2_words", "r2_as_many_words", "r2_neurons"]
     assert found.scores["r2_neurons"] > 0.3
     assert found.description.endswith(f"\nTheir words are read in context by {gpt2_reader}.")
-    assert "all neurons (ridge regression)" in repr(found)
+    assert "all neurons" in repr(found)
     assert "the embedding" not in repr(found)
     read = found.pipeline["hypotheses"].encoder_["read"]
     activations = read.transform(reviews["review"].to_numpy()[found.test])
@@ -135,6 +135,6 @@ def test_the_command_line(reviews, llama_reader, tmp_path, capsys):
     said = capsys.readouterr()
     assert f"Their words are read in context by {llama_reader}." in " ".join(said.out.split())  # it is wrapped
     assert " texts, then training" in said.err.partition("Reading 1")[2]
-    assert "all neurons (ridge regression)" in said.out
+    assert "all neurons" in said.out
     assert main(["apply", model, file, "--text", "review", "--output", str(tmp_path / "out.csv")]) == 0
     assert "prediction" in pd.read_csv(tmp_path / "out.csv")

@@ -59,5 +59,5 @@ def test_keyword_hypotheses_found_offline_predict_the_stars(data_dir, tmp_path, 
     assert scores["these 20 hypotheses"] >= 0.28
     printed = capsys.readouterr().out
     for what, score in scores.items():
-        assert f"{score:.3f}  {what}" in printed
+        assert f"{score:.2f} " in printed.partition("Held-out R²: ")[2], what
     assert len(found["hypotheses"]) == 20

@@ -53,6 +53,10 @@ class CorrectedEvaluation(HypothesisEvaluation):
         None for the same reason.
     target_name : str or None, default=None
         The name of the target.
+    controls : tuple of str, default=()
+        Empty, because effects are not corrected beyond controls.
+    by : DataFrame or None, default=None
+        None for the same reason.
 
     method : {"dsl", "ppi"}, default="dsl"
         How annotations and labels were joined.

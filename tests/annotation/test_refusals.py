@@ -218,8 +218,10 @@ def test_thoughts_without_an_answer_are_not_paid_for_twice(annotator, server, na
     annotator.set_params(concepts_per_call=concepts_per_call, api=api)
     with pytest.raises(ValueError, match=f"hold thoughts and no answer. Pass annotator_params={effort}"):
         annotator.transform(TEXTS)
-    assert len(server.requests) == 10  # of 24, or of 12
-    assert annotator.usage_["completion_tokens"] == 300
+    # Of 24, or of 12; once more without a limit of tokens, where that may have ended the thoughts.
+    n_requests = 10 if name in ("DeepSeek", "OpenRouter") else 11
+    assert len(server.requests) == n_requests
+    assert annotator.usage_["completion_tokens"] == 30 * n_requests
     with pytest.raises(ValueError, match="hold thoughts and no answer"):
         annotator.transform(TEXTS[:1])
 

@@ -286,7 +286,7 @@ def test_a_read_only_folder(tmp_path):
     embed(folder, "letters")
     (folder / "embeddings.sqlite").chmod(0o444)
     folder.chmod(0o555)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     try:
         command, environment = [sys.executable, "-c", READS], os.environ | {"SKLEARN_SAE_CACHE_DIR": str(folder)}

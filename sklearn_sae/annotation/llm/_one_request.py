@@ -101,7 +101,7 @@ class OneRequest:
         self.learned.had_room |= not is_limited
         options = {} if is_limited else {"max_retries": 0}  # because a model that never ends must not be asked again
         data = await self.reply_to_schema(client, group, limit=limit, is_plain=is_plain, options=options)
-        is_unfinished = bool(limit) and was_cut(data) and only_thought(data)
+        is_unfinished = bool(limit) and was_cut(data) and only_thought(data) and not was_refused(data)
         self.learned.needs_room |= is_unfinished or has_thoughts(data)
         if not is_unfinished:
             return data
