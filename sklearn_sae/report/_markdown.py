@@ -9,10 +9,12 @@ from sklearn_sae.report._excerpt import marked
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import pvalue
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$])")
+_SPECIAL = re.compile(r"([\\`*\[\]|~$]|(?<!\S)#)")
+_UNDERSCORES = re.compile(r"(?<![^\W_])(?<!_)_++|_++(?![^\W_])")  # those inside a word are shown as they are
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_TAGS = re.compile(r"&(?=#?\w+;)|<(?=[A-Za-z/!?])|(?<=[\w\"'/-])>")  # what can begin or end a tag or an entity
 _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
-_LINE = re.compile(r"^(\s*\d*)([-+=.)])")  # what would begin a list or underline a heading
+_LINE = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+]\s|[-\s]+$|\+$|>))")  # what would begin a list, a rule or a quote
 _MARKS = {"sentence": ("*", "*"), "word": ("**", "**")}
 _HOW = {"sentence": "in italics", "word": "in bold"}
 _SIDES = ("first: ", "second: ")
@@ -61,9 +63,10 @@ def escaped(text, *, begins=False):
     1\. &lt;b&gt;\*Good\*&lt;/b&gt; \| see www\.example.org
     """
     text = " ".join(text.split())
-    text = _LINKS.sub(r"\\", _SPECIAL.sub(r"\\\1", text))
-    text = re.sub("[&<>]", lambda sign: _ENTITIES[sign[0]], text)
-    return _LINE.sub(r"\1\\\2", text) if begins else text
+    text = _SPECIAL.sub(r"\\\1", text)
+    text = _LINKS.sub(r"\\", _UNDERSCORES.sub(lambda some: r"\_" * len(some[0]), text))
+    text = _TAGS.sub(lambda sign: _ENTITIES[sign[0]], text)
+    return _LINE.sub(r"\1\\", text) if begins else text
 
 
 def _paragraph(sentences):
