@@ -4,6 +4,7 @@ import os
 
 from sklearn_sae._beyond_controls import has_residual
 from sklearn_sae.utils._controls import named_controls
+from sklearn_sae.utils._decimals import shortened
 from sklearn_sae.utils._validation import counted
 
 
@@ -26,7 +27,7 @@ def describe(target, name, n_train, n_test, encoder, controls=()):
             f"places 1 to {len(target.scale)} on the scale {target.scale[0]} to {target.scale[-1]}, mean {y.mean():.3g}"
         )
     elif target.task == "regression":
-        what = f"numbers from {y.min():.4g} to {y.max():.4g}, mean {y.mean():.3g}"
+        what = f"numbers from {shortened(y.min(), 4)} to {shortened(y.max(), 4)}, mean {shortened(y.mean(), 3)}"
     elif target.task == "binary":
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:

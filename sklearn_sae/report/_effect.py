@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_sae.utils._decimals import shortened
+
 
 class Effect(NamedTuple):
     """A difference, and what it is in words."""
@@ -28,7 +30,8 @@ def effect_of(active, other, target, name, *, where):
         return None
     if target.classes is None:
         high, low = target.values[active].mean(), target.values[other].mean()
-        return Effect(high - low, f"mean {name} {high:.3g} {where[0]}, {low:.3g} {where[1]} ({high - low:+.3g})")
+        means = f"{shortened(high, 3)} {where[0]}, {shortened(low, 3)} {where[1]}"
+        return Effect(high - low, f"mean {name} {means} ({shortened(high - low, 3, '+')})")
     n_classes = len(target.classes)
     high, low = (np.bincount(target.values[rows], minlength=n_classes) / rows.sum() for rows in (active, other))
     best = 1 if n_classes == 2 else int(np.abs(high - low).argmax())
@@ -45,7 +48,7 @@ def value_of(target, row):
 
 def label(value):
     """Return a number or the name of a class as str."""
-    return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
+    return shortened(value, 4) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def selection_effect(facts):

@@ -171,8 +171,8 @@ def _added(effect, words, form, confidence):
     joint, of = effect.joint, f" of “{effect.of}”" if effect.of else ""
     if np.isnan(joint.value):
         return f"What it adds to all the other hypotheses{of} is not known."
-    unit = "log-odds" if words.form == "class" else words.unit
-    said = f"Beside all the other hypotheses: {signed(joint.value, form)} {unit}{of}"
+    unit = {"class": " log-odds", "size": ""}.get(words.form, f" {words.unit}")
+    said = f"Beside all the other hypotheses: {signed(joint.value, form)}{unit}{of}"
     if not np.isnan(joint.low):
         limits = (signed(limit, form) for limit in (joint.low, joint.high))
         said += f", {100 * confidence:g}% interval {' to '.join(limits)}"

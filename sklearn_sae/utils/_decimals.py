@@ -48,6 +48,17 @@ def written(value, form):
     return text if text.strip("+-0.,e") else text.lstrip("+-")
 
 
+def shortened(value, n_digits, sign=""):
+    """Return a number with so many digits, or with all those before the decimal point if it has more.
+
+    Examples
+    --------
+    >>> shortened(3.14159, 4), shortened(123_456.7, 4), shortened(2_000, 3, "+")
+    ('3.142', '123,457', '+2,000')
+    """
+    return format(value, f"{sign},.0f" if 10**n_digits - 0.5 <= abs(value) < _PLAIN else f"{sign}.{n_digits}g")
+
+
 def _sizes(numbers):
     sizes = np.abs(np.asarray(numbers, dtype=np.float64))
     return sizes[np.isfinite(sizes) & (sizes > 0)]

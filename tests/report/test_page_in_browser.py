@@ -214,6 +214,15 @@ def test_it_is_accessible_and_no_wider_than_a_phone(make_report, opened, kind, w
     assert_accessible(page)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_numbers_along_an_axis_stand_apart(make_report, opened, width):
+    page = opened(make_report(4, scale=30_000), width=width)
+    boxes = [one.bounding_box() for one in page.locator(".scale text").all() if one.is_visible()]
+    assert len(boxes) >= 3
+    for left, right in zip(boxes, boxes[1:], strict=False):
+        assert left["x"] + left["width"] + 4 <= right["x"]
+
+
 def test_pairs_stand_side_by_side_where_there_is_room(make_report, opened):
     for width in (1280, 390):
         page = opened(make_report(4, pairs=True), width=width)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_sae.utils._decimals import number_form, written
+from sklearn_sae.utils._decimals import number_form, shortened, written
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_numbers_have_as_many_digits_as_are_known(values, errors, shown):
 def test_the_errors_alone_tell_too():
     assert number_form([np.nan], [0.25]) == ",.2f"
     assert written(0.25, number_form([], [0.25])) == "0.25"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (3.14159, "3.142"),
+        (-0.0001234, "-0.0001234"),
+        (2024.0, "2024"),
+        (9999.7, "10,000"),
+        (123_456.7, "123,457"),
+        (-89_640.2, "-89,640"),
+        (5e12, "5e+12"),
+        (0.0, "0"),
+        (np.nan, "nan"),
+    ],
+)
+def test_a_large_number_is_written_out(value, shown):
+    assert shortened(value, 4) == shown
