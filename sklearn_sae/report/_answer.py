@@ -42,14 +42,14 @@ def _how_many(hypotheses, words, unseen):
         if unseen
         else (f"on these {words.noun}")
     )
-    of_class = " for one class or more" if len(hypotheses[0].effects) > 1 else ""
+    of_class = f" for {'one class or more' if n_hold else 'any class'}" if len(hypotheses[0].effects) > 1 else ""
     if n == 1:
-        return f"The one hypothesis {'holds' if n_hold else 'does not hold'} {where}{of_class}."
+        return f"The one hypothesis {'holds' if n_hold else 'does not hold'}{of_class} {where}."
     if n_hold == 0:
-        return f"None of {n:,} hypotheses holds {where}: what was found is no more than chance may give."
+        return f"None of {n:,} hypotheses holds{of_class} {where}: what was found is no more than chance may give."
     begin = f"All {n:,} hypotheses hold" if n_hold == n else f"Of {n:,} hypotheses, {n_hold:,} {_verb(n_hold, 'hold')}"
     adds = f"{n_add:,} {_verb(n_add, 'add')}" if n_add else "none adds"
-    return f"{begin} {where}{of_class}, and {adds} to what all the others say."
+    return f"{begin}{of_class} {where}, and {adds} to what all the others say."
 
 
 def _verb(n, verb):
@@ -76,7 +76,8 @@ def _strongest(hypotheses, words, form):
         others, which = [pair for pair in sure if pair[1].own.value * effect.own.value < 0], "in the other direction"
     if others:
         second, other = max(others, key=lambda pair: abs(pair[1].own.value))
-        text += f"; the strongest {which} is {quoted(second.short)} ({_in_short(other, words, form)})"
+        name = "the same" if second is first else quoted(second.short)
+        text += f"; the strongest {which} is {name} ({_in_short(other, words, form)})"
     return f"{text}."
 
 

@@ -202,6 +202,26 @@ def test_three_classes(verdicts):
                 assert {f"holds, “{example.target}”" for example in examples} == {kind}
 
 
+def test_the_strongest_of_two_classes_may_be_the_same():
+    y = pd.Series(np.repeat(["bad", "middling", "good"], 40), name="verdict")
+    annotations = np.column_stack([y == "bad", np.arange(120) % 2 == 0]).astype(float)
+    evaluation = evaluate_hypotheses(annotations, y, hypotheses=['mentions "cold"', 'mentions "table"'])
+    how_many, strongest, _ = report_of_evaluation(evaluation).answer
+    assert how_many.startswith("Of 2 hypotheses, 1 holds for one class or more on these texts, and ")
+    assert re.search(r"^The strongest is “cold” .*; the strongest for another class is the same \(−", strongest)
+    none = report_of_evaluation(evaluate_hypotheses(annotations[:, 1:], y)).answer[0]
+    assert none == "The one hypothesis does not hold for any class on these texts."
+
+
+def test_large_numbers_are_written_out(reviews):
+    price = (1e5 + 3e4 * reviews["stars"]).rename("price")
+    report = report_of_discovery(quiet(reviews["review"], price, **SMALL))
+    said = markdown_of(report)
+    assert not re.search(r"\de\+\d", said.partition("## How it was made")[0])
+    assert f"numbers from {price.min():,.0f} to {price.max():,.0f}" in said
+    assert re.search(r"Beside all the other hypotheses: [+−][\d,]+, 95% interval", said)
+
+
 def test_a_target_that_texts_do_not_tell(reviews):
     y = pd.Series(np.random.default_rng(1).normal(size=len(reviews)), name="score")
     report = report_of_discovery(quiet(reviews["review"], y, **SMALL))
