@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_sae._show_versions import versions
 from sklearn_sae.annotation._short_names import short_names
+from sklearn_sae.evaluation import CorrectedEvaluation
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.report._answer import answer_of, level_of, scores_of_discovery, scores_of_evaluation, title_of
 from sklearn_sae.report._beyond import facts_beyond
@@ -97,6 +98,11 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
     """Return the `Report` of an evaluation; the parameters are those of `HypothesisEvaluation.to_html`."""
     if max_words is not None and (not isinstance(max_words, Integral) or max_words < 1):
         raise ValueError(f"max_words={max_words!r} must be an integer, at least 1, or None.")
+    if isinstance(evaluation, CorrectedEvaluation):
+        raise ValueError(
+            "effects that labels of people corrected have no report, because they are no differences between rows that "
+            "it could show; print them, or draw them with HypothesisDisplay.from_evaluation."
+        )
     if evaluation.annotations is None:
         raise ValueError("this evaluation has no annotations and no target, so it was made by hand; evaluate again.")
     n_rows = len(evaluation.annotations)

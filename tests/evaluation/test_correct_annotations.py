@@ -138,6 +138,14 @@ def test_it_is_an_evaluation_that_prints_and_shows():
     assert NAMES[0] in corrected._repr_html_()
 
 
+def test_a_report_of_corrected_effects_is_refused(tmp_path):
+    truth, annotations, y, drawn = _texts()
+    corrected = correct_annotations(annotations, _human(truth, drawn), drawn, y)
+    with pytest.raises(ValueError, match=r"^effects that labels of people corrected have no report.*from_evaluation\.$"):
+        corrected.to_html(tmp_path / "out.html")
+    assert not list(tmp_path.iterdir())
+
+
 def test_several_classes_have_a_block_each():
     truth, annotations, y, drawn = _texts(n=2000, n_labels=400)
     labels = np.array(["low", "middle", "high"])[np.digitize(y, [0, 1])]
