@@ -111,16 +111,16 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
         print(f"Used: {in_words(annotator.usage_)}", flush=True)
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)
+        print(f"Written to {arguments.output}.", flush=True)
     if arguments.save is not None:
         target = {"name": arguments.target if hasattr(arguments, "target") else y.name}
         save_model(discovery.pipeline, arguments.save, {**target, "transform": transform and transform._asdict()})
+        print(f"Written to {arguments.save}.", flush=True)
     if arguments.report is not None:
         shown, rows = arguments.report_texts or "fragments", texts.index[discovery.test]
         report = report_of_discovery(discovery, texts=shown, about=about, rows=rows)
         write_report(report, arguments.report)
-    for file in filter(None, (arguments.output, arguments.save, arguments.report)):
-        print(f"Written to {file}.")
-    if arguments.report is not None:
+        print(f"Written to {arguments.report}.")
         print(f"{arguments.report.name} {what_is_shown(report)}")
 
 

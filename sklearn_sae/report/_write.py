@@ -83,6 +83,8 @@ def _write(content, path):
     try:
         aside.write_bytes(content)
         os.replace(aside, path)
+    except OSError as error:  # It names the file aside, of which nobody knows.
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
         aside.unlink(missing_ok=True)
     return path

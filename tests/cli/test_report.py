@@ -1,5 +1,7 @@
 """The option --report of the command line."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -57,6 +59,15 @@ def test_the_demo_has_a_report(tmp_path, capsys):
     assert "demo.xlsx shows " in capsys.readouterr().out
     settings = pd.read_excel(path, sheet_name="settings", header=None)
     assert "The reviews are made up, with concepts planted in them." in settings[1].tolist()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can make a file")
+def test_what_was_written_is_said_where_a_report_cannot_be(command, tmp_path, capsys):
+    table = tmp_path / "out.csv"
+    assert main([*command, "--output", str(table), "--report", "/proc/out.md"]) == 1
+    said = capsys.readouterr()
+    assert f"Written to {table}." in said.out
+    assert "/proc/out.md" in said.err
 
 
 @pytest.mark.parametrize(

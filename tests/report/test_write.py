@@ -129,7 +129,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(report, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/out\.md'$"):
         write_report(report, path)
     assert [file.name for file in tmp_path.iterdir()] == ["out.md"]
     assert path.read_text() == "before"
