@@ -1,6 +1,7 @@
 """The page in a real browser: sorts, filters, opens, prints, and is accessible, at every width and in both colours."""
 
 import shutil
+from itertools import pairwise
 
 import pytest
 
@@ -219,7 +220,7 @@ def test_the_numbers_along_an_axis_stand_apart(make_report, opened, width):
     page = opened(make_report(4, scale=30_000), width=width)
     boxes = [one.bounding_box() for one in page.locator(".scale text").all() if one.is_visible()]
     assert len(boxes) >= 3
-    for left, right in zip(boxes, boxes[1:], strict=False):
+    for left, right in pairwise(boxes):
         assert left["x"] + left["width"] + 4 <= right["x"]
 
 
