@@ -40,10 +40,12 @@ def _inform(folder, files):
     for path in files:
         print(f"\n{path.name}: {_size(size_on_disk(path))}")
         try:
-            for part in survey(path):
-                print(f"  {part.model}: {_counted(path, part.n)}, {_size(part.n_bytes)}{_dates(part)}")
+            parts = survey(path)
         except OSError as error:
             errors.append(str(error))
+            continue
+        for part in parts:
+            print(f"  {part.model}: {_counted(path, part.n)}, {_size(part.n_bytes)}{_dates(part)}")
     damaged = sorted(folder.glob("*.damaged-*.sqlite"))
     if damaged:
         print(f"\nCopies of damaged files, which nothing uses: {', '.join(path.name for path in damaged)}")

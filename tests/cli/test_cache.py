@@ -88,6 +88,21 @@ def test_info_says_what_there_is(tmp_path, openai_server):
     assert annotate(None, openai_server)[2]["cache_bytes"] == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe cannot be made small")
+def test_a_reader_that_has_gone_is_no_error(tmp_path):
+    import fcntl
+
+    for i in range(30):
+        embed(tmp_path, f"{i}{'x' * 300}", texts=TEXTS[:1], dim=2)
+    environment = os.environ | {"SKLEARN_SAE_CACHE_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "sklearn_sae", "cache", "info"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # less than is said of the models
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
 def test_what_is_of_a_model_is_removed(tmp_path, openai_server):
     for model in ("gpt-5-mini", "qwen3"):
         annotate(tmp_path, openai_server, model)
