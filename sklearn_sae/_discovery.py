@@ -159,9 +159,6 @@ class Discovery:
     def __getstate__(self):
         return {**vars(self), "texts": None}
 
-    def __setstate__(self, state):
-        vars(self).update(state)
-
     def to_text(self, *, width=None, wide=False, full=False):
         """Return what is printed, or more of it.
 
