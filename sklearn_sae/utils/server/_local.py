@@ -80,12 +80,15 @@ def _start(folder, engine, model):
     command = _command(engine, model, port)
     (folder / "port").write_text(str(port))
     quiet = {"VLLM_LOGGING_LEVEL": "WARNING"}  # because at INFO it logs what is asked
-    watcher = subprocess.Popen(
-        [sys.executable, _local_watch.__file__, str(folder), *command],
-        env=quiet | dict(os.environ),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # so that Ctrl-C does not reach it
-    )
+    with open(folder / "log", "wb") as log:  # not the pipes of this process, which the server may outlive
+        watcher = subprocess.Popen(
+            [sys.executable, _local_watch.__file__, str(folder), *command],
+            env=quiet | dict(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that Ctrl-C does not reach it
+        )
     while not _is_running(folder) and watcher.poll() is None:
         time.sleep(_POLL)
 

@@ -56,13 +56,11 @@ def has_users(folder):
 
 
 def watch(folder, command):
-    """Run the server until it ends or nobody uses it."""
-    with wait_for_lock(folder / "running") as running, open(folder / "log", "wb") as log:
+    """Run the server, which writes where this process does, until it ends or nobody uses it."""
+    with wait_for_lock(folder / "running") as running:
         server = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own, with the processes that it starts
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )

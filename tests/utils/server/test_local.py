@@ -113,6 +113,19 @@ def test_a_server_ends_with_a_user_that_is_killed(llama_server):
     assert ends(address)
 
 
+def test_a_server_does_not_hold_the_output_of_who_started_it(llama_server):
+    """Who reads from the process that started a server, as a shell does, need not wait for its other users."""
+    first = use(2)
+    address = first.stdout.readline().strip()
+    second = use(60)
+    assert second.stdout.readline().strip() == address
+    assert first.communicate(timeout=30) == ("", None)  # its end, which comes when nobody can write there any more
+    assert _local._answers(port_of(address))
+    second.kill()
+    second.communicate()
+    assert ends(address)
+
+
 def test_a_server_that_ended_is_started_again(llama_server):
     address = _local.local_address("llama.cpp", "some/model")
     assert _local.local_address("llama.cpp", "some/model") == address
