@@ -392,7 +392,7 @@ def _parse_line(line):
     if status == 200:
         return custom_id, response.get("body"), None
     if isinstance(status, int) and status:
-        return custom_id, None, meaning_of(status, response.get("body"), Place("", "", None)).reason
+        return custom_id, None, meaning_of(status, response.get("body"), Place()).reason
     known = isinstance(code, str) and _CODE.fullmatch(code)
     return custom_id, None, code.removeprefix("batch_") if known else "no reply"
 

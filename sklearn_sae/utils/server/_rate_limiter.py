@@ -15,7 +15,6 @@ _OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
 _BYTES_PER_TOKEN = 4
 # As OpenRouter reports what fails behind it, and LM Studio that it has no such address.
 _ERROR_INSIDE = re.compile(rb'\s*\{\s*"error"\s*:\s*["{]')
-_NOBODY = Place("", "", None)
 # The time at which the task sent the request that it waits for. The client repeats a request in the same task.
 _SENT = ContextVar("sent", default=None)
 
@@ -133,7 +132,7 @@ class RateLimiter:
 
 
 def _may_change(status, content):
-    return meaning_of(status, _json(content), _NOBODY).decision is Decision.WAIT
+    return meaning_of(status, _json(content), Place()).decision is Decision.WAIT
 
 
 def _status_inside(content):

@@ -42,11 +42,11 @@ class Refusal(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Who was asked, for the sentences."""
+    """Who was asked, for the sentences; what else a refusal means does not hang on it."""
 
-    address: str
-    model: str
-    variable: str | None  # that holds the key; None: there was none
+    address: str = ""
+    model: str = ""
+    variable: str | None = None  # that holds the key; None: there was none
     proxy: str | None = None
 
 

@@ -130,7 +130,7 @@ def refusal_by(error, connection, model):
 def reason_of(error):
     """Name a failure in a few words, without quoting what was sent."""
     if hasattr(error, "status_code"):
-        return refusal_of(error, Place("", "", None)).reason
+        return refusal_of(error, Place()).reason
     names = {"APITimeoutError": "time-out", "APIConnectionError": "no connection"}
     return names.get(type(error).__name__, type(error).__name__)
 
