@@ -12,9 +12,9 @@ from sklearn_sae.annotation.llm._fields import (
     was_refused,
 )
 from sklearn_sae.annotation.llm._questions import request_body
-from sklearn_sae.utils.server import Decision, refusal_by
+from sklearn_sae.utils.server import Decision
 from sklearn_sae.utils.server._key import is_openai
-from sklearn_sae.utils.server._refusals import is_page
+from sklearn_sae.utils.server._refusals import Place, is_page, refusal_of
 
 SCHEMA = "schema"
 _OF_THE_SCHEMA = ("response_format", "text", None)  # parameters that a refusal of it may name
@@ -40,11 +40,16 @@ class OneRequest:
         self.questions = questions
         self.learned = requester.connection.learned(questions.model)
 
+    def form(self, group, *, is_plain=False):
+        """Name the form of a question, to count replies by; one in which a model answers says nothing of others."""
+        return self.questions.noun, self.questions.has_plain_form, len(group) > 1, is_plain
+
     def forms(self, group):
         """Return whether to ask a group in the plain form, for the first and for the second time."""
         if len(group) > 1 or not self.questions.has_plain_form:
             return False, False
-        n_read, n_unread = self.learned.read["one"], self.learned.unread["one"]
+        form = self.form(group)
+        n_read, n_unread = self.learned.read[form], self.learned.unread[form]
         is_plain = n_unread >= _SOME_UNREAD and n_unread > n_read
         return is_plain, not is_plain
 
@@ -54,13 +59,13 @@ class OneRequest:
 
     def is_unsure(self, group):
         """Return whether it is not known yet in which form, and within which limit, the model answers."""
-        learned, form = self.learned, form_of(group)
+        learned, form = self.learned, self.form(group)
         return bool(self.limit(group)) and not learned.read[form] and learned.unread[form] < _SOME_UNREAD
 
     def is_able(self, group):
         """Return whether the model may answer as many questions at once."""
-        form = form_of(group)
-        return form == "one" or self.learned.read[form] > 0 or self.learned.unread[form] < _SOME_UNREAD
+        form = self.form(group)
+        return len(group) == 1 or self.learned.read[form] > 0 or self.learned.unread[form] < _SOME_UNREAD
 
     def may_need_room(self):
         """Return whether no reply held an answer yet, and the limit of tokens has ended some."""
@@ -73,7 +78,7 @@ class OneRequest:
         if not is_limited:
             learned.needs_room |= is_read and not was_cut(data)
         elif reply_text(data).strip():
-            (learned.read if is_read else learned.unread)[form_of(group, is_plain=is_plain)] += 1
+            (learned.read if is_read else learned.unread)[self.form(group, is_plain=is_plain)] += 1
             learned.was_cut |= was_cut(data) and not is_read
 
     def limit(self, group, *, is_plain=False):
@@ -120,12 +125,13 @@ class OneRequest:
             return await self.post(client, group, **how)
         is_known = SCHEMA in self.learned.taken
         try:
-            options = how.pop("options", {}) | ({} if is_known else {"max_retries": 0})
-            data = await self.post(client, group, use_schema=True, options=options, **how)
+            first = how if is_known else how | {"options": {"max_retries": 0}}
+            data = await self.post(client, group, use_schema=True, **first)
         except OpenAIError as error:
             has_status = isinstance(error, APIStatusError)
             if not has_status or not self.may_be_the_schema(error, is_known):
-                if is_known or (has_status and self.refusal(error).decision is not Decision.WAIT):
+                is_final = has_status and self.refusal(error).decision is not Decision.WAIT
+                if is_known or is_final or how.get("options"):
                     raise
                 return await self.post(client, group, use_schema=True, **how)
             weight = 1 if error.status_code in _BROKEN else 2
@@ -150,8 +156,8 @@ class OneRequest:
         return (is_bad or refusal.decision is Decision.PART) and refusal.part in _OF_THE_SCHEMA
 
     def refusal(self, error):
-        """Return what a refusal means."""
-        return refusal_by(error, self.requester.connection, self.questions.model)
+        """Return what a refusal means; its sentence, which names nobody, is not for users."""
+        return refusal_of(error, Place())
 
     async def post(self, client, group, *, limit, is_plain, use_schema=False, options=None):
         """Send one request and return the reply as JSON data, None if it is none.
@@ -197,11 +203,6 @@ class OneRequest:
             logprobs=self.questions.logprobs,
             params=self.questions.params,
         )
-
-
-def form_of(group, *, is_plain=False):
-    """Name the form of a question, to count replies by."""
-    return "several" if len(group) > 1 else "plain" if is_plain else "one"
 
 
 class LimitReached(Exception):

@@ -12,7 +12,7 @@ class Learned:
         Parts of a request, such as a schema.
     needs_room : bool
         Whether it thinks before it answers, or says much, so that no limit of tokens may end its replies.
-    read, unread : Counter of str
+    read, unread : Counter
         How many replies to each form of a question held an answer, and how many none.
     was_cut, had_room : bool
         Whether a reply ended at the limit of tokens without an answer, and whether one was asked for without a limit.

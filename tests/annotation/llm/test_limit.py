@@ -134,6 +134,21 @@ def test_a_model_that_heeds_what_comes_last_is_asked_in_the_plain_form(server):
     assert all(re.match(fenced, said(body)) for body in bodies(server) if is_plain(body))
 
 
+def test_names_that_can_be_read_say_nothing_of_the_form_of_annotations(server, encoder, planted):
+    def model(body):
+        if "Does" not in said(body):
+            return "mentions thing 0"
+        return "No." if is_plain(body) else "The text does have it, yes or no? " * 5
+
+    server.model = model
+    own = LLMHypothesisAnnotator(encoder, interpreter="m", base_url=server.base_url, n_scoring_examples=0)
+    own.fit(planted.texts)
+    n_before = len(server.requests)
+    annotate(server, annotator="m")
+    assert n_before >= 4
+    assert sum(not is_plain(body) for body in bodies(server)[n_before:]) == 2
+
+
 def test_a_model_that_never_answers_several_at_once_is_asked_one_by_one(server):
     server.model = lambda body: "no" if is_plain(body) or "Does the text have it" in said(body) else "This text is..."
     _, annotations = annotate(server, 3, concepts_per_call=3)
