@@ -13,6 +13,7 @@ from sklearn_sae.utils.server._retry_after import LONGEST_PAUSE, in_words, retry
 
 REFUSED = "refused by the provider for what a text says"
 TOO_LONG = "too long for the model"
+NOT_ALLOWED = "not allowed to the key"
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,59}")
 _PAGE = re.compile(r"\s*<(!doctype|html|head|body|\?xml)", re.IGNORECASE)
@@ -61,129 +62,99 @@ class _Facts(NamedTuple):
 
 class _Row(NamedTuple):
     statuses: tuple
-    codes: str | None  # pattern; a row without patterns is for all with its status
-    says: str | None
     decision: Decision
     kind: type
     sentence: str
+    codes: str | None = None  # pattern; a row without patterns is for all with its status
+    says: str | None = None
     reason: str | None = None
     needs: str | None = None  # a condition beside the patterns: "page", "no key", "part"
 
 
-_NO_MODEL = "The server at {address} has no model {model!r}, or not for this key; check the model's name{code}."
+_NO_CREDIT = "The server at {address} says that the account has no credit left{code}."
+_A_PAGE = (
+    "A page came (HTTP {status}) and no answer of the server at {address}: a proxy or firewall{proxy} is in the way, "
+    "or base_url is not that of the API."
+)
+_WRONG_KEY = "The server at {address} rejected the API key; check {variable}{code}."
 _TABLE = [
     _Row(
         (400, 403, 422, 451),
-        r"content_?filter|content_policy|content_risk|invalid_prompt|data_?inspection_?failed|flagged_input|responsibleai"
-        r"|moderation|prohibited_content|\b1301\b",
-        r"content management policy|content filter|inappropriate content|content exists risk|usage (policy|policies"
-        r"|guidelines)|considered high risk|requires moderation|不安全或敏感内容",
         Decision.TEXT,
         ValueError,
         "The server at {address} refuses what the texts say{code}.",
-        REFUSED,
+        codes=r"content_?filter|content_policy|content_risk|invalid_prompt|data_?inspection_?failed|flagged_input"
+        r"|responsibleai|moderation|prohibited_content|\b1301\b",
+        says=r"content management policy|content filter|inappropriate content|content exists risk|usage (policy"
+        r"|policies|guidelines)|considered high risk|requires moderation|不安全或敏感内容",
+        reason=REFUSED,
     ),
     _Row(
         (400, 413, 422, 500),
-        r"context_length|context_size|string_above_max_length|request_too_large",
-        r"context.length|context size|too (long|large)|less than \d+ tokens|max\w* (number of )?tokens",
         Decision.TEXT,
         ValueError,
         "The server at {address} refused a request to model {model!r} as too long{code}; shorten the texts.",
-        TOO_LONG,
+        codes=r"context_length|context_size|string_above_max_length|request_too_large",
+        says=r"context.length|context size|too (long|large)|less than \d+ tokens|max\w* (number of )?tokens",
+        reason=TOO_LONG,
     ),
     _Row(
         (400, 403, 429),
-        r"insufficient_(quota|balance|credit)|credit_balance|billing_(not_active|hard_limit)|arrearage"
+        Decision.RUN,
+        PermissionError,
+        _NO_CREDIT,
+        codes=r"insufficient_(quota|balance|credit)|credit_balance|billing_(not_active|hard_limit)|arrearage"
         r"|exceeded_current_quota",
-        r"credit balance is too low|insufficient balance|account is in arrears|not in good standing",
-        Decision.RUN,
-        PermissionError,
-        "The server at {address} says that the account has no credit left{code}.",
+        says=r"credit balance is too low|insufficient balance|account is in arrears|not in good standing",
     ),
-    _Row(
-        (402,),
-        None,
-        None,
-        Decision.RUN,
-        PermissionError,
-        "The server at {address} says that the account has no credit left{code}.",
-    ),
+    _Row((402,), Decision.RUN, PermissionError, _NO_CREDIT),
     _Row(
         (400, 403, 451),
-        r"unsupported_country|unsupported_region",
-        r"country, region|location is not supported|not (available|supported) in your (country|region)",
         Decision.RUN,
         PermissionError,
         "The server at {address} does not serve the country from which it is asked{code}.",
+        codes=r"unsupported_country|unsupported_region",
+        says=r"country, region|location is not supported|not (available|supported) in your (country|region)",
     ),
     _Row(
         (400, 401, 403, 404),
-        None,
-        r"organi[sz]ation must be verified",
         Decision.RUN,
         PermissionError,
         "The server at {address} does this with model {model!r} for verified organizations only{code}; verify yours in "
         "the provider's settings, or choose another model.",
+        says=r"organi[sz]ation must be verified",
     ),
     _Row(
         (401,),
-        None,
-        r"must be a member of an organi[sz]ation",
         Decision.RUN,
         PermissionError,
         "The server at {address} knows no organization of the key in {variable}{code}; make a key in one.",
+        says=r"must be a member of an organi[sz]ation",
     ),
     _Row(
         (401, 403),
-        r"model_not_found|model_not_allowed",
-        r"(not|n't) have (access|permission) to (use )?(the |this )?\S*\s?model|access to (the |this )?model"
-        r"|not allowed to (access|use) (the |this )?model",
         Decision.RUN,
         PermissionError,
         "The key in {variable} has no access to model {model!r} of the server at {address}{code}.",
+        codes=r"model_not_found|model_not_allowed",
+        says=r"(not|n't) have (access|permission) to (use )?(the |this )?\S*\s?model|access to (the |this )?model"
+        r"|not allowed to (access|use) (the |this )?model",
     ),
     _Row(
         (401, 403),
-        r"insufficient_scope|missing_scope",
-        r"insufficient permissions|missing scope",
         Decision.RUN,
         PermissionError,
         "The key in {variable} has not the permission to ask the server at {address}{code}; give it all permissions, "
         "or make another.",
+        codes=r"insufficient_scope|missing_scope",
+        says=r"insufficient permissions|missing scope",
+        reason=NOT_ALLOWED,
     ),
-    _Row(
-        (407,),
-        None,
-        None,
-        Decision.RUN,
-        PermissionError,
-        "The proxy{proxy} before {address} wants a user name and password.",
-    ),
+    _Row((407,), Decision.RUN, PermissionError, "The proxy{proxy} before {address} wants a user name and password."),
+    _Row((401,), Decision.RUN, PermissionError, _A_PAGE, needs="page"),
+    _Row((403, 404, 405), Decision.FIRST, PermissionError, _A_PAGE, needs="page"),
     _Row(
         (401,),
-        None,
-        None,
-        Decision.RUN,
-        PermissionError,
-        "A page came (HTTP {status}) and no answer of the server at {address}: a proxy or firewall{proxy} is in the "
-        "way, or base_url is not that of the API.",
-        needs="page",
-    ),
-    _Row(
-        (403, 404, 405),
-        None,
-        None,
-        Decision.FIRST,
-        PermissionError,
-        "A page came (HTTP {status}) and no answer of the server at {address}: a proxy or firewall{proxy} is in the "
-        "way, or base_url is not that of the API.",
-        needs="page",
-    ),
-    _Row(
-        (401,),
-        None,
-        None,
         Decision.RUN,
         PermissionError,
         "The server at {address} wants an API key, and got none{code}: put it into an environment variable, and the "
@@ -192,61 +163,47 @@ _TABLE = [
     ),
     _Row(
         (403,),
-        None,
-        None,
         Decision.FIRST,
         PermissionError,
         "The server at {address} refuses to answer without an API key{code}: put it into an environment variable, and "
         "the variable's name into api_key_env.",
         needs="no key",
     ),
-    _Row(
-        (401,),
-        None,
-        None,
-        Decision.RUN,
-        PermissionError,
-        "The server at {address} rejected the API key; check {variable}{code}.",
-    ),
+    _Row((401,), Decision.RUN, PermissionError, _WRONG_KEY),
     _Row(
         (403,),
-        None,
-        None,
         Decision.FIRST,
         PermissionError,
         "The server at {address} rejected the API key; check {variable}, and what the key may do{code}.",
     ),
     _Row(
         (400,),
-        r"api_key_invalid|invalid_api_key",
-        r"api key (not valid|is invalid|not found|expired)|(invalid|incorrect|missing) api[ -]key",
         Decision.RUN,
         PermissionError,
-        "The server at {address} rejected the API key; check {variable}{code}.",
+        _WRONG_KEY,
+        codes=r"api_key_invalid|invalid_api_key",
+        says=r"api key (not valid|is invalid|not found|expired)|(invalid|incorrect|missing) api[ -]key",
     ),
     _Row(
         (404,),
-        None,
-        r"no endpoints? found that|requested parameters",
         Decision.PART,
         ValueError,
         "The server at {address} has nobody to answer a request with these parameters to model {model!r}{code}; leave "
         "some out.",
+        says=r"no endpoints? found that|requested parameters",
     ),
     _Row(
         (400, 404, 422),
-        r"model_not_found|deploymentnotfound|model_not_exist|invalid_model|unknown_model",
-        r"model( name)? (\S+ )?(does )?not (exist|found)|pinned to|not a valid model|no models? loaded"
-        r"|no endpoints? (found for|available)|unknown model|models/\S+ is not found"
-        r"|deployment for this resource does not exist",
         Decision.RUN,
         ValueError,
-        _NO_MODEL,
+        "The server at {address} has no model {model!r}, or not for this key; check the model's name{code}.",
+        codes=r"model_not_found|deploymentnotfound|model_not_exist|invalid_model|unknown_model",
+        says=r"model( name)? (\S+ )?(does )?not (exist|found)|pinned to|not a valid model|no models? loaded"
+        r"|no endpoints? (found for|available)|unknown model|models/\S+ is not found"
+        r"|deployment for this resource does not exist",
     ),
     _Row(
         (404,),
-        None,
-        None,
         Decision.RUN,
         ValueError,
         "The server at {address} has no model {model!r} or no such address; check the model's name and base_url, which "
@@ -254,8 +211,6 @@ _TABLE = [
     ),
     _Row(
         (400, 422),
-        None,
-        None,
         Decision.PART,
         ValueError,
         "The server at {address} refused the parameter {part!r} for model {model!r}{code}; change it or leave it out.",

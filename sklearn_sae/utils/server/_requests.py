@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sklearn_sae.utils.server._key import is_this_machine
 from sklearn_sae.utils.server._local import check_engine
 from sklearn_sae.utils.server._pauses import Pauses
-from sklearn_sae.utils.server._refusals import REFUSED, TOO_LONG, Decision, Place, refusal_of
+from sklearn_sae.utils.server._refusals import NOT_ALLOWED, REFUSED, TOO_LONG, Decision, Place, refusal_of
 
 _CONNECT_TIMEOUT = 10  # seconds
 _POLL = 0.05  # seconds
@@ -149,7 +149,7 @@ async def _list_models(connection, key):
             await client.models.with_raw_response.list()
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             refusal = refusal_of(error, place)
-            if "permission to ask" not in str(refusal.error):  # a key that has some may ask and not list
+            if refusal.reason != NOT_ALLOWED:  # a key that has some may ask and not list
                 raise refusal.error from None
         except openai.APITimeoutError:
             pass  # a busy server may take long
