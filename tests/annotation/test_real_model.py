@@ -13,10 +13,15 @@ import warnings
 from importlib.util import find_spec
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
 
 from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae._persistence import save_model
 from sklearn_sae.utils.server import _local
 
 pytestmark = pytest.mark.slow
@@ -132,3 +137,33 @@ own.transform({texts!r})
     own = LLMHypothesisAnnotator(hypotheses=["is kind"], cache_dir=tmp_path, **served)
     own.transform(texts)
     assert own.usage_["cached"] >= 1
+
+
+def test_a_server_that_the_command_line_starts(smollm2, rule_server, encoder, planted, tmp_path, monkeypatch):
+    """A model is made with another server, and its texts go to the one that is started, which ends with the command."""
+    if missing := [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]:
+        pytest.skip(f"needs transformers[serving]; missing: {', '.join(missing)}")
+    own = LLMHypothesisAnnotator(encoder, neurons=[1, 3], annotator=smollm2, base_url=rule_server.base_url)
+    own.set_params(n_scoring_examples=0, random_state=0)
+    pipeline = Pipeline([("hypotheses", own), ("impute", SimpleImputer()), ("model", LinearRegression())])
+    save_model(pipeline.fit(planted.texts, planted.y), tmp_path / "model.json", {})
+    pd.DataFrame({"text": TEXTS[6:10]}).to_csv(tmp_path / "texts.csv", index=False)
+    n_before = len(rule_server.requests)
+    monkeypatch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    command = [sys.executable, "-m", "sklearn_sae", "apply", "model.json", "texts.csv", "--text", "text"]
+    command += ["--server", "transformers", "--output", "out.csv"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["text"].tolist() == TEXTS[6:10]
+    annotations = table[["mentions cold", "mentions rude"]].to_numpy(dtype=float)
+    assert np.isfinite(annotations).mean() >= 0.5
+    assert set(annotations[np.isfinite(annotations)]) <= {0, 1}
+    assert np.isfinite(table["prediction"]).all()
+    assert len(rule_server.requests) == n_before
+    (folder,) = (tmp_path / "cache" / "servers").iterdir()
+    deadline = time.monotonic() + 30
+    while _local._is_running(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _local._answers(_local._port(folder))
