@@ -245,7 +245,7 @@ class _Groups(Sequence):
 def base_key(noun, model, params, connection):
     """Return what the keys of all answers of a model begin from; it is itself a key if an answer of it is stored."""
     more = [json.dumps(params, sort_keys=True)] if params else []
-    return digest(noun, model, connection.base_url, connection.api, *more)
+    return digest(noun, connection.full_name(model), connection.base_url, connection.api, *more)
 
 
 def _distinct(values):

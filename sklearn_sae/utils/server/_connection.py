@@ -83,6 +83,10 @@ class Connection:
         base_url, timeout = local_address(self.server, model), max(self.timeout, _LOCAL_TIMEOUT)
         return replace(self, base_url=base_url, server=None, api_key_env=None, timeout=timeout)
 
+    def full_name(self, model):
+        """Return the name that answers of a model are kept under: of a folder or file of this machine, its path."""
+        return os.path.abspath(model) if self.server is not None and os.path.exists(model) else model
+
     def key(self):
         """Return the `Key` for this server."""
         return find_key(self.base_url, self.api_key_env)
@@ -94,7 +98,7 @@ class Connection:
 
     def learned(self, model):
         """Return what this process has learned of a model on this server, to be read and added to."""
-        return _learned(os.getpid(), self.base_url, self.api, model)
+        return _learned(os.getpid(), self.base_url, self.api, self.full_name(model))
 
 
 # A process that was forked learns by itself, because a lock may be held at the moment of the fork.

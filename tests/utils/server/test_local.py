@@ -155,6 +155,18 @@ def test_annotations(llama_server):
     np.testing.assert_array_equal(clone(annotator).set_params(max_requests=0).transform(["a", "b"]), 1)
 
 
+def test_models_of_one_relative_path_are_two(llama_server, tmp_path, monkeypatch):
+    annotator = LLMHypothesisAnnotator(hypotheses=["is kind"], annotator="model", server="llama.cpp", max_requests=1)
+    for name in ("a", "b"):
+        (tmp_path / name / "model").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / name)
+        own = clone(annotator)
+        own.transform(["a text"])
+        assert own.usage_["requests"] == 1
+    own.transform(["a text"])
+    assert own.usage_["cached"] == 1
+
+
 def test_server_and_base_url_exclude_each_other():
     annotator = LLMHypothesisAnnotator(hypotheses=["is kind"], server="vllm", base_url="http://localhost:1/v1")
     with pytest.raises(ValueError, match="server and base_url exclude each other"):
