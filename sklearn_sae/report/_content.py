@@ -52,7 +52,7 @@ class Hypothesis(NamedTuple):
     n_holds: int
     n_answered: int
     fidelity: float  # F1 of the name against its neuron; NaN is not known
-    facts: tuple[str, ...]  # further sentences: how often it holds, fidelity, with what it goes together
+    facts: tuple[str, ...]  # further sentences: what it adds, fidelity, with what it goes together
     examples: dict[str, tuple[Example, ...]]  # by what they show; empty without texts
 
 

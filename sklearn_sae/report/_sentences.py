@@ -138,18 +138,14 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, targe
         The formats of effects on their own, and beside the others.
     confidence : float
     """
-    answered = annotation[~np.isnan(annotation)]
-    n_holds = np.count_nonzero(np.abs(answered) >= 0.5)
-    where = "differs between the two in" if words.are_pairs else "holds in"
-    facts = [f"It {where} {n_holds:,} of {len(answered):,} {words.noun} ({n_holds / max(len(answered), 1):.0%})."]
-    facts += [_added(effect, words, forms[1], confidence) for effect in effects]
+    facts = [_added(effect, words, forms[1], confidence) for effect in effects]
     if not np.isnan(fidelity):
         facts.append(
             f"Its name agrees with the neuron it stands for with an F1 of {fidelity:.2f}, on texts held back from the "
             "naming."
         )
     if not words.are_pairs and words.form != "class" and not np.isnan(effects[0].own.value):
-        facts.insert(1, _means(annotation, target, words, forms[0]))
+        facts.insert(0, _means(annotation, target, words, forms[0]))
     others = np.where(np.arange(len(numbers)) == number, 0, np.nan_to_num(correlations[number]))
     nearest = int(np.abs(others).argmax())
     if abs(others[nearest]) >= _ALIKE:

@@ -112,6 +112,7 @@ def test_the_sentence_of_an_effect_can_be_quoted(found):
             assert sorted([sign * float(low), sign * float(high)]) == pytest.approx(effect.own[1:3], abs=0.006)
         assert int(n) == one.n_holds
         assert ("may be chance" in effect.sentence) == (not effect.own.significant)
+        assert not any(f"{n} of 100" in fact for fact in one.facts)  # said once
 
 
 def test_the_answer_of_a_discovery(found):
