@@ -1,28 +1,10 @@
 """Effects of hypotheses, as numbers in the unit of the target."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from sklearn_sae.report._content import Estimate
 from sklearn_sae.report._wording import is_share
 from sklearn_sae.utils._decimals import number_form, written
-
-
-class Sides(NamedTuple):
-    """The rows that an effect compares, as `separation` of the evaluation does."""
-
-    high: np.ndarray  # (n_rows,) bool; of pairs, where it holds for the first text only
-    low: np.ndarray  # where it does not hold; of pairs, where it holds for the second text only
-    is_halved: bool  # whether the effect is half the difference, as between both sides of pairs
-
-
-def sides_of(annotation):
-    """Return the `Sides` of an annotation."""
-    first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
-    if first.any() and second.any():
-        return Sides(first, second, True)
-    return Sides(neither, second, False) if second.any() else Sides(first, neither, False)
 
 
 def estimates_of(row, words):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_sae.report._effects import sides_of, signed
+from sklearn_sae.evaluation._separation import sides_of
+from sklearn_sae.report._effects import signed
 from sklearn_sae.report._wording import are_of_class, class_name, predicted, that_say
 from sklearn_sae.utils._decimals import written
 
@@ -78,9 +79,8 @@ def _interval(own, words, form, confidence):
 
 
 def _of_class(own, say, annotation, target, code, words, form, confidence):
-    sides = sides_of(annotation)
-    shares = [np.mean(target.values[side] == code) for side in (sides.high, sides.low)]
-    high, low = (f"{share:.{_decimals_of(form)}%}" for share in shares)
+    *sides, _ = sides_of(annotation)
+    high, low = (f"{np.mean(target.values[side] == code):.{_decimals_of(form)}%}" for side in sides)
     points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
     return f"{high} of the {words.noun} {say} {are_of_class(words, code)}, {low} of the others ({points})"
 
@@ -100,7 +100,7 @@ def _of_pairs(own, annotation, code, words, form, confidence):
     points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
     if len(words.labels) > 2:
         return f"{only} and that is the first, {class_name(words, code)} is more or less frequent ({points})"
-    if not sides_of(annotation).is_halved:
+    if sides_of(annotation)[-1] == 1:  # no pair of the one side or of the other
         return f"{only}, its chances to win are other than where neither or both do ({points})"
     decimals = _decimals_of(form)
     return f"{only}, it wins in {0.5 + own.value / 100:.{decimals}%} of the pairs instead of 50% ({points})"
@@ -155,8 +155,8 @@ def facts_of(number, effects, fidelity, correlations, numbers, annotation, targe
 
 
 def _means(annotation, target, words, form):
-    sides = sides_of(annotation)
-    high, low = (written(target.values[side].mean(), form) for side in (sides.high, sides.low))
+    *sides, _ = sides_of(annotation)
+    high, low = (written(target.values[side].mean(), form) for side in sides)
     if words.form == "count":
         return f"The mean is {high} {words.unit} where it holds and {low} elsewhere."
     what = "place" if words.form == "place" else f"of {predicted(words)}"

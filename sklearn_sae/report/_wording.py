@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from sklearn_sae.report._effect import label
 from sklearn_sae.report._excerpt import plain
 
@@ -126,8 +124,3 @@ def predicted(words):
 def is_share(words):
     """Whether effects are differences of shares, in points of percentage."""
     return words.form == "class"
-
-
-def in_unit(values, words):
-    """Return differences in the unit in which they are told."""
-    return np.asarray(values, dtype=np.float64) * (100 if is_share(words) else 1)
