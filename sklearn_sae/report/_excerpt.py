@@ -13,6 +13,7 @@ _MOST_STRETCHES = 3  # of a shortened text; with more of them each would be a fe
 # Marks of direction could turn a whole line of a terminal around; other controls could do worse.
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+NO_MARKS = {"sentence": ("", ""), "word": ("", "")}  # for `marked`
 
 
 class Marks(NamedTuple):

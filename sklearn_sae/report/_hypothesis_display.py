@@ -12,6 +12,7 @@ from sklearn_sae.utils._plotting import (
     name_rows,
     new_panels,
     row_height,
+    with_room,
     wrapped,
 )
 from sklearn_sae.utils._targets import check_target
@@ -372,9 +373,7 @@ def _limit(estimates):
 def _ends(estimates, limit):
     """Return the ends of an axis that has zero, all effects, and their intervals up to a limit."""
     known = np.clip(estimates[np.isfinite(estimates)], -limit, limit)
-    low, high = min(known.min(initial=0), 0), max(known.max(initial=0), 0)
-    room = 0.06 * (high - low) or 1.0
-    return low - room, high + room
+    return with_room(known.min(initial=0), known.max(initial=0))
 
 
 def _explain(ax, kinds, n_shown, n_hypotheses, has_gaps):

@@ -5,11 +5,16 @@ import numpy as np
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._excerpt import Marks
 from sklearn_sae.report._source import encode
-from sklearn_sae.report._telling import marks_of, sentences_with_words, words_of_names
+from sklearn_sae.report._telling import (
+    ACTIVE_SENTENCE,
+    OF_NAME,
+    joined,
+    marks_of,
+    sentences_with_words,
+    words_of_names,
+)
 
-_OF_NAME = "what the name looks for"
 _OF_QUOTES = "the sentence that comes closest to the quotes"
-_ACTIVE_SENTENCE = "a sentence on which alone the neuron is active"
 _KEYWORDS = ('mentions "', 'mentions more of "')
 
 
@@ -41,24 +46,13 @@ def marks_for(source, names, neurons, items, annotations, shown):
         of_words = {column: rows for column, rows in shown.items() if names[column].startswith(_KEYWORDS)}
         tokenizer = getattr(annotator, "tokenizer", None)
         words = words_of_names(dict(enumerate(names)), items, of_words, tokenizer)
-        return _joined(shown, items, {}, words), {"word": _OF_NAME}
+        return joined(shown, items, {}, words), {"word": OF_NAME}
     if isinstance(annotator, QuoteHypothesisAnnotator) and hasattr(annotator, "_rules"):
         sentences = _closest(annotator, items, annotations, shown)
-        return _joined(shown, items, sentences, {}), {"sentence": _OF_QUOTES}
+        return joined(shown, items, sentences, {}), {"sentence": _OF_QUOTES}
     if source.encoder is None or source.annotates or not neurons:
-        return _joined(shown, items, {}, {}), {}
+        return joined(shown, items, {}, {}), {}
     return _of_neurons(source, neurons, items, annotations, shown)
-
-
-def _joined(shown, items, sentences, words):
-    return {
-        (column, row): [
-            Marks(sentences.get((column, row, side), ()), words.get((column, row, side), ()))
-            for side in range(len(items[row]))
-        ]
-        for column, rows in shown.items()
-        for row in rows
-    }
 
 
 def _closest(annotator, items, annotations, shown):
@@ -108,4 +102,4 @@ def _of_neurons(source, neurons, items, annotations, shown):
         (column, row): marks.get((neurons[column], place[row]), nothing)
         for column, chosen in shown.items()
         for row in chosen
-    }, {"sentence": _ACTIVE_SENTENCE, "word": meaning}
+    }, {"sentence": ACTIVE_SENTENCE, "word": meaning}

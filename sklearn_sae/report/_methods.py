@@ -6,7 +6,7 @@ from sklearn_sae import __version__
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._beyond import of_controls_and_weights
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
-from sklearn_sae.report._settings import autoencoder_in, shown_value, sizes_of
+from sklearn_sae.report._settings import shown_value, sizes_of, trained_step
 from sklearn_sae.report._wording import predicted
 from sklearn_sae.utils._validation import counted
 
@@ -72,7 +72,7 @@ def _encoded(discovery, encoder, words):
     trained = encoder[-2]
     sizes = list(sizes_of(discovery.pipeline).values())
     size = f"{sizes[0]:,} neurons, {sizes[1]} of them active" if len(sizes) == 2 else "neurons active"
-    sae = autoencoder_in(discovery.pipeline)
+    sae = trained_step(discovery.pipeline)
     kind = _kind_of_autoencoder(sae)
     weight = getattr(sae, "target_weight", 0)
     heeds = f"; its training also heeded the target (weight {weight:g})" if weight else ""
@@ -129,7 +129,7 @@ def _selected(select):
     return {
         "correlation": "their correlation with it",
         "separation": "the difference of its means",
-        "stepwise": ("stepwise selection"),
+        "stepwise": "stepwise selection",
     }.get(method, f"a {type(select).__name__}")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length
 
 from sklearn_sae.annotation._neurons import check_neurons, column
-from sklearn_sae.report._excerpt import Marks, excerpt, marked, plain
+from sklearn_sae.report._excerpt import NO_MARKS, Marks, excerpt, marked, plain
 from sklearn_sae.report._items import first_of_copies, items_of
 from sklearn_sae.report._rows import groups_of
 from sklearn_sae.report._show_neurons import _found
@@ -12,10 +12,9 @@ from sklearn_sae.report._source import encode, facts_of
 from sklearn_sae.report._telling import marks_of
 from sklearn_sae.utils._literal import draw_literally
 from sklearn_sae.utils._margin import label_in_margin, margin_height
-from sklearn_sae.utils._plotting import COLORS, GREY, SIZE, fitted, new_axes, wrap, wrapped
+from sklearn_sae.utils._plotting import COLORS, GREY, SIZE, fitted, new_axes, with_room, wrap, wrapped
 
 _WIDTH, _MAX_LINES = 58, 4  # of a text
-_NO_MARKS = {"sentence": ("", ""), "word": ("", "")}
 
 
 class NeuronDisplay:
@@ -159,7 +158,8 @@ class NeuronDisplay:
         counts, edges = np.histogram(active, bins=_bins(active))
         middles, thickness = (edges[:-1] + edges[1:]) / 2, 0.92 * np.diff(edges)
         self.bars_ = ax.barh(middles, counts, height=thickness, color=COLORS[0])
-        ax.set_ylim(*_ends(np.concatenate([activation, edges if len(active) else []])))
+        drawn = np.concatenate([activation, edges if len(active) else []])
+        ax.set_ylim(*with_room(drawn.min(initial=0), drawn.max(initial=0)))
         ax.set_xlim(0, 1.08 * max(counts.max(initial=0), 1))
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.set_ylabel("activation")
@@ -188,7 +188,7 @@ def _examples(activation, items, n):
 
 def _shown(item, marks, max_words):
     excerpts = [excerpt(text, one, max_words) for text, one in zip(item, marks, strict=True)]
-    texts = [plain(marked(one, _NO_MARKS)) for one in excerpts]
+    texts = [plain(marked(one, NO_MARKS)) for one in excerpts]
     return texts[0] if len(texts) == 1 else " | ".join(texts)
 
 
@@ -202,9 +202,3 @@ def _bins(active):
     low, high = min(active.min(), 0), max(active.max(), 0)
     step = (high - low) / n_bins
     return step * np.arange(np.floor(low / step), np.ceil(high / step) + 1)
-
-
-def _ends(activation):
-    low, high = min(activation.min(initial=0), 0), max(activation.max(initial=0), 0)
-    room = 0.06 * (high - low) or 1.0
-    return low - room, high + room

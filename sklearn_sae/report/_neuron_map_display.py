@@ -12,7 +12,7 @@ from sklearn_sae.annotation._short_names import short_names
 from sklearn_sae.report._inside import annotator_in, autoencoder_in
 from sklearn_sae.utils._literal import draw_literally
 from sklearn_sae.utils._margin import label_in_margin, margin_height
-from sklearn_sae.utils._plotting import GREY, PALE, SIZE, fitted, new_axes, wrap
+from sklearn_sae.utils._plotting import GREY, PALE, SIZE, fitted, new_axes, with_room, wrap
 
 _WIDTH, _MAX_LINES = 26, 2  # of a label
 
@@ -268,7 +268,6 @@ def _frame(ax, positions, method):
     for low, high, set_limits in zip(
         positions.min(axis=0), positions.max(axis=0), (ax.set_xlim, ax.set_ylim), strict=True
     ):
-        room = 0.06 * (high - low) or 1.0
-        set_limits(low - room, high + room)
+        set_limits(*with_room(low, high))
     if method is not None:
         ax.set_title(f"{method} of decoder rows", fontsize="small", color=GREY, loc="right")

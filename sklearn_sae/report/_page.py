@@ -6,10 +6,10 @@ from hashlib import sha256
 from markupsafe import Markup
 
 from sklearn_sae.report._bars import bars_of
+from sklearn_sae.report._effects import form_of
 from sklearn_sae.report._forest import MOST_CLASSES, forests_of, has_classes, strength
 from sklearn_sae.report._matrix import MOST_IN_MATRIX, matrix_of, strongest_pairs
 from sklearn_sae.report._templates import environment, source
-from sklearn_sae.utils._decimals import number_form
 
 _MOST_OPEN_IN_PRINT = 60  # hypotheses; the texts of more would be a book
 
@@ -39,7 +39,7 @@ def page_of(report):
             policy=_policy(style, script),
             bars=bars_of(report.scores),
             forests=forests_of(report),
-            forms={kind: _form([getattr(effect, kind) for effect in effects]) for kind in ("own", "joint")},
+            forms={kind: form_of([getattr(effect, kind) for effect in effects]) for kind in ("own", "joint")},
             has_classes=has_classes(report),
             shows_classes=shows_classes,
             n_columns=3 + (n_classes if shows_classes else 4 if n_classes == 1 else 5),
@@ -52,10 +52,6 @@ def page_of(report):
             opens_in_print=len(report.hypotheses) <= _MOST_OPEN_IN_PRINT,
         )
     )
-
-
-def _form(estimates):
-    return number_form([one.value for one in estimates], [(one.high - one.low) / 2 for one in estimates])
 
 
 def _policy(style, script):

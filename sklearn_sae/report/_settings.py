@@ -40,12 +40,12 @@ def parameters_of(pipeline, settings):
 
 def sizes_of(pipeline):
     """Return M and K, as "auto" came out."""
-    sae = autoencoder_in(pipeline)
+    sae = trained_step(pipeline)
     sizes = {"M, neurons": "n_components_", "K, active neurons": "k_"}
     return {name: getattr(sae, attribute) for name, attribute in sizes.items() if hasattr(sae, attribute)}
 
 
-def autoencoder_in(pipeline):
+def trained_step(pipeline):
     """Return the fitted step of a pipeline that is trained: the autoencoder, or the reader."""
     trained = pipeline["hypotheses"].encoder_[-2]
     inner = getattr(trained, "transformer_", None)

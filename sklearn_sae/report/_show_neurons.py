@@ -12,14 +12,13 @@ from sklearn_sae.report._excerpt import excerpt, plain
 from sklearn_sae.report._items import first_of_copies, items_of
 from sklearn_sae.report._rows import groups_of
 from sklearn_sae.report._source import Source, encode, facts_of, source_of
-from sklearn_sae.report._telling import marks_of
+from sklearn_sae.report._telling import ACTIVE_SENTENCE, marks_of
 from sklearn_sae.report._view import Neuron, NeuronView, Shown
 from sklearn_sae.utils._targets import Target, check_target
 from sklearn_sae.utils._validation import check_alignment, counted
 
 _MOST_UNNAMED = 20  # neurons that are shown if none has a name
 _FITS_A_LINE = 60  # characters; a longer name goes under its short form
-_SENTENCE = "a sentence on which alone the neuron is active"
 
 
 def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=50):
@@ -131,7 +130,9 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
         )
     part = f"{len(view)} of " if len(view) < len(facts) else ""
     of = counted(len(data.items), "pair" if data.are_pairs else "text")
-    return NeuronView(view, f"{part}{counted(len(facts), 'neuron')}, on {of}", {"sentence": _SENTENCE, "word": word})
+    return NeuronView(
+        view, f"{part}{counted(len(facts), 'neuron')}, on {of}", {"sentence": ACTIVE_SENTENCE, "word": word}
+    )
 
 
 class _Data(NamedTuple):

@@ -14,7 +14,8 @@ from sklearn_sae.utils._words import word_spans
 
 _MOST = 3  # sentences that are marked in a text
 _SHARE = 0.5  # a sentence is telling if it alone is at least so active, as a share of the most active one
-_OF_NAME, _ACTIVE = "what the name looks for", "what the neuron is active on"
+OF_NAME, _ACTIVE = "what the name looks for", "what the neuron is active on"
+ACTIVE_SENTENCE = "a sentence on which alone the neuron is active"
 
 
 def marks_of(source, encodes_texts, items, activations, shown, facts):
@@ -41,7 +42,7 @@ def marks_of(source, encodes_texts, items, activations, shown, facts):
     """
     is_active = (activations != 0) if len(items[0]) > 1 else (activations > 0)
     active = {column: [row for row in rows if is_active[row, column]] for column, rows in shown.items()}
-    sentences, words, meaning = {}, {}, _OF_NAME
+    sentences, words, meaning = {}, {}, OF_NAME
     latents = latents_of(source.encoder) if encodes_texts else None
     if latents is not None:
         words, meaning = _active_words(latents, items, active), _ACTIVE
@@ -50,7 +51,12 @@ def marks_of(source, encodes_texts, items, activations, shown, facts):
         words = words_of_names(names, items, shown, source.annotator.tokenizer)
     if latents is None and encodes_texts and not source.annotates:
         sentences = _telling_sentences(source.encoder, items, activations, active)
-    marks = {
+    return joined(shown, items, sentences, words), meaning
+
+
+def joined(shown, items, sentences, words):
+    """Return the marks of each row that is shown, from the spans of its sentences and words by column, row and side."""
+    return {
         (column, row): [
             Marks(sentences.get((column, row, side), ()), words.get((column, row, side), ()))
             for side in range(len(items[row]))
@@ -58,7 +64,6 @@ def marks_of(source, encodes_texts, items, activations, shown, facts):
         for column, rows in shown.items()
         for row in rows
     }
-    return marks, meaning
 
 
 def _telling_sentences(encoder, items, activations, active):
@@ -94,6 +99,7 @@ def _with(item, side, text):
 
 
 def sentences_with_words(text):
+    """Return the spans of the sentences of a text that have a letter or a digit."""
     return [(start, end) for start, end in sentence_spans(text) if any(sign.isalnum() for sign in text[start:end])]
 
 

@@ -5,11 +5,10 @@ import re
 
 import numpy as np
 
-from sklearn_sae.report._excerpt import marked
+from sklearn_sae.report._excerpt import NO_MARKS, marked
 
 _MOST_CHARACTERS = 32_767  # in a cell
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_NO_MARKS = {"sentence": ("", ""), "word": ("", "")}
 _WIDTHS = {"hypotheses": (6, 60), "examples": (6, 40, 24, 8, 14, 100, 100), "settings": (28, 100)}
 
 
@@ -82,7 +81,7 @@ def _examples(report):
     n_sides = max((len(example.excerpts) for _, _, example in _shown(report)), default=1)
     yield ["number", "hypothesis", "shows", "row", report.target, *(["text"] if n_sides == 1 else ["first", "second"])]
     for one, kind, example in _shown(report):
-        texts = (marked(part, _NO_MARKS) for part in example.excerpts)
+        texts = (marked(part, NO_MARKS) for part in example.excerpts)
         yield [one.number, one.short, kind, example.row, example.target, *texts]
 
 

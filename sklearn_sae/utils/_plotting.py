@@ -176,6 +176,12 @@ def wrap(text, width, max_lines=None):
     return cut
 
 
+def with_room(low, high):
+    """Return the ends of an axis that has some room beyond the lowest and the highest of what is drawn."""
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
+
+
 def wrapped(text, width, max_lines=2):
     """Return a text with line breaks, as a title has it."""
     return "\n".join(wrap(text, width, max_lines))
