@@ -10,18 +10,15 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae.evaluation import HypothesisEvaluation
-from sklearn_sae.evaluation._more_lines import controlled_column, legend_of_controls
+from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, unit_of
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import (
     PAGE,
     WIDTH,
-    effects,
-    estimates,
     fitted_table,
     headed,
     lines_for,
     margins_in_words,
-    marked,
     names_cut,
     note_lines,
     percent,
@@ -248,7 +245,7 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
     else:
         legends = [
             f"effect: {effect}"
-            f"{margins_in_words(evaluation.table, unit=_unit(evaluation), confidence=evaluation.confidence)}. "
+            f"{margins_in_words(evaluation.table, unit=unit_of(evaluation.task), confidence=evaluation.confidence)}. "
             "texts: where it holds.",
             f"{n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. More: {options[0]}.",
         ]
@@ -299,21 +296,10 @@ def _table(discovery, width, wide, full):
             low, high = discovery.scale[0], discovery.scale[-1]
             effect = f"mean place, from {low} (1) to {high} ({len(discovery.scale)}), where it holds minus where not"
     rows = pd.concat([block for _, block in blocks])
-    effect_column = ("effect", effects(rows, unit=_unit(evaluation), margins=wide))
-    texts = [percent(share, 0) for share in rows["prevalence"]]
-    controlled = controlled_column(rows, unit=_unit(evaluation), margins=wide)
+    columns = columns_of_tests(rows, evaluation.task, own="effect", joint="adds", wide=wide)
+    columns.append(("texts", [percent(share, 0) for share in rows["prevalence"]]))
     if wide:
-        columns = [
-            effect_column,
-            ("p", marked(rows["pvalue"], rows["significant"], "*")),
-            *controlled,
-            ("adds", estimates(rows["regression_coef"], rows["regression_se"])),
-            ("p", marked(rows["joint_pvalue"], rows["significant_jointly"], "+")),
-            ("texts", texts),
-            ("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]),
-        ]
-    else:
-        columns = [effect_column, *controlled, ("texts", texts)]
+        columns.append(("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]))
     head, names = headed(rows["hypothesis"])
     place = 0
     for title, block in blocks:
@@ -324,11 +310,6 @@ def _table(discovery, width, wide, full):
         place += len(block) + (title is not None)
     n_lines = (math.inf, math.inf) if full else lines_for(len(names), width, wide)
     return fitted_table(columns, names, head=head, width=width, n_lines=n_lines), effect
-
-
-def _unit(evaluation):
-    """Return what effects are multiplied by: shares are shown in points of percentage."""
-    return 1 if evaluation.task == "regression" else 100
 
 
 def _by_best_class(table, class_metrics):

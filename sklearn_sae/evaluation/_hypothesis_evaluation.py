@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
-from sklearn_sae.evaluation._more_lines import controlled_column, legend_of_controls, more_lines
+from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, more_lines, unit_of
 from sklearn_sae.utils._tables import (
-    effects,
-    estimates,
     fitted_table,
     headed,
     lines_for,
     margins_in_words,
-    marked,
     names_cut,
     note_lines,
     percent,
@@ -252,18 +249,7 @@ class HypothesisEvaluation:
         if self.task == "multiclass":
             columns = class_columns(table, self.class_metrics, {"holds": holds}, joint=wide)
             return class_lines(columns, width=width, n_lines=n_lines)
-        separations = ("separation", effects(table, unit=self._unit, margins=wide))
-        controlled = controlled_column(table, unit=self._unit, margins=wide)
-        columns = [separations, *controlled, ("holds", holds)]
-        if wide:
-            columns = [
-                separations,
-                ("p", marked(table["pvalue"], table["significant"], "*")),
-                *controlled,
-                ("coef", estimates(table["regression_coef"], table["regression_se"])),
-                ("p", marked(table["joint_pvalue"], table["significant_jointly"], "+")),
-                ("holds", holds),
-            ]
+        columns = [*columns_of_tests(table, self.task, own="separation", joint="coef", wide=wide), ("holds", holds)]
         head, names = headed(table["hypothesis"])
         return fitted_table(columns, names, head=head, width=width, n_lines=n_lines)
 
@@ -276,7 +262,7 @@ class HypothesisEvaluation:
         }[self.task]
         beyond = legend_of_controls(self.controls if self.task != "multiclass" else ())
         if not wide:
-            margins = margins_in_words(self.table, unit=self._unit, confidence=self.confidence)
+            margins = margins_in_words(self.table, unit=unit_of(self.task), confidence=self.confidence)
             return f"separation: {what}{margins}; * significant.{beyond} More: .to_text(wide=True)."
         margins = "" if self.task == "multiclass" else f", ± its {100 * self.confidence:g}% interval"
         what_of_classes = "" if self.task == "regression" else ", in log-odds"
@@ -284,11 +270,6 @@ class HypothesisEvaluation:
             f"{'sep.' if self.task == 'multiclass' else 'separation'}: {what}{margins}; * significant.{beyond} "
             f"coef: the same beside all other hypotheses{what_of_classes}; + significant."
         )
-
-    @property
-    def _unit(self):
-        """What separations are multiplied by where they are printed: shares are shown in points of percentage."""
-        return 1 if self.task == "regression" else 100
 
     def _repr_html_(self):
         from sklearn_sae.report._notebook import evaluation_html

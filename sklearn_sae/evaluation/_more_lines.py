@@ -1,7 +1,7 @@
-"""What is printed of controls, subgroups and periods, where these were asked for."""
+"""What is printed of tests, and of controls, subgroups and periods where these were asked for."""
 
 from sklearn_sae.utils._controls import named_controls
-from sklearn_sae.utils._tables import effects
+from sklearn_sae.utils._tables import effects, estimates, marked
 from sklearn_sae.utils._validation import counted
 
 
@@ -28,7 +28,38 @@ def more_lines(evaluation):
     return lines
 
 
-def controlled_column(table, *, unit, margins):
+def unit_of(task):
+    """Return what effects are multiplied by where they are printed: shares are shown in points of percentage."""
+    return 1 if task == "regression" else 100
+
+
+def columns_of_tests(table, task, *, own, joint, wide):
+    """Return the columns of effects, beside all others too if the table is `wide`, as (heading, cells).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Some rows of the table of an evaluation.
+    task : str
+    own, joint : str
+        The headings of the effects on their own and beside all others.
+    wide : bool
+    """
+    unit = unit_of(task)
+    effect = (own, effects(table, unit=unit, margins=wide))
+    controlled = _controlled_column(table, unit=unit, margins=wide)
+    if not wide:
+        return [effect, *controlled]
+    return [
+        effect,
+        ("p", marked(table["pvalue"], table["significant"], "*")),
+        *controlled,
+        (joint, estimates(table["regression_coef"], table["regression_se"])),
+        ("p", marked(table["joint_pvalue"], table["significant_jointly"], "+")),
+    ]
+
+
+def _controlled_column(table, *, unit, margins):
     """Return the heading and the cells of effects beyond the controls, as a list; none where there are none."""
     if "controlled_score" not in table:
         return []

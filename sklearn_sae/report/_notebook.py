@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from sklearn_sae.evaluation._more_lines import unit_of
 from sklearn_sae.report._excerpt import plain
 from sklearn_sae.report._report_of import notes_without_texts
 from sklearn_sae.report._templates import environment, source
@@ -84,7 +85,7 @@ def _tests(table, evaluation):
             ", in log-odds",
         ),
         "multiclass": ("points of percentage of the class where it holds, minus where it does not", ", in log-odds"),
-    }.get(evaluation.task, ("mean target where the hypothesis holds, minus where it does not", ""))
+    }[evaluation.task]
     legend = Part((_LEGEND.format(*what),))
     if evaluation.task != "multiclass":
         return [Part(columns=_in_full(table, evaluation)), legend]
@@ -141,7 +142,7 @@ def _overview(table, evaluation):
 
 def _separations(table, evaluation):
     """Return separations and the ends of their intervals as str, shares in points of percentage."""
-    unit = 1 if evaluation.task == "regression" else 100
+    unit = unit_of(evaluation.task)
     values = {name: unit * table[f"separation_{name}"] for name in ("score", "ci_low", "ci_high")}
     form = f"+{number_form(values['score'], (values['ci_high'] - values['ci_low']) / 2)}"
     return {name: [written(value, form) for value in column] for name, column in values.items()}
