@@ -312,7 +312,7 @@ def plan_discovery(
     groups = check_groups(groups, len(texts))
     of_copies = copies(texts.tolist())
     units = joined(of_copies, groups)
-    what = "different text" if groups is None else "group of texts"
+    what = ("different text", "different texts") if groups is None else ("group of texts", "groups of texts")
     on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
     options = {"name": name, "what": what, "why": on_copies}
     train, test = split(units, target, groups is None, test_size, random_state, **options)
@@ -324,7 +324,7 @@ def plan_discovery(
     on_rows += on_classes
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
-    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units), *notes_on_classes(target, test)]
+    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units, what), *notes_on_classes(target, test)]
     notes += on_copies
     if n_hypotheses == "auto":
         n_hypotheses = n_hypotheses_for(n_units)

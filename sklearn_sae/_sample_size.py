@@ -16,15 +16,15 @@ def n_hypotheses_for(n_units):
     return min(max(n_units // _TESTED_ON, 1), _MOST_HYPOTHESES)
 
 
-def notes_on_size(n_hypotheses, n_texts, n_units):
-    """Yield a note if texts are few, or hypotheses fewer than usual."""
+def notes_on_size(n_hypotheses, n_texts, n_units, what):
+    """Yield a note if texts are few, or hypotheses fewer than usual; `what` is one and several of the units."""
     few = f"{counted(n_texts, 'text')} are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
     fewer = n_hypotheses == "auto" and n_hypotheses_for(n_units) < _MOST_HYPOTHESES
     if fewer:
         few += "; " if few else ""
         some = n_hypotheses_for(n_units)
         few += f"{some} hypothes{'is is' if some == 1 else 'es are'} looked for, one for every {_TESTED_ON} of the "
-        few += f"{counted(n_units, 'different text or group', 'different texts or groups')} to test on"
+        few += f"{counted(n_units, *what)} to test on"
     if few:
         yield f"{few}."
 

@@ -25,8 +25,10 @@ def split(units, target, stratify, test_size, random_state, *, name, what, why):
     test_size : float
         Share of the units.
     random_state : int, RandomState instance or None
-    name, what : str
-        What to call the target and one unit in an error.
+    name : str
+        What to call the target in an error.
+    what : (str, str)
+        What to call one unit and several.
     why : list of str
         Sentences that say why there are so few units, which end an error.
 
@@ -51,8 +53,8 @@ def split(units, target, stratify, test_size, random_state, *, name, what, why):
     if min(n_test, len(first) - n_test) < least:
         are = "is" if len(first) == 1 else "are"
         few = (
-            f"{counted(len(first), what)} {are} too few to hold out a share of {test_size:g}: both parts need at least "
-            f"{least}."
+            f"{counted(len(first), *what)} {are} too few to hold out a share of {test_size:g}: "
+            f"both parts need at least {least}."
         )
         raise ValueError(" ".join([few, *why]))
     in_test = np.zeros(len(first), dtype=bool)

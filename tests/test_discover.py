@@ -182,6 +182,9 @@ def test_few_texts_are_noted_and_get_few_hypotheses(reviews):
     with pytest.warns(UserWarning, match="1 hypothesis is looked for, one for every 10 of the 16 different texts"):
         found = discover(*few, **{**SMALL, "n_hypotheses": "auto"})
     assert len(found.table) == 1
+    assert "groups" not in found.notes[0]
+    grouped = discover(*few, groups=np.arange(80) // 2, **{**SMALL, "n_hypotheses": "auto"})
+    assert "one for every 10 of the 8 groups of texts to test on" in grouped.notes[0]
 
 
 def test_each_note_is_one_warning_and_few_lines_are_printed(reviews):
@@ -322,6 +325,7 @@ def test_the_seed_decides(reviews, found):
         ({"y": np.arange(300.0) ** 2, "task": "multiclass"}, 'too many for task="multiclass"; without it they count'),
         ({"y": ["a", "b", ""] * 100}, "row 2 has no target"),
         ({"groups": [1] * 300}, "1 group of texts is too few"),
+        ({"groups": np.arange(300) % 2}, "2 groups of texts are too few"),
         ({"test_size": 0.9999}, "300 different texts are too few to hold out a share of 0.9999"),
         ({"test_size": 1.0}, "'test_size' parameter of discover"),
         ({"alpha": 0}, "'alpha' parameter of discover"),
