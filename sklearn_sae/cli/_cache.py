@@ -25,6 +25,8 @@ _MB = 1e6
 def run(arguments):
     """Say what is stored, or remove some of it."""
     folder = cache_folder(arguments.cache_dir)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; name the folder that it is in.")
     files = store_files(folder)
     if not files:
         print(f"{folder}: nothing is stored.")

@@ -340,3 +340,7 @@ def test_another_folder(tmp_path):
     embed(tmp_path / "mine", "letters")
     assert "letters: 40" in cache(tmp_path, "info", "--cache-dir", str(tmp_path / "mine")).stdout
     assert cache(tmp_path, "info", "--cache-dir", str(tmp_path / "nowhere")).returncode == 0
+    file = tmp_path / "mine" / "embeddings.sqlite"
+    result = cache(tmp_path, "info", "--cache-dir", str(file))
+    assert result.returncode == 1
+    assert result.stderr == f"sklearn-sae: {file} is a file; name the folder that it is in.\n"
