@@ -55,12 +55,13 @@ def _annotate(pipeline, texts, transform):
 
 
 def _check_server(annotator, arguments):
-    """Refuse to send texts, and the key, to a server that only the file of the model names."""
+    """Refuse to send texts, and the key, to a server that only the file of the model names; note if one is asked."""
     if not hasattr(annotator, "base_url"):
         for option in ("base_url", "server", "api_key_env", "max_requests"):
             if getattr(arguments, option) is not None:
                 raise ValueError(f"--{option.replace('_', '-')} is for a model whose annotator is a language model.")
         return
+    arguments.asks = True
     from sklearn_sae.utils.server import find_key, is_this_machine, resolve_base_url
 
     annotator.set_params(max_requests=arguments.max_requests, api_key_env=arguments.api_key_env)

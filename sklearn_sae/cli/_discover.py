@@ -92,7 +92,7 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
     description = "\n".join(described(plan.description, width))
     print(description, flush=True)
     annotator = plan.pipeline["hypotheses"]
-    asks = isinstance(annotator, LLMHypothesisAnnotator)
+    arguments.asks = isinstance(annotator, LLMHypothesisAnnotator)
     print_cost(plan)
     if getattr(arguments, "dry_run", False):
         print("Nothing was asked, trained or written (--dry-run).")
@@ -107,7 +107,7 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
         discovery = replace(discovery, settings={**discovery.settings, "groups": arguments.groups})
     found = text_of(discovery, width, wide=arguments.wide, full=arguments.full, options=("--wide", "--full"))
     print(found.removeprefix(description).removeprefix("\n"))
-    if asks:
+    if arguments.asks:
         print(f"Used: {in_words(annotator.usage_)}", flush=True)
     if arguments.output is not None:
         write_discovery(discovery, arguments.output)

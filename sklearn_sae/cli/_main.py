@@ -12,6 +12,7 @@ from sklearn_sae.cli._options import in_options
 def main(argv=None):
     """Run the command line; return the exit status."""
     arguments = make_parser().parse_args(argv)
+    arguments.asks = False
     if hasattr(sys.stdout, "reconfigure"):  # a notebook has another kind of output
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     arguments.verbose |= sys.stderr.isatty()
@@ -27,6 +28,7 @@ def main(argv=None):
             print(f"sklearn-sae: {in_options(str(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            print("sklearn-sae: interrupted; answers already paid for are in the cache", file=sys.stderr)
+            paid = "; answers already paid for are in the cache" if arguments.asks else ""
+            print(f"sklearn-sae: interrupted{paid}", file=sys.stderr)
             return 130
     return 0

@@ -346,6 +346,20 @@ def test_naming_by_a_server(reviews, small, tmp_path, capsys, openai_server):
     assert at_most > len(reviews[:80]) * 3  # the texts that hypotheses are found on are annotated too
 
 
+@pytest.mark.parametrize(("naming", "said"), [("keywords", ""), ("llm", "; answers already paid for are in the cache")])
+def test_an_interrupt_speaks_of_paid_answers_where_there_are_any(
+    naming, said, reviews, small, tmp_path, capsys, openai_server, monkeypatch
+):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_sae._discover.fit_once", interrupt)
+    server = ["--base-url", openai_server.base_url] if naming == "llm" else []
+    file = write(reviews[:80], tmp_path / "reviews.csv")
+    assert main(["discover", file, *small, "--naming", naming, *server]) == 130
+    assert capsys.readouterr().err.endswith(f"sklearn-sae: interrupted{said}\n")
+
+
 @pytest.mark.parametrize("batch", [[], ["--batch"]])
 def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, openai_server, batch):
     def reply(body):
