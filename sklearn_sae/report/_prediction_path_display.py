@@ -233,6 +233,9 @@ class PredictionPathDisplay:
         ax.set_xlim(0, 1.04 * n.max())
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.spines[["top", "right"]].set_visible(False)
+        if np.isnan(np.asarray(self.scores, dtype=float)).all():
+            said = "no score of hypotheses is known,\nas where none of them varies"
+            ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", color=GREY)
         legend_below(ax)
         self.ax_, self.figure_ = ax, ax.figure
         draw_literally(ax)

@@ -87,6 +87,10 @@ def test_one_hypothesis_missing_answers_and_constant_ones(keep):
     np.testing.assert_allclose(display.scores[-1], one.scores[-1])
     assert one.scores.mean() > 0.3
     assert np.isnan(nothing.scores).all()
+    assert [text.get_text() for text in nothing.ax_.texts] == [
+        "no score of hypotheses is known,\nas where none of them varies"
+    ]
+    assert not display.ax_.texts
 
 
 def test_rows_of_a_group_are_in_one_fold(reviews):
