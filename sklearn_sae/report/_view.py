@@ -1,12 +1,10 @@
 """Neurons as they are shown: in a terminal as text, in a notebook as HTML."""
 
-import shutil
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sklearn_sae.report._as_text import text_of
-
-_WIDEST = 120  # longer lines are hard to read
+from sklearn_sae.utils._tables import terminal_width
 
 
 class Shown(NamedTuple):
@@ -38,7 +36,8 @@ class Neuron(NamedTuple):
 class NeuronView:
     """Neurons with texts that show what they are about, as `show_neurons` returns them.
 
-    It prints as text as wide as the terminal, and shows as HTML in a notebook.
+    It prints as text as wide as the terminal, at most 120 columns (100 where there is none), and shows as HTML in a
+    notebook.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ class NeuronView:
         return [kind for kind, there in is_marked.items() if there]
 
     def __repr__(self):
-        return text_of(self, min(shutil.get_terminal_size().columns, _WIDEST))
+        return text_of(self, terminal_width())
 
     def _repr_html_(self):
         from sklearn_sae.report._notebook import neurons_html
