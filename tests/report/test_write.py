@@ -153,7 +153,6 @@ def test_where_a_report_cannot_be_written(name, kind, message, report, tmp_path)
 
 
 def test_pages(tmp_path):
-    pytest.importorskip("sklearn_sae.report._page")
     reviews = make_concept_texts(200, n_concepts=4, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
