@@ -102,6 +102,6 @@ def _influences(truth, guess, y, design, tuning):
 def _sides(answers, first, second):
     """Return which rows are on either side, as `separation` has them; `first` and `second` say what occurs."""
     neither = np.abs(answers) < 0.5
-    high = answers >= 0.5 if first else neither
+    high = neither if second and not first else answers >= 0.5
     low = answers <= -0.5 if second else neither
     return np.column_stack([high, low]).astype(np.float64)
