@@ -61,7 +61,9 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
     if few.any():
         notes.add(f"Not reliable, as fewer than {FEW} labels say that it holds, or that it does not", few)
     table = pd.concat(blocks, ignore_index=True)
-    naive = evaluate(A, hypotheses, target, correction=correction, alpha=alpha).table.reindex(table.index)
+    naive = evaluate(A, hypotheses, target, correction=correction, alpha=alpha).table
+    if target.task == "multiclass":  # A class of which no row has an annotation is not among the naive ones.
+        naive = _by_class(naive).reindex(_by_class(table).index).reset_index(drop=True)
     table["max_correlation"] = naive["max_correlation"]
     thresholds = {}
     for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
@@ -94,6 +96,11 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
         class_metrics=_class_metrics(table, target) if target.task == "multiclass" else None,
         method=method,
     )
+
+
+def _by_class(table):
+    """Return a table with the class and the place in its block as index."""
+    return table.set_index([table["class"].astype(object), table.groupby("class", sort=False).cumcount()])
 
 
 def _joint_design(labels, answered, probabilities, notes):

@@ -229,6 +229,30 @@ def test_what_cannot_be_estimated_is_nan_and_said():
     assert "fewer than 10 labels" in notes
 
 
+@pytest.mark.parametrize("method", ["dsl", "ppi"])
+def test_a_hypothesis_that_holds_in_no_label_is_not_estimated(method):
+    truth, annotations, y, drawn = _texts()
+    human = _human(np.column_stack([truth[:, 0], np.zeros(len(y))]), drawn)
+    corrected = correct_annotations(annotations, human, drawn, y, method=method, hypotheses=["a", "never"])
+    row = corrected.table.iloc[1]
+    assert row[["separation_score", "separation_se", "pvalue", "regression_coef"]].isna().all()
+    assert row[["n_labels", "n_labels_holds", "prevalence"]].tolist() == [200, 0, 0]
+    assert any("fewer than 10 labels" in note and "'never'" in note for note in corrected.notes)
+
+
+def test_a_class_without_annotations_has_no_naive_effects():
+    truth, annotations, y, drawn = _texts(n=2000, n_labels=400)
+    labels = np.array(["low", "middle", "high"])[np.digitize(y, [0, 1])]
+    annotations[labels == "high"] = np.nan
+    table = correct_annotations(annotations, _human(truth, drawn), drawn, labels).table
+    naive = evaluate_hypotheses(annotations, labels).table
+    assert table["class"].tolist() == ["high", "high", "low", "low", "middle", "middle"]
+    for column in ("separation_score", "regression_coef"):
+        assert table[f"naive_{column}"].tolist()[2:] == naive[column].tolist()
+        assert table[f"naive_{column}"][:2].isna().all()
+    assert np.isfinite(table["separation_score"]).all()
+
+
 def test_classes_that_labels_separate_have_no_log_odds():
     truth, annotations, _, drawn = _texts()
     corrected = correct_annotations(annotations, _human(truth, drawn), drawn, truth[:, 0])
