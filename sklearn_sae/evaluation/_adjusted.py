@@ -7,7 +7,7 @@ from scipy.stats import t
 
 from sklearn_sae.evaluation._permutation import pvalue_of_product
 from sklearn_sae.evaluation._regression import effective_number
-from sklearn_sae.evaluation._separation import FEW, Separation, sides_of
+from sklearn_sae.evaluation._separation import FEW, Separation, fewest_groups, sides_of
 
 
 class Coefficient(NamedTuple):
@@ -104,8 +104,8 @@ def adjusted_separation(annotation, y, adjustments, *, groups=None, confidence=0
     Returns
     -------
     separation : Separation
-        The effect size is the difference in standard deviations of what the controls leave of the target, or Cohen's h
-        of weighted shares without controls.
+        The effect size is the difference in standard deviations of what the controls and the hypothesis leave of the
+        target, or Cohen's h of weighted shares without controls. With one group on a side there is no t-test.
     coefficient : Coefficient
     """
     high, low, share = sides_of(annotation if rows is None else np.where(rows, annotation, np.nan))
@@ -116,6 +116,10 @@ def adjusted_separation(annotation, y, adjustments, *, groups=None, confidence=0
     x, y = high[compared] / share, y[compared]
     groups = None if groups is None else groups[compared]
     found = coefficient(x, y, adjustment, groups)
+    if groups is not None and fewest_groups(groups, x > 0, x == 0) < 2:
+        # The residuals of a group that is a side of its own add up to zero, so its part in the error is not known.
+        unknown = np.full_like(found.influences, np.nan)
+        found = found._replace(se=np.nan, df=np.nan, pvalue=np.nan, influences=unknown)
     sizes = np.array([high.sum(), low.sum()])
     varies = np.ptp(y[x > 0]) > 0 and np.ptp(y[x == 0]) > 0
     left = adjustment.residuals(y) - (found.value * adjustment.residuals(x) if np.isfinite(found.value) else 0)

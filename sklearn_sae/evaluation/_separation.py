@@ -68,7 +68,7 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     varies = variances > 0
     reliable = bool((sizes >= FEW).all() and varies.all())
     permuted = permutation_pvalue(high, low, y, groups)
-    few_groups = groups is not None and min(_n_groups(groups, high, low)) < 2
+    few_groups = groups is not None and fewest_groups(groups, high, low) < 2
     cancels = groups is not None and np.isnan(permuted)  # both sides in each group, so nothing tells them apart
     if ((sizes < FEW) & ~varies).any() or few_groups or cancels:
         return Separation(share * difference, np.nan, np.nan, np.nan, effect_size, reliable, permuted)
@@ -106,8 +106,9 @@ def _clustered_error(y, groups, sides, means, sizes):
     return error, of_means.sum() ** 2 / (of_means**2 / df).sum()
 
 
-def _n_groups(groups, *sides):
-    return [len(np.unique(groups[rows])) for rows in sides]
+def fewest_groups(groups, *sides):
+    """Return how many groups there are on the side that has fewest."""
+    return min(len(np.unique(groups[rows])) for rows in sides)
 
 
 def _cohens_d(difference, variances, sizes):
