@@ -118,13 +118,13 @@ def _as_frame(controls):
 
 def _numbers(values, missing, name):
     """Return a column as float64, its mean where it is missing, or None if it holds categories."""
-    kind = getattr(values.dtype, "kind", "O")
+    given = values[~missing].infer_objects()
+    kind = getattr(given.dtype, "kind", "O")
     if kind in "mM" or str(values.dtype).startswith("period"):
         raise ValueError(
             f"The control {name!r} holds dates; pass the days since the first for a trend, or the month or year as "
             "text for a category."
         )
-    given = values[~missing]
     if isinstance(values.dtype, pd.CategoricalDtype) or not len(given):
         return None if len(given) else np.zeros(len(values))
     if kind in "biuf":
