@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import f, norm
 
 from sklearn_sae.evaluation._adjusted import adjusted_separation, coefficient
+from sklearn_sae.evaluation._regression import effective_number
 from sklearn_sae.evaluation._separation import sides_of
 from sklearn_sae.utils._controls import Adjustment, Adjustments, Controls
 from sklearn_sae.utils._validation import check_alignment, counted, is_missing, refuse_masked
@@ -53,8 +54,7 @@ def check_by(by, n_samples, annotations=None):
         present = set(values[~missing])
         labels = [label for label in values.dtype.categories if label in present]
     else:
-        labels = pd.unique(values[~missing]).tolist()
-        labels = sorted(labels, key=lambda label: (isinstance(label, str), label if not isinstance(label, bool) else 0))
+        labels = sorted(pd.unique(values[~missing]).tolist(), key=lambda label: (isinstance(label, str), label))
     is_period = bool(labels) and all(isinstance(label, pd.Period) for label in labels)
     if len(labels) < 2:
         raise ValueError(f"by has {counted(len(labels), 'value')}; to compare subgroups it needs two or more.")
@@ -144,10 +144,10 @@ def _prevalence(holds, weights, groups, confidence):
     parts = weights * (holds - share) / weights.sum()
     n = len(holds)
     if groups is not None:
-        parts = np.bincount(groups, parts)
-        n = len(np.unique(groups))
+        parts, weights = np.bincount(groups, parts), np.bincount(groups, weights)
+        n = np.count_nonzero(weights)
     variance = (parts**2).sum() * n / max(n - 1, 1)
-    worth = share * (1 - share) / variance if variance > 0 else n
+    worth = share * (1 - share) / variance if variance > 0 else effective_number(weights)
     z = norm.isf((1 - confidence) / 2)
     center, margin = share + z**2 / (2 * worth), z * np.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     return share, *((center + np.array([-margin, margin])) / (1 + z**2 / worth))

@@ -216,6 +216,42 @@ def test_authors_in_several_subgroups_are_heeded():
     assert evaluate_hypotheses(holds[:, None], y, by=region).table["interaction_pvalue"][0] > 1e-3
 
 
+@pytest.mark.parametrize("options", [{"controls": np.arange(N) % 7}, {"sample_weight": 1 + np.arange(N) % 3}])
+def test_a_side_of_one_group_has_no_t_test(options):
+    author = np.arange(N) // 10
+    y = np.random.default_rng(0).normal(size=N // 10)[author]
+    row = evaluate_hypotheses((author[:, None] == 0).astype(float), y, groups=author, **options).table.iloc[0]
+    kind = "controlled" if "controls" in options else "separation"
+    assert np.isfinite(row[f"{kind}_score"])
+    assert row[[f"{kind}_ci_low", f"{kind}_ci_high", "separation_pvalue"]].isna().all()
+    assert row["controlled_pvalue" if "controls" in options else "pvalue"] > 0.02  # that of the permutation
+
+
+def test_numbers_in_a_column_of_objects_are_numbers(data):
+    A, y, frame, _ = data
+    numbers = frame["age"].where(np.arange(N) >= 5)
+    objects = numbers.astype(object)
+    one, other = (evaluate_hypotheses(A, y, controls=each) for each in (numbers, objects))
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
+def test_subgroups_of_true_and_false_are_in_order(data):
+    A, y, _, _ = data
+    assert evaluate_hypotheses(A, y, by=np.arange(N) % 2 == 0).by["subgroup"].tolist() == [False, True] * 3
+
+
+def test_a_prevalence_of_none_is_as_sure_as_its_rows_are_worth():
+    """The interval is Wilson's for so many rows of equal weight."""
+    rng = np.random.default_rng(0)
+    weights, half = rng.gamma(0.5, size=N), np.arange(N) % 2
+    A = (half & (rng.random(N) < 0.4)).astype(float)[:, None]
+    by = evaluate_hypotheses(A, rng.normal(size=N), by=half, sample_weight=weights).by
+    w = weights[half == 0]
+    worth = w.sum() ** 2 / (w**2).sum()
+    assert by["prevalence"][0] == 0
+    assert by["prevalence_ci_high"][0] == pytest.approx(1.959964**2 / (worth + 1.959964**2))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [False, True])
 def test_few_of_those_called_significant_beyond_a_confounder_are_false(binary):
