@@ -41,7 +41,7 @@ class CorrectedEvaluation(HypothesisEvaluation):
         The level of significance after correction.
     notes : tuple of str
         Sentences that say why statistics are missing or not reliable.
-    standard_errors : {"design-based", "clustered"}, default="classical"
+    standard_errors : {"design-based", "clustered"}, default="design-based"
         The standard errors of everything; both count in the draw of the labels.
     confidence : float, default=0.95
         Level of each confidence interval.
@@ -83,6 +83,7 @@ class CorrectedEvaluation(HypothesisEvaluation):
     (200, 'dsl')
     """
 
+    standard_errors: str = "design-based"
     method: str = "dsl"
 
     def summary(self):
