@@ -86,12 +86,20 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     return Separation(share * difference, float(pvalue), low, high, effect_size, reliable, permuted)
 
 
+class Sides(NamedTuple):
+    """The rows that a separation compares."""
+
+    high: np.ndarray  # (n_samples,) bool; of pairs, where it holds for the first text
+    low: np.ndarray  # where it does not hold; of pairs, where it holds for the second text
+    share: float  # what the difference is multiplied by: a half between the sides of pairs
+
+
 def sides_of(annotation):
-    """Return the rows of the two sides that are compared, and what their difference is multiplied by."""
+    """Return the `Sides` of an annotation."""
     first, second, neither = annotation >= 0.5, annotation <= -0.5, np.abs(annotation) < 0.5
     if first.any() and second.any():
-        return first, second, 0.5
-    return (neither, second, 1.0) if second.any() else (first, neither, 1.0)
+        return Sides(first, second, 0.5)
+    return Sides(neither, second, 1.0) if second.any() else Sides(first, neither, 1.0)
 
 
 def _clustered_error(y, groups, sides, means, sizes):

@@ -100,7 +100,7 @@ def _of_pairs(own, annotation, code, words, form, confidence):
     points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
     if len(words.labels) > 2:
         return f"{only} and that is the first, {class_name(words, code)} is more or less frequent ({points})"
-    if sides_of(annotation)[-1] == 1:  # no pair of the one side or of the other
+    if sides_of(annotation).share == 1:  # no pair of the one side or of the other
         return f"{only}, its chances to win are other than where neither or both do ({points})"
     decimals = _decimals_of(form)
     return f"{only}, it wins in {0.5 + own.value / 100:.{decimals}%} of the pairs instead of 50% ({points})"
