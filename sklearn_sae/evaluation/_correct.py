@@ -6,7 +6,7 @@ import pandas as pd
 from sklearn_sae.evaluation._corrected_evaluation import CorrectedEvaluation
 from sklearn_sae.evaluation._corrected_regression import corrected_regression, identified
 from sklearn_sae.evaluation._corrected_separation import corrected_separation
-from sklearn_sae.evaluation._evaluate import FEW_GROUPS, Notes, evaluate, one_against_rest, significance
+from sklearn_sae.evaluation._evaluate import FEW_GROUPS, Notes, class_metrics, evaluate, one_against_rest, significance
 from sklearn_sae.evaluation._sampling_design import make_design
 from sklearn_sae.evaluation._separation import FEW
 from sklearn_sae.utils._targets import check_target_varies
@@ -72,6 +72,7 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
         table[f"naive_{column}"] = naive[column]
     table["n_labels"] = np.tile(answered.sum(axis=0), len(blocks))
     table["n_labels_holds"] = [each.n_sides[0] for each in separations] * len(blocks)
+    unscored = [dict.fromkeys(("auc", "auprc", "auc_cv"), np.nan)] * len(blocks)
     metrics = {
         **({} if is_classes else {"r2": float(scores[0])}),
         "n_significant": int(table["significant"].sum()),
@@ -93,7 +94,7 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
         notes.sentences(),
         standard_errors="design-based" if groups is None else "clustered",
         confidence=confidence,
-        class_metrics=_class_metrics(table, target) if target.task == "multiclass" else None,
+        class_metrics=class_metrics(table, target, unscored) if target.task == "multiclass" else None,
         method=method,
     )
 
@@ -187,13 +188,3 @@ def _cohens_h(separation):
     angles = 2 * np.arcsin(np.sqrt(np.clip(separation.means, 0, 1)))
     difference = separation.means[0] - separation.means[1]
     return (angles[0] - angles[1]) * (separation.score / difference if difference else 1.0)
-
-
-def _class_metrics(table, target):
-    present, n_samples = np.unique(target.values, return_counts=True)
-    counts = {
-        f"n_{column}": table[column].to_numpy().reshape(len(present), -1).sum(axis=1)
-        for column in ("significant", "significant_jointly")
-    }
-    unknown = dict.fromkeys(("auc", "auprc", "auc_cv"), np.nan)
-    return pd.DataFrame({"class": list(target.classes[present]), "n_samples": n_samples}).assign(**unknown, **counts)

@@ -69,7 +69,7 @@ def evaluate(
     if groups is not None:
         groups, n_varied = _count_groups(A, groups[answered], notes)
     options = {"groups": groups, "confidence": confidence}
-    filled, tested = _design(A, notes)
+    filled, tested = _design(A, weights, notes)
     same_for_all = {
         "prevalence": [_mean(np.abs(annotation), weights) for annotation in A.T],
         "max_correlation": _redundancy(A, notes),
@@ -122,9 +122,10 @@ def evaluate(
     for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
         table[column], thresholds[column] = significance(table[pvalues].to_numpy(), correction, alpha)
     more, table_by = _significance_of_more(table, of_subgroups, correction, alpha)
-    class_metrics = None
     if target.task == "multiclass":
-        class_metrics = _class_metrics(table, target, fits, notes)
+        few = [np.isnan(fit["auc_cv"]) and not np.isnan(fit["auc"]) for fit in fits]
+        for label in table["class"].unique()[few]:
+            notes.add("Too few rows for a cross-fitted AUC; left out of its mean", label=label)
     metrics = {key: float(_mean(np.array([fit[key] for fit in fits]))) for key in fits[0]}
     metrics.update(
         n_significant=int(table["significant"].sum()),
@@ -150,7 +151,7 @@ def evaluate(
         notes.sentences(),
         standard_errors="clustered" if groups is not None else "HC3" if robust or weights is not None else "classical",
         confidence=confidence,
-        class_metrics=class_metrics,
+        class_metrics=class_metrics(table, target, fits) if target.task == "multiclass" else None,
         **of_all_rows,
         controls=() if controls is None else controls.names,
         by=table_by,
@@ -185,10 +186,10 @@ def _listed(items, separator, rest):
     return separator.join([*shown, *more])
 
 
-def _design(A, notes):
+def _design(A, weights, notes):
     """Return the annotations without NaN, and which columns the joint regression can tell apart."""
     missing = np.isnan(A)
-    means = np.array([_mean(column) for column in A.T])
+    means = np.array([_mean(column, weights) for column in A.T])
     filled = np.where(missing, means, A)
     constant = np.fmin.reduce(A) == np.fmax.reduce(A)
     unanswered = missing.all(axis=0)
@@ -346,17 +347,14 @@ def _cross_fit(A, y, target, groups, weights):
     return {"r2_cv" if is_regression else "auc_cv": score(A, y, groups, weights) if estimated else np.nan}
 
 
-def _class_metrics(table, target, fits, notes):
-    """Return the fit of each class against the rest, and note those that are too few to be scored."""
+def class_metrics(table, target, fits):
+    """Return the fit of each class against the rest."""
     present, n_samples = np.unique(target.values, return_counts=True)
     labels = target.classes[present]
     counts = {
         f"n_{column}": table[column].to_numpy().reshape(len(labels), -1).sum(axis=1)
         for column in ("significant", "significant_jointly")
     }
-    for label, fit in zip(labels, fits, strict=True):
-        if np.isnan(fit["auc_cv"]) and not np.isnan(fit["auc"]):
-            notes.add("Too few rows for a cross-fitted AUC; left out of its mean", label=label)
     classes = pd.DataFrame({"class": list(labels), "n_samples": n_samples})
     return classes.assign(**pd.DataFrame(fits), **counts)
 

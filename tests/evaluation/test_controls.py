@@ -131,6 +131,16 @@ def test_the_weighted_joint_regression_is_that_of_statsmodels(data):
     np.testing.assert_allclose(ours.se, theirs.bse[1:], rtol=0.03)
 
 
+def test_a_missing_answer_counts_as_the_weighted_mean_of_the_others(data):
+    A, y, _, w = data
+    A[::7, 0] = np.nan
+    given = ~np.isnan(A[:, 0])
+    filled = np.where(np.isnan(A), np.average(A[given, 0], weights=w[given]), A)
+    theirs = sm.WLS(y, sm.add_constant(filled), weights=w).fit()
+    ours = evaluate_hypotheses(A, y, sample_weight=w).table["regression_coef"]
+    np.testing.assert_allclose(ours, theirs.params[1:], rtol=1e-8)
+
+
 def test_weighted_classes_that_are_separated_have_no_log_odds(data):
     A, _, _, w = data
     evaluation = evaluate_hypotheses(A, A[:, 0], sample_weight=w)
