@@ -1,6 +1,5 @@
 """Pairs of texts through the whole path, as a user meets them."""
 
-import json
 import pickle
 
 import joblib
@@ -31,7 +30,6 @@ from sklearn_sae import (
     evaluate_hypotheses,
     make_hypothesis_pipeline,
 )
-from sklearn_sae.datasets import make_concept_texts
 
 PAIRS = [
     ("good food and wine", "bad food again"),
@@ -309,15 +307,6 @@ class Constant(TransformerMixin, BaseEstimator):
 # --- the whole path -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def reviews():
-    """Pairs of planted reviews and which of the two has more stars."""
-    reviews = make_concept_texts(1200, n_concepts=6, noise=0.2, random_state=0)
-    pairs = np.array(reviews.data, dtype=object).reshape(-1, 2)
-    stars = reviews.target.reshape(-1, 2)
-    return pairs, np.where(stars[:, 0] > stars[:, 1], "first", "second")
-
-
 def test_named_hypotheses_predict_unseen_pairs(reviews):
     pairs, y = reviews
     pair = PairTransformer(KeywordHypothesisAnnotator(encoder(), random_state=0)).fit(pairs[:400], y[:400])
@@ -411,15 +400,9 @@ def test_pairs_of_long_documents_embed_each_chunk_once(tmp_path):
 # --- real text ------------------------------------------------------------------------------------
 
 
-def test_twenty_neurons_predict_which_tweet_is_shared_more(data_dir):
+def test_twenty_neurons_predict_which_tweet_is_shared_more(tweets):
     """97 % of what a linear model on the differences of all 384 dimensions reaches (0.714) is 0.693."""
-    (X, y), (X_val, y_val) = (
-        (
-            np.hstack([np.load(data_dir / f"retweet_{part}.{side}.minilm.npy") for side in "ab"]).astype(np.float32),
-            [json.loads(line)["target"] for line in (data_dir / f"retweet_{part}.jsonl").open(encoding="utf-8")],
-        )
-        for part in ("train", "val")
-    )
+    (X, y), (X_val, y_val) = tweets
     sae = TopKSAETransformer(128, 16, target_weight=16, max_epochs=8, random_state=0)
     pair = PairTransformer(make_pipeline(sae, NeuronSelector(20)))
     fitted = make_pipeline(pair, model()).fit(X, y)

@@ -1,6 +1,5 @@
 """Pairs whose difference is taken before an autoencoder: `PairTransformer(order="before")`."""
 
-import json
 import pickle
 
 import joblib
@@ -29,7 +28,6 @@ from sklearn_sae import (
     evaluate_hypotheses,
     show_neurons,
 )
-from sklearn_sae.datasets import make_concept_texts
 
 PAIRS = [
     ("good food and wine", "bad food again"),
@@ -68,15 +66,6 @@ def encoder(n_neurons=6):
     sae = TopKSAETransformer(32, 4, signed=True, target_weight=1.0, max_epochs=8, random_state=0)
     embed = make_pipeline(TfidfVectorizer(min_df=2), TruncatedSVD(32, random_state=0))
     return Pipeline([("embed", embed), ("sae", sae), ("select", NeuronSelector(n_neurons))])
-
-
-@pytest.fixture(scope="module")
-def reviews():
-    """Pairs of planted reviews and which of the two has more stars."""
-    reviews = make_concept_texts(1200, n_concepts=6, noise=0.2, random_state=0)
-    pairs = np.array(reviews.data, dtype=object).reshape(-1, 2)
-    stars = reviews.target.reshape(-1, 2)
-    return pairs, np.where(stars[:, 0] > stars[:, 1], "first", "second")
 
 
 # --- what the steps see ---------------------------------------------------------------------------
@@ -271,15 +260,9 @@ def test_neurons_of_pairs_are_shown(reviews):
 
 
 @pytest.mark.slow
-def test_twenty_signed_neurons_predict_as_ridge_which_tweet_is_shared_more(data_dir):
+def test_twenty_signed_neurons_predict_as_ridge_which_tweet_is_shared_more(tweets):
     """A linear model on the differences of all 384 dimensions reaches 0.714."""
-    (X, y), (X_val, y_val) = (
-        (
-            np.hstack([np.load(data_dir / f"retweet_{part}.{side}.minilm.npy") for side in "ab"]).astype(np.float32),
-            [json.loads(line)["target"] for line in (data_dir / f"retweet_{part}.jsonl").open(encoding="utf-8")],
-        )
-        for part in ("train", "val")
-    )
+    (X, y), (X_val, y_val) = tweets
     sae = TopKSAETransformer(32, 4, signed=True, target_weight=2, random_state=0)
     pair = PairTransformer(make_pipeline(sae, NeuronSelector(20)), order="before")
     fitted = make_pipeline(pair, LogisticRegression(fit_intercept=False)).fit(X, y)
