@@ -24,7 +24,7 @@ from sklearn_sae import (
     evaluate_hypotheses,
     match_hypotheses,
 )
-from sklearn_sae._discover import plan_discovery
+from sklearn_sae._plan_discovery import plan_discovery
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._sentences import split_sentences

@@ -64,10 +64,11 @@ def run(arguments):
 def discover(texts, y, arguments, *, transform=None, about=(), **options):
     """Say what will be done, do it, and print and write what came out."""
     from sklearn_sae import LLMHypothesisAnnotator
-    from sklearn_sae._discover import carry_out, plan_discovery
+    from sklearn_sae._carry_out import carry_out
     from sklearn_sae._discovery import described, text_of
     from sklearn_sae._persistence import save_model
     from sklearn_sae._pipeline import autoencoder_of
+    from sklearn_sae._plan_discovery import plan_discovery
     from sklearn_sae._spending import check_cost
     from sklearn_sae.cli._plan import in_words, print_cost
     from sklearn_sae.cli._write import write_discovery

@@ -353,7 +353,7 @@ def test_an_interrupt_speaks_of_paid_answers_where_there_are_any(
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_sae._discover.fit_once", interrupt)
+    monkeypatch.setattr("sklearn_sae._carry_out.fit_once", interrupt)
     server = ["--base-url", openai_server.base_url] if naming == "llm" else []
     file = write(reviews[:80], tmp_path / "reviews.csv")
     assert main(["discover", file, *small, "--naming", naming, *server]) == 130

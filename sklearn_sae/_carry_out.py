@@ -1,0 +1,75 @@
+"""The work of `discover`: hypotheses are found on some of the texts and tested on the others."""
+
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
+from sklearn_sae._discovery import Discovery
+from sklearn_sae._fit_once import fit_once, leave_out_near_copies
+from sklearn_sae.evaluation._evaluate import evaluate
+from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._targets import as_given
+from sklearn_sae.utils._words import forget
+
+
+def carry_out(plan):
+    """Find hypotheses on some of the texts and test them on the others; return the `Discovery`."""
+    texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
+    of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
+    weights = (None, None) if plan.weights is None else (plan.weights[train], plan.weights[test])
+    annotator = pipeline["hypotheses"]
+    with noted() as said:
+        options = {"found_for": plan.found_for, "sample_weight": weights[0]}
+        embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
+        leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
+    with noted() as said_of_test:
+        annotations = annotator.transform(texts[test])
+        embedded_test = annotator.encoder_[0].transform(texts[test])
+    said += [f"In the texts held out: {note}" for note in said_of_test]
+    names = annotator.get_feature_names_out()
+    evaluation = evaluate(
+        annotations,
+        names.tolist(),
+        held_out,
+        alpha=plan.alpha,
+        correction=plan.correction,
+        groups=plan.clusters,
+        controls=None if plan.controls is None else plan.controls.take(test),
+        weights=weights[1],
+    )
+    metric = "r2" if target.task == "regression" else "auc"
+    presence = WordPresence(texts[train], getattr(annotator, "tokenizer", None))
+    linear = LinearRegression() if target.classes is None else LogisticRegression()
+    scores = {
+        "": score(held_out, predictions(pipeline[1:], annotations, target)),
+        "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
+        "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
+        "_embedding" if "embed" in annotator.encoder.named_steps else "_neurons": ridge_score(
+            embedded, embedded_test, of_train, held_out
+        ),
+    }
+    forget()  # the texts are the user's
+    table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
+    order = ["class", "separation_score"] if "class" in table else ["separation_score"]
+    return Discovery(
+        table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
+        scores={f"{metric}{of}": value for of, value in scores.items()},
+        pipeline=pipeline,
+        notes=_in_order(plan.notes, said, evaluation.notes, n_first=len(target.notes)),
+        evaluation=evaluation,
+        train=train,
+        test=test,
+        target_name=plan.target_name,
+        description=plan.description,
+        scale=target.scale,
+        settings=plan.settings,
+        texts=texts[test].tolist(),
+    )
+
+
+def _in_order(planned, said, of_tests, *, n_first):
+    """Return all notes, those first that one can act on, because the last are only counted where they are printed."""
+    of_names = ("Neurons were passed over", "Hypotheses are left out")
+    on_markup = [note for note in said if note.endswith("which do not count as words.")]
+    on_names = [note for note in said if note.startswith(of_names) or "neurons could not be named" in note]
+    on_texts = [note for note in said if note not in [*on_markup, *on_names]]
+    return list(dict.fromkeys([*planned[:n_first], *on_texts, *planned[n_first:], *on_markup, *on_names, *of_tests]))

@@ -1,0 +1,157 @@
+"""What `discover` is to do: its parameters after all checks, the split and the pipeline."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline
+
+from sklearn_sae._beyond_controls import target_to_find_for
+from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
+from sklearn_sae._check_pipeline import check_pipeline
+from sklearn_sae._describe import describe
+from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae._sample_size import (
+    n_hypotheses_for,
+    notes_on_classes,
+    notes_on_copies,
+    notes_on_size,
+    notes_on_weights,
+)
+from sklearn_sae._spending import check_cost
+from sklearn_sae._split import joined, split
+from sklearn_sae.utils._controls import Controls, check_controls, check_weights
+from sklearn_sae.utils._copies import copies
+from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._targets import Target
+from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
+
+
+class Plan(NamedTuple):
+    """The parameters of `discover` after all checks, the split and the pipeline that will be fitted."""
+
+    texts: np.ndarray  # (n_texts,) of str
+    target: Target
+    target_name: str | None
+    train: np.ndarray  # rows to find hypotheses on
+    test: np.ndarray  # rows to test them on
+    clusters: np.ndarray | None  # (n_test,) of int: which rows to test on belong together
+    pipeline: Pipeline  # not fitted
+    n_hypotheses: int
+    controls: Controls | None  # of all texts
+    weights: np.ndarray | None  # (n_texts,)
+    found_for: np.ndarray | None  # (n_train,) what the controls leave of the target, if hypotheses are found in that
+    alpha: float
+    correction: str
+    description: str  # of the target and the split, as lines
+    notes: tuple  # of str
+    settings: dict  # parameters that are not of the pipeline
+
+
+def plan_discovery(
+    texts,
+    y,
+    *,
+    embedder,
+    reader=None,
+    unit="auto",
+    task="auto",
+    n_components,
+    k,
+    n_hypotheses="auto",
+    target_weight,
+    naming,
+    groups=None,
+    controls=None,
+    sample_weight=None,
+    test_size,
+    alpha=0.05,
+    correction="bonferroni",
+    max_cost=None,
+    random_state,
+):
+    """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
+    with noted() as on_rows:
+        check_alignment(texts, y, name="texts")
+        check_alignment(texts, groups, name="texts", other_name="groups")
+        check_alignment(texts, sample_weight, name="texts", other_name="sample_weight")
+        controls = check_controls(controls, len(texts), X=texts, X_name="texts")
+    texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
+    texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
+    groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
+    texts = np.array(check_texts(texts, name="texts"), dtype=object)
+    name = "y" if target_name is None else f"the target {target_name!r}"
+    target = check_discovery_target(y, task, len(texts), name)
+    refuse_useless_groups(groups, texts, y)
+    groups = check_groups(groups, len(texts))
+    of_copies = copies(texts.tolist())
+    units = joined(of_copies, groups)
+    what = ("different text", "different texts") if groups is None else ("group of texts", "groups of texts")
+    on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
+    options = {"name": name, "what": what, "why": on_copies}
+    train, test = split(units, target, groups is None, test_size, random_state, **options)
+    weights = check_weights(sample_weight, len(texts))
+    if weights is not None:
+        train, test = (rows[weights[rows] > 0] for rows in (train, test))
+        on_rows += notes_on_weights(weights)
+    found_for, on_classes = target_to_find_for(target, controls, weights, train, name=name)
+    on_rows += on_classes
+    n_units = len(np.unique(units[test]))
+    notes = [note.replace("the target", "The target", 1) for note in target.notes]
+    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units, what), *notes_on_classes(target, test)]
+    notes += on_copies
+    if n_hypotheses == "auto":
+        n_hypotheses = n_hypotheses_for(n_units)
+        n_hypotheses = n_hypotheses if n_components == "auto" else min(n_hypotheses, n_components)
+    is_regression = target.task == "regression"
+    pipeline = make_hypothesis_pipeline(
+        embedder,
+        reader=reader,
+        unit=unit,
+        n_components=n_components,
+        k=k,
+        n_hypotheses=n_hypotheses,
+        target_weight=target_weight,
+        naming=naming,
+        model=LinearRegression() if is_regression else "auto",
+        random_state=random_state,
+    )
+    pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
+    check_pipeline(pipeline, texts[train].tolist())
+    plan = Plan(
+        texts=texts,
+        target=target,
+        target_name=target_name,
+        train=train,
+        test=test,
+        clusters=units[test] if groups is not None or n_units < len(test) else None,
+        pipeline=pipeline,
+        n_hypotheses=n_hypotheses,
+        controls=controls,
+        weights=weights,
+        found_for=found_for,
+        alpha=alpha,
+        correction=correction,
+        description=describe(
+            target,
+            target_name,
+            len(train),
+            len(test),
+            pipeline["hypotheses"].encoder,
+            controls=() if controls is None else controls.names,
+        ),
+        notes=tuple(notes),
+        settings={
+            "n_hypotheses": n_hypotheses,
+            "naming": naming if isinstance(naming, str) else type(naming).__name__,
+            "test_size": test_size,
+            "random_state": random_state,
+            "groups": groups_name,
+            "alpha": alpha,
+            "correction": correction,
+            "task": target.task if not target.scale else "ordinal",
+            "texts": texts_name,
+        },
+    )
+    check_cost(plan, max_cost)
+    return plan
