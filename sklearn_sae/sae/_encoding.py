@@ -10,6 +10,7 @@ from sklearn_sae.sae._kernels import linear, scale_along, topk_linear
 from sklearn_sae.sae._metric import Metric
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 from sklearn_sae.sae._scaling import TOO_LARGE
+from sklearn_sae.sae._shards import ALONE
 from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._device import check_device
 
@@ -88,17 +89,20 @@ def encode(sae, X, *, dtype=np.float32):
     return codes
 
 
-def active_share(sae, X, codes=None):
+def active_share(sae, X, codes=None, shards=ALONE):
     """Return the share of the rows of `X` in which each neuron is active, (M,) float32.
 
-    If the codes of `X` are not given, they are computed and counted chunk by chunk, and never in memory together.
+    If the codes of `X` are not given, they are computed and counted chunk by chunk, and never in memory together. Each
+    process of `shards` counts some of the rows.
     """
     encoder, counts = encoder_of(sae), np.zeros(sae.n_components_, np.int64)
     if codes is not None:
         counts += np.bincount(codes.indices, minlength=len(counts))
     else:
-        for _, values, neurons, _ in _encoded_chunks(X, encoder, check_device(sae.device)):
+        device = check_device(sae.device)
+        for _, values, neurons, _ in _encoded_chunks(X[shards.rows(len(X))], encoder, device):
             counts += np.bincount(neurons[values != 0], minlength=len(counts))
+        counts = shards.sum(torch.from_numpy(counts).to(device)).cpu().numpy()
     return (counts / len(X)).astype(np.float32)
 
 

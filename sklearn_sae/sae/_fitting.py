@@ -9,10 +9,16 @@ from sklearn_sae.sae._metric import learn_metric, second_moments
 from sklearn_sae.sae._rows import Rows, hold_out
 from sklearn_sae.sae._scaling import center_and_scale, learn_further
 from sklearn_sae.sae._schedule import anytime_schedule, resolve_schedule
+from sklearn_sae.sae._shards import agree, check_same, shards_of
 from sklearn_sae.sae._training import Run, State, one_epoch
 from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._progress import progress
+
+_NOT_SHARED = (
+    "The processes of the torch.distributed group found different checkpoints; checkpoint_dir must be a folder that "
+    "all of them share."
+)
 
 
 def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
@@ -33,11 +39,12 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     warm : bool
         Whether to start from the fitted weights.
     """
-    device, seed = check_device(sae.device), _draw_seed(sae)
-    start = Weights.of(sae) if warm else ()
+    device, start, shards = check_device(sae.device), Weights.of(sae) if warm else (), shards_of(n_components)
+    seed = agree(shards, sae, _draw_seed(sae), (X, values, X_val, *start))
     checkpoint = open_checkpoint(sae, seed=seed, device=device, arrays=(X, values, X_val, *start))
     stored = None if checkpoint is None else checkpoint.load()
-    run = None if stored is None else Run.from_arrays(stored, device)
+    run = None if stored is None else Run.from_arrays(stored, device, shards)
+    check_same(shards, 0 if run is None else len(run.history), _NOT_SHARED)
     rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
     index, held_out = hold_out(len(X), sae.validation_fraction if X_val is None else None, rng)
     scaling = center_and_scale(X, index)
@@ -52,18 +59,32 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     if run is None:
         of_classes = None if encoding is None or encoding.classes is None else values[index]
         weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
-        run = Run(State.start(weights, device), seed)
+        run = Run(State.start(weights, device, shards), seed)
 
-    schedule = _schedule(sae, rows, settings)
+    try:
+        _train(sae, run, rows, validation, settings, checkpoint)
+    except ConnectionError as error:
+        helps = "pass a checkpoint_dir, so that it can go on" if checkpoint is None else "fit again to go on"
+        raise ConnectionError(
+            f"The fit ended in epoch {len(run.history) + 1}, because {error}; {helps} from the last whole epoch."
+        ) from error
+    return run, scaling, checkpoint
+
+
+def _train(sae, run, rows, validation, settings, checkpoint):
+    """Train to the end. Of several processes the first writes the checkpoint and shows the progress."""
+    schedule, is_first = _schedule(sae, rows, settings), run.state.shards.rank == 0
     limits = {"patience": sae.patience, "dead_after": sae.dead_after}
-    with progress(total=schedule.max_epochs, desc="TopKSAETransformer", verbose=sae.verbose, unit="epoch") as bar:
+    shown = {"desc": "TopKSAETransformer", "verbose": sae.verbose and is_first, "unit": "epoch"}
+    with progress(total=schedule.max_epochs, **shown) as bar:
         bar.update(len(run.history))
         for row in run.epochs(rows, validation, settings, schedule, **limits):
             if checkpoint is not None:
-                checkpoint.save(run.to_arrays())
+                arrays = run.to_arrays()
+                if is_first:
+                    checkpoint.save(arrays)
             bar.set_postfix({name: f"{row[name]:.3f}" for name in ("train_loss", "validation_loss")})
             bar.update()
-    return run, scaling, checkpoint
 
 
 def fit_pass(sae, X, encoding, values, n_components, settings, *, fitted):

@@ -14,6 +14,7 @@ from sklearn_sae.sae._kernels import Active, decode, decode_residual, linear, to
 from sklearn_sae.sae._optimizer import Gradient
 from sklearn_sae.sae._pursuit import gram_matrix, pursue
 from sklearn_sae.sae._settings import Settings
+from sklearn_sae.sae._shards import ALONE
 from sklearn_sae.sae._weights import Weights
 
 
@@ -42,20 +43,24 @@ class Loss(NamedTuple):
     terms: list  # the first is that of the reconstruction
 
 
-def encode_topk(weights: Weights, centered: Tensor, k: int, signed: bool):
+def encode_topk(weights: Weights, centered: Tensor, k: int, signed: bool, shards=ALONE):
     """Return where the k largest pre-activations of each row are, positive or not, and the codes there.
 
     If they are `signed`, they are largest in magnitude, and the codes keep their signs.
     """
-    values, neurons = topk_linear(centered, weights.encoder_weight, weights.encoder_bias, k, signed=signed)
-    return Active.regular(neurons), _codes(values.flatten(), signed)
+    n_own = min(k, len(weights.encoder_bias))
+    values, neurons = topk_linear(centered, weights.encoder_weight, weights.encoder_bias, n_own, signed=signed)
+    return _largest(values, neurons, k, signed, shards)
 
 
-def encode_batch_topk(weights: Weights, centered: Tensor, k: int, signed: bool):
+def encode_batch_topk(weights: Weights, centered: Tensor, k: int, signed: bool, shards=ALONE):
     """Return where the k * B largest pre-activations of the batch are, positive or not, and the codes there."""
     pre = linear(centered, weights.encoder_weight, weights.encoder_bias).flatten()
-    entries = (pre.abs() if signed else pre).topk(k * len(centered), sorted=False).indices.sort().values
-    n_neurons = len(weights.encoder_bias)
+    n_neurons, n_kept = len(weights.encoder_bias), k * len(centered)
+    sizes, entries = (pre.abs() if signed else pre).topk(min(n_kept, len(pre)), sorted=False)
+    if shards.n_processes > 1:
+        entries = entries[shards.among_largest(sizes[None], n_kept)[0]]
+    entries = entries.sort().values
     return Active.ragged(entries // n_neurons, entries % n_neurons, len(centered)), _codes(pre[entries], signed)
 
 
@@ -66,11 +71,23 @@ def encode_above(weights: Weights, centered: Tensor, threshold, signed: bool):
     return Active.ragged(rows, neurons, len(pre)), _codes(pre[rows, neurons], signed)
 
 
-def encode_dead(weights: Weights, centered: Tensor, k: int, dead: Tensor, signed: bool):
+def encode_dead(weights: Weights, centered: Tensor, k: int, dead: Tensor, signed: bool, shards=ALONE):
     """Return where the k largest pre-activations of each row among the dead neurons are, and the codes there."""
-    weight, offset, k = weights.encoder_weight[dead], weights.encoder_bias[dead], min(k, len(dead))
-    values, among = topk_linear(centered, weight, offset, k, signed=signed)
-    return Active.regular(dead[among]), _codes(values.flatten(), signed)
+    weight, offset = weights.encoder_weight[dead], weights.encoder_bias[dead]
+    if len(dead):
+        values, among = topk_linear(centered, weight, offset, min(k, len(dead)), signed=signed)
+    else:  # in this process, while there are some in another
+        values, among = centered.new_empty((len(centered), 0)), dead.new_empty((len(centered), 0))
+    return _largest(values, dead[among], k, signed, shards)
+
+
+def _largest(values, neurons, k, signed, shards):
+    """Return where the k largest entries of each row are, of those (B, at most k) that each process has."""
+    if shards.n_processes == 1:
+        return Active.regular(neurons), _codes(values.flatten(), signed)
+    is_kept = shards.among_largest(values.abs() if signed else values, k)
+    rows = is_kept.nonzero()[:, 0]
+    return Active.ragged(rows, neurons[is_kept], len(values)), _codes(values[is_kept], signed)
 
 
 def _codes(values, signed):
@@ -95,7 +112,17 @@ def mean_square(residual: Tensor) -> Tensor:
     return torch.linalg.vector_norm(residual, dim=-1).square().mean(-1)
 
 
-def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tensor, prefixes):
+def summed_residual(codes: Tensor, active: Active, weights: Weights, target: Tensor, shards):
+    """Return the reconstructions by the neurons of all processes minus the target, and its squared norms, (B,)."""
+    own_target = target if shards.rank == 0 else torch.zeros_like(target)  # so that the sum has it once
+    residual, squares = decode_residual(codes, active, weights.components, own_target)
+    if shards.n_processes > 1:
+        residual = shards.sum(residual)
+        squares = torch.linalg.vector_norm(residual, dim=1).square()
+    return residual, squares
+
+
+def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tensor, prefixes, shards=ALONE):
     """Return the mean loss over the prefixes of the neurons, its `Term`, and the residual of the longest.
 
     Prefix p is prefix p - 1 and the next block of neurons. So each entry is decoded once, and is part of the residuals
@@ -103,16 +130,16 @@ def prefix_term(weights: Weights, centered: Tensor, active: Active, codes: Tenso
     """
     n_prefixes, n_rows = len(prefixes), len(centered)
     ends = torch.tensor(prefixes, device=codes.device)
-    block = torch.bucketize(active.neurons, ends, right=True)
+    block = torch.bucketize(active.neurons * shards.n_processes + shards.rank, ends, right=True)
     rows, order = torch.sort(block * n_rows + active.rows, stable=True)
     stacked, codes = Active.ragged(rows, active.neurons[order], n_prefixes * n_rows), codes[order]
-    blocks = decode(codes, stacked, weights.components).view(n_prefixes, n_rows, -1)
+    blocks = shards.sum(decode(codes, stacked, weights.components)).view(n_prefixes, n_rows, -1)
     residuals = blocks.cumsum(0) - centered
     sums = residuals.flip(0).cumsum(0).flip(0).flatten(0, 1)
     return mean_square(residuals).mean(), Term(1 / n_prefixes, stacked, codes, sums, True), residuals[-1]
 
 
-def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, threshold=None) -> Loss:
+def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, threshold=None, shards=ALONE) -> Loss:
     """Return the loss of a batch.
 
     Parameters
@@ -124,6 +151,8 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
         The neurons that the auxiliary term revives.
     threshold : Tensor or None
         If given, the entries above it are kept, as in `transform`, instead of the largest ones of the batch.
+    shards : Shards, default=ALONE
+        Which neurons the weights are of. The loss is that of all of them; active entries are those of this process.
     """
     s = settings
     centered = x - weights.bias
@@ -132,30 +161,30 @@ def compute_loss(weights: Weights, x: Tensor, settings: Settings, *, dead=None, 
     elif threshold is not None:
         active, codes = encode_above(weights, centered, threshold, s.signed)
     elif s.batch_topk:
-        active, codes = encode_batch_topk(weights, centered, s.k, s.signed)
+        active, codes = encode_batch_topk(weights, centered, s.k, s.signed, shards)
     else:
-        active, codes = encode_topk(weights, centered, s.k, s.signed)
+        active, codes = encode_topk(weights, centered, s.k, s.signed, shards)
 
     if s.prefixes is None:
-        residual, squares = decode_residual(codes, active, weights.components, centered)
+        residual, squares = summed_residual(codes, active, weights, centered, shards)
         fit, term = squares.mean(), Term(1.0, active, codes, residual, True)
     else:
-        fit, term, residual = prefix_term(weights, centered, active, codes, s.prefixes)
+        fit, term, residual = prefix_term(weights, centered, active, codes, s.prefixes, shards)
     terms = [term]
 
     total = fit
     if s.multi_weight > 0:
-        multi, multi_codes = encode_topk(weights, centered, s.multi_k, s.signed)
-        multi_residual, squares = decode_residual(multi_codes, multi, weights.components, centered)
+        multi, multi_codes = encode_topk(weights, centered, s.multi_k, s.signed, shards)
+        multi_residual, squares = summed_residual(multi_codes, multi, weights, centered, shards)
         total = total + s.multi_weight * squares.mean()
         terms.append(Term(s.multi_weight, multi, multi_codes, multi_residual, True))
-    if s.aux_weight > 0 and dead is not None and len(dead):
+    if s.aux_weight > 0 and dead is not None and shards.total(len(dead), x.device):
         if s.pursuit:
             aux, aux_codes = pursue_dead(weights, residual, s.aux_k, dead)
         else:
-            aux, aux_codes = encode_dead(weights, centered, s.aux_k, dead, s.signed)
+            aux, aux_codes = encode_dead(weights, centered, s.aux_k, dead, s.signed, shards)
         error = -residual  # a constant in this term: it has no gradient
-        aux_residual, squares = decode_residual(aux_codes, aux, weights.components, error)
+        aux_residual, squares = summed_residual(aux_codes, aux, weights, error, shards)
         total = total + s.aux_weight * squares.mean()
         terms.append(Term(s.aux_weight, aux, aux_codes, aux_residual, False))
     return Loss(total, fit, active, codes, centered, terms)

@@ -14,6 +14,7 @@ from sklearn_sae.sae._kernels import (
     transposed_product,
     vector_product,
 )
+from sklearn_sae.sae._shards import ALONE
 from sklearn_sae.sae._weights import Weights
 from sklearn_sae.sae.native import _calls as native
 
@@ -32,7 +33,7 @@ class Gradient(NamedTuple):
     bias: Tensor  # (d,), the part of its gradient that does not come through the encoder
 
 
-def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
+def dense_gradient(weights: Weights, gradient: Gradient, shards=ALONE) -> Weights:
     """Return the gradient of each weight.
 
     With Z the sparse matrix of the codes,
@@ -56,24 +57,24 @@ def dense_gradient(weights: Weights, gradient: Gradient) -> Weights:
     code_gradients = dots(g.output_gradient, weights.components, active).mul_(g.codes != 0)
     encoder_weight = transposed_product(code_gradients, g.rows % len(g.x), order, g.x)
     encoder_bias = ordered_sums(code_gradients, order)
-    bias = g.bias - vector_product(encoder_bias, weights.encoder_weight)
+    bias = g.bias - shards.sum(vector_product(encoder_bias, weights.encoder_weight))
     return Weights(encoder_weight, encoder_bias, components, bias)
 
 
-def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, learning_rate):
+def adam_step(weights: Weights, gradient: Gradient, first, second, *, step, learning_rate, shards=ALONE):
     """Update weights and their two moments in place by a step of Adam; `step` is its number, from 1.
 
     Rows of `components` are brought back to unit norm.
     """
     if native.runs_on(*weights):
-        biases = _update_weights(weights, gradient, first, second, step, learning_rate)
+        biases = _update_weights(weights, gradient, first, second, step, learning_rate, shards)
         _fused_adam(weights[1::2], biases, first[1::2], second[1::2], step, learning_rate)
     else:
-        _fused_adam(weights, dense_gradient(weights, gradient), first, second, step, learning_rate)
+        _fused_adam(weights, dense_gradient(weights, gradient, shards), first, second, step, learning_rate)
         weights.components.div_(torch.linalg.vector_norm(weights.components, dim=1, keepdim=True))
 
 
-def _update_weights(weights, gradient, first, second, step, learning_rate):
+def _update_weights(weights, gradient, first, second, step, learning_rate, shards):
     """Update the two weights and their moments, and return the gradients of the two biases.
 
     The gradient of a neuron is computed when its weights are updated. So the gradients of all neurons, as large as the
@@ -88,7 +89,7 @@ def _update_weights(weights, gradient, first, second, step, learning_rate):
         decoder,
         (learning_rate / (1 - _BETAS[0] ** step), (1 - _BETAS[1] ** step) ** -0.5, *_BETAS, _EPS),
     )
-    return encoder_bias, g.bias - input_gradient.sum(0)
+    return encoder_bias, g.bias - shards.sum(input_gradient.sum(0))
 
 
 def _fused_adam(weights, gradients, first, second, step, learning_rate):

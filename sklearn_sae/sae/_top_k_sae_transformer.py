@@ -428,7 +428,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         run, scaling, checkpoint = fit(self, X, X_val, encoding, values, *sizes, warm=warm)
         self._store(run.trained(), scaling, encoding, sizes, history=run.history)
         codes = self._encode(X) if encode else None
-        self.density_ = active_share(self, X, codes)
+        self.density_ = active_share(self, X, codes, run.state.shards)
         if checkpoint is not None:
             checkpoint.remove()
         return codes

@@ -17,6 +17,7 @@ from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
 from sklearn_sae.sae._optimizer import adam_step
 from sklearn_sae.sae._rows import EVALUATION_ROWS, Rows, split_evenly
 from sklearn_sae.sae._schedule import cosine_schedule
+from sklearn_sae.sae._shards import ALONE, Shards
 from sklearn_sae.sae._weights import Weights
 
 _THRESHOLD_RATE = 0.01  # the rate of the exponential moving average
@@ -43,13 +44,20 @@ class State:
     threshold_sum: torch.Tensor  # (), the moving average of the smallest kept activation, before bias correction
     threshold_weight: float = 0.0  # the total weight of the average, by which the correction divides
     step: int = 0
+    shards: Shards = ALONE  # which neurons these are
 
     @classmethod
-    def start(cls, weights, device):
-        """Return the state before the first step, from weights as NumPy arrays."""
-        weights = weights.tensors(device)
+    def start(cls, weights, device, shards=ALONE):
+        """Return the state before the first step, from the weights of all neurons as NumPy arrays."""
+        weights = weights.of_neurons(shards.own).tensors(device)
         inactive_steps = torch.zeros(len(weights.components), dtype=torch.int64, device=device)
-        return cls(weights, weights.zeros(), weights.zeros(), inactive_steps, torch.zeros((), device=device))
+        zero = torch.zeros((), device=device)
+        return cls(weights, weights.zeros(), weights.zeros(), inactive_steps, zero, shards=shards)
+
+    @property
+    def n_neurons(self):
+        """M, of all processes."""
+        return self.shards.n_neurons or len(self.inactive_steps)
 
     @property
     def threshold(self):
@@ -58,31 +66,34 @@ class State:
 
     def trained(self):
         """Return a copy of the part that encodes rows."""
-        return Trained(self.weights.arrays(), self.threshold_sum.cpu().numpy().copy(), self.threshold_weight)
+        return Trained(
+            self.shards.all_weights(self.weights), self.threshold_sum.cpu().numpy().copy(), self.threshold_weight
+        )
 
     def to_arrays(self, prefix=""):
         """Return the state as a flat dict of NumPy arrays."""
         groups = {"": self.weights, "first.": self.first, "second.": self.second}
         arrays = {}
         for name, group in groups.items():
-            arrays |= group.arrays().names(prefix + name)
+            arrays |= self.shards.all_weights(group).names(prefix + name)
         return arrays | {
-            f"{prefix}inactive_steps": self.inactive_steps.cpu().numpy().copy(),
+            f"{prefix}inactive_steps": self.shards.of_all_neurons(self.inactive_steps),
             f"{prefix}threshold_sum": self.threshold_sum.cpu().numpy().copy(),
             f"{prefix}threshold_weight": np.float64(self.threshold_weight),
             f"{prefix}step": np.int64(self.step),
         }
 
     @classmethod
-    def from_arrays(cls, arrays, device, prefix=""):
+    def from_arrays(cls, arrays, device, prefix="", shards=ALONE):
         """Return the state that `to_arrays` wrote."""
-        groups = (Weights.named(arrays, prefix + name).tensors(device) for name in ("", "first.", "second."))
+        groups = (Weights.named(arrays, prefix + name).of_neurons(shards.own) for name in ("", "first.", "second."))
         return cls(
-            *groups,
-            inactive_steps=torch.tensor(arrays[f"{prefix}inactive_steps"], device=device),
+            *(group.tensors(device) for group in groups),
+            inactive_steps=torch.tensor(arrays[f"{prefix}inactive_steps"][shards.own], device=device),
             threshold_sum=torch.tensor(arrays[f"{prefix}threshold_sum"], device=device),
             threshold_weight=float(arrays[f"{prefix}threshold_weight"]),
             step=int(arrays[f"{prefix}step"]),
+            shards=shards,
         )
 
 
@@ -92,16 +103,18 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
     dead = None
     if settings.aux_weight > 0 and state.step >= dead_after:
         dead = (state.inactive_steps >= dead_after).nonzero()[:, 0]
-    loss = compute_loss(state.weights, x, settings, dead=dead)
+    loss = compute_loss(state.weights, x, settings, dead=dead, shards=state.shards)
     gradient = compute_gradient(loss)
     state.step += 1
-    adam_step(state.weights, gradient, state.first, state.second, step=state.step, learning_rate=learning_rate)
+    moments, options = (state.first, state.second), {"learning_rate": learning_rate, "shards": state.shards}
+    adam_step(state.weights, gradient, *moments, step=state.step, **options)
 
     active = sum_by_neuron(loss.codes.abs(), loss.active.neurons, len(state.inactive_steps)) > 0
     state.inactive_steps.add_(1).masked_fill_(active, 0)
     if settings.batch_topk:
         size = loss.codes.abs()
-        smallest = torch.where(size > 0, size, torch.inf).min()
+        smallest = torch.where(size > 0, size, torch.inf)
+        smallest = state.shards.min(smallest.min() if len(smallest) else smallest.new_tensor(torch.inf))
         if smallest < torch.inf:
             state.threshold_sum.lerp_(smallest, _THRESHOLD_RATE)
             state.threshold_weight += _THRESHOLD_RATE * (1 - state.threshold_weight)
@@ -116,7 +129,7 @@ def evaluate(state: State, rows: Rows, settings: Settings):
     total = 0.0
     for start in range(0, len(rows), EVALUATION_ROWS):
         x = rows.batch(slice(start, start + EVALUATION_ROWS))
-        total += len(x) * float(compute_loss(state.weights, x, settings, threshold=threshold).fit)
+        total += len(x) * float(compute_loss(state.weights, x, settings, threshold=threshold, shards=state.shards).fit)
     return total / len(rows)
 
 
@@ -136,9 +149,10 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         loss = training_step(state, x, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
     total = float(total)
-    if not (math.isfinite(total) and all(torch.linalg.vector_norm(p).isfinite() for p in state.weights)):
+    norms = state.shards.sum(torch.stack([torch.linalg.vector_norm(weight) for weight in state.weights]))
+    if not (math.isfinite(total) and norms.isfinite().all()):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")
-    dead_fraction = float((state.inactive_steps >= dead_after).float().mean())
+    dead_fraction = float(state.shards.sum((state.inactive_steps >= dead_after).sum())) / state.n_neurons
     return {"epoch": epoch, "train_loss": total / len(order), "dead_fraction": dead_fraction}
 
 
@@ -204,9 +218,9 @@ class Run:
         return arrays | {"history": history, "best_epoch": np.int64(self.best_epoch), "seed": np.int64(self.seed)}
 
     @classmethod
-    def from_arrays(cls, arrays, device):
+    def from_arrays(cls, arrays, device, shards=ALONE):
         """Return the run that `to_arrays` wrote."""
-        run = cls(State.from_arrays(arrays, device, "state."), int(arrays["seed"]))
+        run = cls(State.from_arrays(arrays, device, "state.", shards), int(arrays["seed"]))
         run.history = [dict(zip(_HISTORY, (int(row[0]), *row[1:].tolist()), strict=True)) for row in arrays["history"]]
         run.best_epoch = int(arrays["best_epoch"])
         if run.best_epoch:

@@ -31,6 +31,10 @@ class Weights(NamedTuple):
         """Return a dict of the arrays by their names in a checkpoint."""
         return {prefix + name: array for name, array in zip(self._fields, self, strict=True)}
 
+    def of_neurons(self, neurons):
+        """Return the weights of some of the neurons, given as a slice. The bias belongs to all of them."""
+        return Weights(self.encoder_weight[neurons], self.encoder_bias[neurons], self.components[neurons], self.bias)
+
     def tensors(self, device):
         """Return copies as float32 tensors on a device, in C order."""
         import torch
