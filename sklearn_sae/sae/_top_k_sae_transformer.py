@@ -140,7 +140,8 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     squared error of the reconstruction over the total variance of the training rows, plus the weighted terms that the
     parameters name. The work is float32: of data a million times farther from zero than spread, subtract the mean.
 
-    See docs/sae.md for the loss and the training in full, the literature, and what was measured.
+    Inside a `torch.distributed` group its processes `fit` one autoencoder together (docs/distributed.md). See docs/sae.md
+    for the loss and the training in full, the literature, and what was measured.
 
     Examples
     --------
@@ -261,6 +262,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
             of float32; if `y_val` has a class that `y` has not; if the training diverges.
         OSError
             If the checkpoint's folder cannot be used, or the checkpoint is corrupt. A disk that fills up only warns.
+            If another process of the group dies, its subclass ConnectionError.
         """
         self._fit(X, y, X_val, y_val)
         return self
