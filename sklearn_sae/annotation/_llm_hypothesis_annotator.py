@@ -10,11 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._latents import latents_of, marker_of
 from sklearn_sae.annotation._sampling import show_then_score, word_weights
-from sklearn_sae.annotation.llm._asking import annotate, connection_of, interpret, start
+from sklearn_sae.annotation.llm._asking import annotate, connection_of, start
 from sklearn_sae.annotation.llm._check import check_parameters
 from sklearn_sae.annotation.llm._cost import estimate
 from sklearn_sae.annotation.llm._cut import cut_texts
-from sklearn_sae.annotation.llm._naming import naming_prompts
+from sklearn_sae.annotation.llm._naming import name_neurons
 from sklearn_sae.annotation.llm._source import check_source
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, Options, StrOptions
@@ -429,13 +429,12 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
 
     def _name(self, texts, activations, examples, neurons, prepared):
         marker = None if self.encoder is None else marker_of(self.encoder_)
-        asked = [naming_prompts(self, texts, *one, marker) for one in zip(examples, neurons, strict=True)]
-        candidates, failures = interpret(self, [prompts for prompts, _ in asked])
+        candidates, failures = name_neurons(self, texts, examples, neurons, marker)
         if failures and all(candidates):  # else `fit` warns, with the neurons that are left out
             warn(f"{failures}; the other candidates are used.", RuntimeWarning)
-        for neuron, some, (_, n_shown) in zip(neurons, candidates, asked, strict=True):
-            self._shares |= {(neuron, one.phrase): one.share(n_shown) for one in some}
-        return [list(dict.fromkeys(one.phrase for one in some)) for some in candidates], failures
+        for neuron, shares in zip(neurons, candidates, strict=True):
+            self._shares |= {(neuron, name): share for name, share in shares.items()}
+        return [list(shares) for shares in candidates], failures
 
     def _complete(self, table):
         rows = zip(self.candidates_["neuron"], self.candidates_["interpretation"], strict=True)

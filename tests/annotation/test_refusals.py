@@ -185,7 +185,62 @@ def test_a_neuron_whose_examples_are_refused_is_not_named(encoder, rule_server, 
     with pytest.warns(UserWarning, match=r"could not be named \(1 of 4 interpretations .*1 x refused by the provider"):
         annotator.fit(planted.texts)
     assert annotator.hypotheses_["interpretation"].tolist() == ["mentions cheap", "mentions cold", "mentions music"]
-    assert annotator.usage_["refused"] == len(refused) == 1
+    assert annotator.usage_["refused"] == len(refused) == 1 + 4  # of 20 texts halves are tried, log2(20) at most
+
+
+@pytest.fixture
+def naming(encoder, rule_server):
+    """An annotator of two neurons, and the list of requests for names that were refused."""
+    rule_server.bad = ()  # texts
+    rule_server.asked = []
+    original = rule_server._chat
+
+    def chat(body):
+        user = body["messages"][1]["content"]
+        if " A1>" in user:
+            rule_server.asked.append(is_bad := any(text in user for text in rule_server.bad))
+            return FILTERED if is_bad else original(body)
+        return original(body)
+
+    rule_server._chat = chat
+    return LLMHypothesisAnnotator(
+        encoder, neurons=[1, 3], n_scoring_examples=6, base_url=rule_server.base_url, random_state=0, on_error="raise"
+    )
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("group", ["activating", "non_activating"])
+def test_a_neuron_is_named_without_a_text_that_is_refused(naming, rule_server, planted, group, batch, tmp_path):
+    row = int(clone(naming).set_params(cache_dir=tmp_path).fit(planted.texts).examples_[1][group][0])
+    rule_server.bad, rule_server.asked[:] = [planted.texts[row]], []
+    naming.set_params(batch=batch)
+    with pytest.warns(UserWarning, match="refuses what some example texts say") as caught:
+        naming.fit(planted.texts)
+    message = str(caught[0].message)
+    assert planted.texts[row] not in message
+    left_out = {int(n): json.loads(rows) for n, rows in re.findall(r"neuron (\d+) without (\[[^]]*\])", message)}
+    assert 3 in left_out
+    assert all(row in rows and len(rows) == 10 for rows in left_out.values())
+    assert naming.hypotheses_["interpretation"].tolist() == ["mentions cold", "mentions rude"]
+    assert naming.usage_["refused"] == sum(rule_server.asked) <= 2 * len(left_out)
+    assert len(rule_server.asked) <= 2 + 2 * len(left_out)
+    rule_server.asked.clear()
+    with pytest.warns(UserWarning, match="refuses what some example texts say"):
+        again = clone(naming).fit(planted.texts)
+    assert all(rule_server.asked)  # what is refused is not kept, and what was answered is
+    n_requests = len(rule_server.requests)
+    with pytest.warns(UserWarning, match="refuses what some example texts say"):
+        stored = clone(naming).set_params(cached_only=True).fit(planted.texts)
+    assert len(rule_server.requests) == n_requests
+    assert again.hypotheses_.equals(naming.hypotheses_)
+    assert stored.hypotheses_.equals(naming.hypotheses_)
+
+
+def test_where_each_text_is_refused_a_name_costs_five_requests_at_most(naming, rule_server, planted):
+    rule_server.bad = planted.texts
+    with pytest.raises(ValueError, match=r"No neuron could be named.*2 x refused by the provider"):
+        naming.set_params(on_error="nan").fit(planted.texts)
+    assert len(rule_server.asked) == 2 * 5
 
 
 # --- an answer that is all thought ---------------------------------------------------------------------

@@ -28,15 +28,14 @@ def start(annotator):
 
 
 def interpret(annotator, prompts):
-    """Return the interpretations for the prompts of each neuron, and in words how many are missing."""
+    """Return the `InterpretationQuestions` of each neuron's prompts, and a Counter of why answers are missing."""
     questions = InterpretationQuestions(
         prompts,
         model=annotator.interpreter,
         params=annotator.interpreter_params,
         connection=connection_of(annotator),
     )
-    failures = _answer(annotator, questions)
-    return questions.candidates(), failures
+    return questions, _answer(annotator, questions)
 
 
 def annotate(annotator, texts, hypotheses, mask=None):
@@ -55,7 +54,7 @@ def annotate(annotator, texts, hypotheses, mask=None):
         instructions=annotator.annotator_instructions,
         template=read_template(annotator.annotator_prompt, "annotator_prompt"),
     )
-    failures = _answer(annotator, questions)
+    failures = missing_in_words(annotator, _answer(annotator, questions), questions)
     if failures and annotator.cached_only:
         warn(f"{failures}; they are NaN.")
     elif failures:
@@ -64,8 +63,15 @@ def annotate(annotator, texts, hypotheses, mask=None):
     return questions
 
 
+def missing_in_words(annotator, failures, questions):
+    """Return in words how many answers are missing, or raise it."""
+    failures = in_words(failures, questions)
+    if failures and annotator.on_error == "raise" and not annotator.cached_only:
+        raise RuntimeError(f'{failures}. Run again to ask for these only, or pass on_error="nan".')
+    return failures
+
+
 def _answer(annotator, questions):
-    """Get the answers; return in words how many are missing, or raise it."""
     if not hasattr(annotator, "usage_"):  # the first transform of given hypotheses, which need no fit
         start(annotator)
     requester = Requester(
@@ -78,7 +84,4 @@ def _answer(annotator, questions):
         verbose=annotator.verbose,
         usage=annotator.usage_,
     )
-    failures = in_words(requester.answer(questions), questions)
-    if failures and annotator.on_error == "raise" and not annotator.cached_only:
-        raise RuntimeError(f'{failures}. Run again to ask for these only, or pass on_error="nan".')
-    return failures
+    return requester.answer(questions)

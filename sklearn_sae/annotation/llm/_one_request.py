@@ -12,7 +12,7 @@ from sklearn_sae.annotation.llm._fields import (
     was_refused,
 )
 from sklearn_sae.annotation.llm._questions import request_body
-from sklearn_sae.utils.server import Decision
+from sklearn_sae.utils.server import REFUSED, Decision
 from sklearn_sae.utils.server._key import is_openai
 from sklearn_sae.utils.server._refusals import Place, is_page, refusal_of
 
@@ -175,6 +175,8 @@ class OneRequest:
         try:
             reply = await client.post(path, body=body | limit, cast_to=str, options=options or {})
         except APIStatusError as error:
+            if self.refusal(error).reason == REFUSED:
+                self.questions.refused.update(group)
             if error.status_code in _BAD and self.refusal(error).part in limit:
                 self.learned.refused.update(limit)
                 limit = self.limit(group, is_plain=is_plain)

@@ -57,6 +57,7 @@ class InterpretationQuestions:
         self._questions, self._rows = _distinct([question for some in numbered for question in some])
         self._answered = [None] * len(self._questions)
         self.places = np.arange(len(self._questions))
+        self.refused = set()  # the places that the provider refuses for what a text says
 
     def keys(self, places):
         """Return the store's key of the answer at each place."""
@@ -89,10 +90,13 @@ class InterpretationQuestions:
             self._answered[place] = Interpretation(*json.loads(value))
 
     def candidates(self):
-        """Return the interpretations for each neuron, without those that there is no answer for."""
+        """Return the interpretations for each neuron, None where there is no answer."""
         answers = iter([self._answered[row] for row in self._rows])
-        candidates = [[next(answers) for _ in range(length)] for length in self._lengths]
-        return [[one for one in some if one is not None] for some in candidates]
+        return [[next(answers) for _ in range(length)] for length in self._lengths]
+
+    def are_refused(self):
+        """Return for each prompt, of one neuron after the other, whether the provider refuses it for what it says."""
+        return [row in self.refused for row in self._rows.tolist()]
 
 
 class AnnotationQuestions:
@@ -149,6 +153,7 @@ class AnnotationQuestions:
             rows, columns = np.nonzero(mask)
             asked[self._rows[rows], self._columns[columns]] = True
         self.places = np.flatnonzero(asked)
+        self.refused = set()  # as in `InterpretationQuestions`
         self._answered = np.full(asked.shape, np.nan)
         self._reasons = {}  # from a place to the reason of its answer
         # A key is the hash of both templates, of the whole (truncated) text, of the concept, and of the size of the

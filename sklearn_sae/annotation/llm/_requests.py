@@ -23,7 +23,7 @@ from sklearn_sae.utils.store import fill, open_store
 STORE = "annotations"
 _KEYS_AT_ONCE = 4096  # are looked up, so that the keys of stored answers are never in memory as a whole
 _BATCH_DISCOUNT = 0.5  # of the price of a token, wherever batches are offered at all
-_NOT_STORED = "not stored"
+NOT_STORED = "not stored"
 _THOUGHTS = "thoughts without an answer"
 # With one of these a batch may have been refused for its schema.
 _BAD = {"HTTP 400", "HTTP 404", "HTTP 422", "HTTP 500", "HTTP 501"}
@@ -109,7 +109,7 @@ class Requester:
                     run.look_up()
                     run.start_clock()
                     if self.cached_only:
-                        return +Counter({_NOT_STORED: len(run.missing)})
+                        return +Counter({NOT_STORED: len(run.missing)})
                     fill(store, list(run.missing), run.request, on_progress=run.look_up_again)
             finally:
                 self.usage["cache_bytes"] = store.n_bytes
@@ -179,7 +179,7 @@ def in_words(failures, questions):
     if not failures:
         return ""
     n_failed, n_all = failures.total(), len(questions.places)
-    if _NOT_STORED in failures:
+    if NOT_STORED in failures:
         are = "is" if n_failed == 1 else "are"
         return f"{n_failed} of {n_all} {questions.noun}s {are} not stored, and cached_only=True asks for none"
     kinds = ", ".join(f"{count} x {kind}" for kind, count in failures.most_common())
@@ -287,6 +287,7 @@ class _Run:
                 values = [None] * len(keys)  # because some providers route requests to several servers
             answers.update((key, value) for key, value in zip(keys, values, strict=True) if value is not None)
             unanswered |= dict.fromkeys((key for key in keys if key not in answers), _why_not(data))
+            self.note_failure([key for key in keys if key not in answers], _why_not(data))
         if answers:
             self.store.put([*answers.items(), (self.questions.base_key, b"")])
         self.keep(answers)
@@ -294,6 +295,11 @@ class _Run:
         self.n_thoughts += _THOUGHTS in unanswered.values()
         self.show()
         return unanswered
+
+    def note_failure(self, keys, reason):
+        """Remember which questions are refused."""
+        if reason == REFUSED:
+            self.questions.refused.update(self.missing[key] for key in keys if key in self.missing)
 
     # One request each
 
@@ -363,6 +369,7 @@ class _Run:
             client,
             self.store,
             store_replies=lambda replies: Counter(self.store_replies(replies).values()),
+            on_failure=self.note_failure,
             on_progress=partial(self.show, self.n_found),
         )
 

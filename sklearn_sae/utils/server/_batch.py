@@ -72,13 +72,16 @@ class Batches:
         Stores the answers in some replies, and counts those that are not there by the reason.
     on_progress : callable, n_answers -> None
         Is called from time to time with how many of the wanted answers are done so far.
+    on_failure : callable (keys, reason) or None, default=None
+        Is called for each request that has an error in place of a reply.
     """
 
-    def __init__(self, client, store, *, store_replies, on_progress):
+    def __init__(self, client, store, *, store_replies, on_progress, on_failure=None):
         self.client = client
         self.store = store
         self.store_replies = store_replies
         self.on_progress = on_progress
+        self.on_failure = on_failure
 
     async def collect_open(self, keys):
         """Wait for the batches that an earlier run submitted and that hold any of `keys`, and store their answers.
@@ -277,6 +280,8 @@ class Batches:
             group = unseen.pop(custom_id, ())
             if kind is not None:
                 failures[kind] += len(group)
+                if self.on_failure is not None:
+                    self.on_failure(group, kind)
             elif group:
                 replies.append((group, reply))
             if n_lines % _LINES_AT_ONCE == 0:

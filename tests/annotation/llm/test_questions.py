@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sklearn_sae import LLMHypothesisAnnotator
-from sklearn_sae.annotation.llm._asking import connection_of, interpret
+from sklearn_sae.annotation.llm._asking import connection_of, interpret, missing_in_words
 from sklearn_sae.annotation.llm._cost import count_annotations, count_interpretations
 from sklearn_sae.annotation.llm._prompts import interpretation_prompt
 from sklearn_sae.annotation.llm._tokens import count_tokens
@@ -74,8 +74,9 @@ class Client:
 
     def interpret(self, prompts, *, model, n_candidates, params=None):
         self.annotator.set_params(interpreter=model, n_candidates=n_candidates, interpreter_params=params)
-        candidates, failures = interpret(self.annotator, [[prompt] * n_candidates for prompt in prompts])
-        return [[one.phrase for one in some] for some in candidates], failures
+        questions, missing = interpret(self.annotator, [[prompt] * n_candidates for prompt in prompts])
+        failures = missing_in_words(self.annotator, missing, questions)
+        return [[one.phrase for one in some if one is not None] for some in questions.candidates()], failures
 
     def annotate(self, texts, concepts, mask=None, *, model, max_words=None, params=None, **parameters):
         self.annotator.set_params(annotator=model, max_words=max_words, annotator_params=params, **parameters)
