@@ -141,8 +141,9 @@ def discover(
         The correction, as in `evaluate_hypotheses`.
 
     max_cost : float or None, default=None
-        What the language model may cost, in the currency of the `prices` of the `LLMHypothesisAnnotator` that `naming`
-        is. A run that is estimated to cost more does not begin; see `estimate_cost` for what cannot be known before.
+        What the language model may cost, and the embedding where a server does it, in the currency of the `prices` of
+        the `LLMHypothesisAnnotator` that `naming` is. A run that is estimated to cost more does not begin; see
+        `estimate_cost` for what cannot be known before.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the split and every stage that draws random numbers. An annotator or embedder of your own keeps its own

@@ -1,9 +1,11 @@
-"""What a run of `discover` will ask of a language model, and whether that is more than it may cost."""
+"""What a run of `discover` will ask of servers, and whether that is more than it may cost."""
 
 import math
 
 from sklearn_sae.annotation import LLMHypothesisAnnotator
-from sklearn_sae.annotation.llm._cost import estimate
+from sklearn_sae.annotation.llm._cost import estimate, tokens_in
+from sklearn_sae.annotation.llm._requests import price
+from sklearn_sae.embedding import EmbeddingTransformer
 
 
 def amount(price):
@@ -12,16 +14,38 @@ def amount(price):
 
 
 def planned_cost(plan):
-    """Return what a run is to ask, as `LLMHypothesisAnnotator.estimate_cost` does; None if it asks nothing.
+    """Return what a run is to ask of a language model, as `LLMHypothesisAnnotator.estimate_cost` does, and to embed.
+
+    Where a server embeds, ``embedded_tokens`` are those of all texts, and their price is in ``price``.
 
     Parameters
     ----------
     plan : Plan
+
+    Returns
+    -------
+    cost : dict
+        Empty if nothing is asked.
     """
     annotator = plan.pipeline["hypotheses"]
-    if not isinstance(annotator, LLMHypothesisAnnotator):
-        return None
-    return estimate(annotator, None, texts=plan.texts.tolist(), fits_on_texts=True)
+    asks = isinstance(annotator, LLMHypothesisAnnotator)
+    cost = estimate(annotator, None, texts=plan.texts.tolist(), fits_on_texts=True) if asks else {}
+    embedder = embedder_on_a_server(annotator.encoder)
+    if embedder is None:
+        return cost
+    prompt = [embedder.prompt or ""]
+    n_texts, tokens_per_text = tokens_in(plan.texts.tolist())
+    n_tokens = math.ceil(n_texts * (tokens_per_text + tokens_in(prompt)[1]))
+    prices = (annotator.prices or {}) if asks else {}
+    total = cost.pop("price", 0) + price(n_tokens, 0, prices.get(embedder.model))
+    return {**cost, "embedded_tokens": n_tokens, "price": total}
+
+
+def embedder_on_a_server(encoder):
+    """Return the `EmbeddingTransformer` in an encoder that asks a server, or None."""
+    steps = [encoder, *encoder.get_params().values()]
+    embedders = [step for step in steps if isinstance(step, EmbeddingTransformer) and step._asks_a_server()]
+    return embedders[0] if embedders else None
 
 
 def check_cost(plan, max_cost):
@@ -40,11 +64,13 @@ def check_cost(plan, max_cost):
     if max_cost is None:
         return
     cost = planned_cost(plan)
-    if cost is None:
+    annotator = plan.pipeline["hypotheses"]
+    if not isinstance(annotator, LLMHypothesisAnnotator):
         raise ValueError("max_cost is for naming by a language model; leave it out.")
     if math.isnan(cost["price"]):
-        annotator = plan.pipeline["hypotheses"]
-        models = dict.fromkeys([annotator.interpreter, annotator.annotator])
+        embedder = embedder_on_a_server(annotator.encoder)
+        models = [annotator.interpreter, annotator.annotator, *([] if embedder is None else [embedder.model])]
+        models = dict.fromkeys(models)
         unknown = " and ".join(model for model in models if model not in (annotator.prices or {}))
         raise ValueError(f"max_cost needs prices, and none is known for {unknown}; pass prices=.")
     if cost["price"] > max_cost:

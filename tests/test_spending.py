@@ -121,6 +121,39 @@ def test_what_is_wrong_is_said_in_a_sentence(file, options, words):
     assert "Traceback" not in result.stderr
 
 
+def embedding(server):
+    return ["--embedder", "text-embedding-3-small", "--embedder-url", server.base_url]
+
+
+@pytest.mark.slow
+def test_what_a_server_embeds_is_counted(file, reviews, openai_server):
+    openai_server.reply = names_by_rule()
+    asked = [*llm(openai_server), *embedding(openai_server), *OPTIONS]
+    alone = run(file, *llm(openai_server), *OPTIONS, "--dry-run").stdout
+    result = run(file, *asked, "--prices", "text-embedding-3-small=2000,0", "--dry-run")
+    assert result.returncode == 0, result.stderr
+    n_tokens = int(re.search(r"([\d,]+) embedded tokens", result.stdout)[1].replace(",", ""))
+    dollars = [float(re.search(r"([\d.]+) dollars", text)[1]) for text in (result.stdout, alone)]
+    assert dollars[0] - dollars[1] == pytest.approx(2000 * n_tokens / 1e6, abs=0.02)
+    assert not openai_server.requests
+    without_naming = run(file, *embedding(openai_server), "--dry-run").stdout
+    assert f"To be asked of the server that embeds: {n_tokens:,} embedded tokens (an estimate)\n" in without_naming
+    assert run(file, *embedding(openai_server)).returncode == 0
+    bodies = [request["body"] for request in openai_server.requests if request["path"].endswith("/embeddings")]
+    received = sum(count_tokens(text) for body in bodies for text in body["input"])
+    assert 0.85 * n_tokens <= received <= n_tokens  # equal sentences are embedded once, and planted texts have some
+
+
+@pytest.mark.slow
+def test_what_a_server_embeds_counts_in_what_a_run_may_cost(file, openai_server):
+    asked = [*llm(openai_server), *embedding(openai_server), *OPTIONS, "--max-cost", "1"]
+    result = run(file, *asked)
+    assert "--max-cost needs prices, and none is known for text-embedding-3-small; pass --prices" in result.stderr
+    result = run(file, *asked, "--prices", "text-embedding-3-small=2000,0")
+    assert re.search(r"estimated to cost \d+\.\d+, more than --max-cost 1; nothing was asked", result.stderr)
+    assert not openai_server.requests
+
+
 def test_in_python(reviews, openai_server):
     naming = LLMHypothesisAnnotator(base_url=openai_server.base_url, prices=PRICES)
     with pytest.raises(ValueError, match=r"estimated to cost 0\.03\d, more than max_cost=0\.01; nothing was asked"):

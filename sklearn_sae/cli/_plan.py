@@ -6,9 +6,12 @@ from sklearn_sae._spending import amount, planned_cost
 
 
 def print_cost(plan):
-    """Print what a language model is to be asked, if one is."""
+    """Print what servers are to be asked, if any are."""
     cost = planned_cost(plan)
-    if cost is None:
+    if not cost:
+        return
+    if "requests" not in cost:
+        print(f"To be asked of the server that embeds: {in_words(cost)} (an estimate)", flush=True)
         return
     annotator = plan.pipeline["hypotheses"]
     print(f"To be asked, if every reply can be read: {in_words(cost)}")

@@ -250,6 +250,11 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         )
         return normalize(vectors, copy=False) if self.normalize else vectors
 
+    def _asks_a_server(self):
+        if self.backend != "auto" or callable(self.model):
+            return self.backend == "openai"
+        return self.base_url is not None or os.fspath(self.model).startswith("text-embedding-")
+
     def _embedder(self):
         options = {"prompt": self.prompt, "batch_size": self.batch_size}
         local = {name: getattr(self, name) for name in _OF_LOCAL_MODELS}
@@ -259,8 +264,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
             _refuse_given(local, "a callable")
             return callable_embedder(self.model, **options)
         model = os.fspath(self.model)
-        by_name = "openai" if self.base_url is not None or model.startswith("text-embedding-") else None
-        if (self.backend if self.backend != "auto" else by_name) == "openai":
+        if self._asks_a_server():
             _refuse_given(local, "a server")
             return openai_embedder(
                 model,

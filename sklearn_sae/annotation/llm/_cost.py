@@ -150,10 +150,15 @@ def _sizes(texts, words_per_text, annotator):
         return texts, _TOKENS_PER_WORD * (words if max_words is None else min(words, max_words))
     if words_per_text is not None:
         raise ValueError("words_per_text goes with a number of texts; texts that are given are counted themselves.")
-    texts = list(dict.fromkeys(check_texts(texts)))  # equal texts are asked about once
-    some = texts[:: -(-len(texts) // _MOST_COUNTED)]
-    if max_words is not None:
-        some = [cut_between_sentences(text, max_words, annotator.truncate) for text in some]
+    if max_words is None:
+        return tokens_in(check_texts(texts))
+    return tokens_in(check_texts(texts), lambda text: cut_between_sentences(text, max_words, annotator.truncate))
+
+
+def tokens_in(texts, cut=str):
+    """Return how many different texts there are and, about, how many tokens each has after a cut."""
+    texts = list(dict.fromkeys(texts))  # equal texts are asked about once
+    some = [cut(text) for text in texts[:: -(-len(texts) // _MOST_COUNTED)]]
     return len(texts), sum(map(count_tokens, some)) / len(some)
 
 
