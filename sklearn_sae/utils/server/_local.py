@@ -5,11 +5,13 @@ of them; `sklearn_sae.utils.server._local_watch` sees to that.
 """
 
 import http.client
+import multiprocessing
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from importlib.util import find_spec
 
@@ -20,11 +22,21 @@ from sklearn_sae.utils.store import cache_folder, digest
 ENGINES = {
     "transformers": 'install it with pip install "sklearn-sae[serve]"',
     "vllm": "install it with pip install vllm",
-    "llama.cpp": "put its llama-server on the PATH, or install pip install 'llama-cpp-python[server]'",
+    "llama.cpp": "put its llama-server on the PATH, or install it with pip install xllamacpp",
 }
 _POLL = 0.1  # seconds
+_PARENT_POLL = 1.0  # seconds
 _PATIENCE = 30  # seconds, before it is said that the start takes long
 _LINES = 15  # of a log, in an error
+# For `xllamacpp`, whose server reads no command line.
+_XLLAMACPP = """
+import os, sys, threading, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.port = sys.argv[1], int(sys.argv[2])
+params.cpuparams.n_threads = int(os.environ.get("LLAMA_ARG_THREADS", -1))
+server = xllamacpp.Server(params)
+threading.Event().wait()
+"""
 _held = {}  # from the folder of a server to the file by whose lock this process uses it
 
 
@@ -61,6 +73,8 @@ def local_address(engine, model):
             users = folder / "users"
             users.mkdir(exist_ok=True)
             _held[folder] = _local_watch.wait_for_lock(users / str(os.getpid()))
+            if multiprocessing.current_process().name != "MainProcess":
+                threading.Thread(target=_let_go_as_an_orphan, args=(folder, os.getppid()), daemon=True).start()
         if not (_is_running(folder) and _comes_to_answer(folder, engine, model)):
             _start(folder, engine, model)
             if not _comes_to_answer(folder, engine, model):
@@ -71,6 +85,17 @@ def local_address(engine, model):
                 )
         port = _port(folder)
     return f"http://127.0.0.1:{port}/v1"
+
+
+def _let_go_as_an_orphan(folder, parent):
+    """Wait until the parent process has ended, and give up the use of a server.
+
+    A worker of joblib whose parent is killed would else hold the server for the minutes that it waits for work.
+    """
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL)
+    if (file := _held.pop(folder, None)) is not None:
+        file.close()
 
 
 def _start(folder, engine, model):
@@ -145,6 +170,8 @@ def _command(engine, model, port):
     if engine == "llama.cpp":
         if (binary := shutil.which("llama-server")) is not None:
             return [binary, *(["-m", model] if os.path.exists(model) else ["-hf", model]), "--alias", model, *here]
+        if _has_module("xllamacpp"):
+            return [sys.executable, "-c", _XLLAMACPP, model, str(port)]
         if _has_module("llama_cpp.server"):
             return [*python, "llama_cpp.server", "--model", model, "--model_alias", model, *here]
     raise ImportError(f"server={engine!r} needs {engine}, which is not installed; {ENGINES[engine]}.")

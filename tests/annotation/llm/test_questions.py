@@ -1,9 +1,11 @@
 import asyncio
 import http.server
+import io
 import itertools
 import json
 import random
 import re
+import sys
 import threading
 import time
 import warnings
@@ -909,6 +911,37 @@ def test_limits_that_are_given_are_kept(client, server):
 def test_the_bar_shows_the_price(client, capsys):
     client(verbose=True, prices={"m": (1e4, 1e4)}).annotate_pairs(PAIRS, model="m")
     assert re.search(r"spent=\d+\.?\d*\b(?! tokens)", capsys.readouterr().err)
+
+
+class TimedLines(io.StringIO):
+    """What is written, and when."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def write(self, text):
+        self.lines.append((time.monotonic(), text))
+        return super().write(text)
+
+
+def test_the_bar_of_a_slow_server_shows_its_rate_and_the_time_left(client, server, monkeypatch):
+    """Answers that are stored take no time, and must not make those to come look fast."""
+    client().annotate(TEXTS[:5], CONCEPTS, model="m")
+    server.latency = 0.3
+    monkeypatch.setattr(sys, "stderr", screen := TimedLines())
+    client(verbose=True, max_concurrency=1).annotate([*TEXTS[:5], "Meal 97", "Meal 98", "Meal 99"], CONCEPTS, model="m")
+    end = time.monotonic()
+    number = r"(\d+)/32 \[(\d+):(\d+)<(\d+):(\d+), +([\d.]+)(it/s|s/it)"
+    shown = [(when, *found.groups()) for when, line in screen.lines if (found := re.search(number, line))]
+    middle = [one for one in shown if 22 <= int(one[1]) < 32]
+    assert len(middle) >= 5
+    for when, n, m, s, m_left, s_left, rate, unit in middle:
+        n_asked, passed, left = int(n) - 20, 60 * int(m) + int(s), 60 * int(m_left) + int(s_left)
+        rate = float(rate) if unit == "it/s" else 1 / float(rate)
+        assert rate <= 1 / server.latency * 1.1
+        assert rate == pytest.approx(n_asked / (passed + 0.5), abs=0.6 * n_asked / (passed + 0.5))
+        assert left == pytest.approx(end - when, abs=1 + 0.5 * (end - when))
 
 
 def test_progress_only_when_verbose(client, capsys):

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 import urllib.request
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -113,6 +114,48 @@ def test_a_server_ends_with_a_user_that_is_killed(llama_server):
     assert ends(address)
 
 
+JOBS = """
+import os, sys, time
+from joblib import Parallel, delayed
+from sklearn_sae import LLMHypothesisAnnotator
+from sklearn_sae.utils.server._local import local_address
+
+def work(number):
+    own = LLMHypothesisAnnotator(hypotheses=["is kind"], annotator="some/model", server="llama.cpp")
+    own.transform([f"Text {number}, {i}." for i in range(3)])
+    time.sleep(1)  # so that one worker does not do it all
+    return os.getpid(), own.usage_["requests"], local_address("llama.cpp", "some/model")
+
+if __name__ == "__main__":
+    for row in Parallel(n_jobs=2, backend="loky")(delayed(work)(number) for number in range(4)):
+        print(*row, flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_workers_of_joblib_share_a_server_that_ends_with_them(llama_server, tmp_path, monkeypatch, is_killed):
+    monkeypatch.setenv("STARTS", str(tmp_path / "starts"))
+    llama_server("import os\nopen(os.environ['STARTS'], 'a').write(f'{os.getpid()}\\n')\n" + ENGINE)
+    (tmp_path / "jobs.py").write_text(JOBS)
+    command = [sys.executable, str(tmp_path / "jobs.py"), "600" if is_killed else "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    workers, n_requests, addresses = zip(*(process.stdout.readline().split() for _ in range(4)), strict=True)
+    assert len(set(workers)) == 2
+    assert n_requests == ("3",) * 4
+    assert len(set(addresses)) == 1
+    assert len((tmp_path / "starts").read_text().split()) == 1
+    if is_killed:
+        process.kill()
+    process.wait()
+    has_ended = ends(addresses[0])
+    for worker in set(workers):  # those of a parent that was killed wait for work for five minutes
+        with suppress(ProcessLookupError):
+            os.kill(int(worker), signal.SIGKILL)
+    assert has_ended
+
+
 def test_a_server_does_not_hold_the_output_of_who_started_it(llama_server):
     """Who reads from the process that started a server, as a shell does, need not wait for its other users."""
     first = use(2)
@@ -190,7 +233,7 @@ def test_an_engine_that_is_not_there(engine, needed, monkeypatch):
 
 def test_commands(monkeypatch, tmp_path):
     """What is run; of vLLM and llama-cpp-python no more than this is tested."""
-    monkeypatch.setattr(_local, "_has_module", lambda name: True)
+    monkeypatch.setattr(_local, "_has_module", lambda name: name != "xllamacpp")
     monkeypatch.setattr(_local.shutil, "which", lambda name: None)
     file = tmp_path / "model.gguf"
     file.touch()
@@ -199,6 +242,8 @@ def test_commands(monkeypatch, tmp_path):
     assert vllm[1:] == ["-m", "vllm.entrypoints.openai.api_server", "--model", "some/model", *here]
     python = _local._command("llama.cpp", str(file), 5)
     assert python[1:] == ["-m", "llama_cpp.server", "--model", str(file), "--model_alias", str(file), *here]
+    monkeypatch.setattr(_local, "_has_module", lambda name: True)
+    assert _local._command("llama.cpp", str(file), 5)[-2:] == [str(file), "5"]
     monkeypatch.setattr(_local.shutil, "which", lambda name: f"/bin/{name}")
     assert _local._command("llama.cpp", str(file), 5) == [
         "/bin/llama-server", "-m", str(file), "--alias", str(file), *here
