@@ -299,6 +299,82 @@ def test_thoughts_beside_an_answer_are_no_matter(annotator, server):
     np.testing.assert_array_equal(without_warning(annotator), EXPECTED)
 
 
+# --- what else comes in place of an answer -------------------------------------------------------------
+
+CLOUDFLARE = b"<!DOCTYPE html>\n<html><head><title>502: Bad gateway</title></head><body>Cloudflare</body></html>"
+SOON = {"content-type": "text/html", "retry-after-ms": "5"}
+BROKEN_OFF = {
+    "index": 0,
+    "finish_reason": "error",
+    "message": {"content": "y"},
+    "error": {"code": 502, "message": "gone"},
+}
+PASSING = {
+    "a page with 502": (502, CLOUDFLARE, SOON),
+    "a page with 200": (200, CLOUDFLARE, SOON),
+    "overload of Anthropic": (529, {"type": "error", "error": {"type": "overloaded_error"}}, SOON),
+    "a reply that broke off": (200, {"choices": [BROKEN_OFF]}, SOON),
+    "a connection that was kept alive and is not": "cut",
+    "half a body": (200, b'{"choices": [{"mess', {"content-length": 500, "connection": "close", **SOON}),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_fails_for_a_moment_is_asked_again_and_nothing_is_lost(annotator, server, name):
+    server.fail = lambda body, n: PASSING[name] if n in (3, 9, 10) else None
+    annotator.set_params(timeout=2)
+    np.testing.assert_array_equal(without_warning(annotator), EXPECTED)
+    assert len(server.requests) == 24 + 3
+    assert annotator.usage_["requests"] == 24
+    assert annotator.usage_["retried"] == 3
+
+
+@pytest.mark.parametrize("name", ["a page with 502", "a page with 200"])
+def test_a_server_that_shows_a_page_from_now_on_is_given_up(annotator, server, name):
+    texts = [f"{text} Visit {i}." for i in range(20) for text in TEXTS]
+    server.fail = lambda body, n: PASSING[name] if n >= 5 else None
+    with pytest.warns(RuntimeWarning, match=r"^475 of 480 annotations have no answer .*475 x HTTP 50[23]"):
+        annotator.set_params(max_retries=1).transform(texts)
+    assert len(server.requests) <= 5 + 2 * 10
+    server.fail = None
+    server.requests.clear()
+    assert np.isfinite(without_warning(annotator, texts)).all()
+    assert len(server.requests) == 475  # none of what came before is paid for twice
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\n\n  "])
+def test_what_stands_before_the_json_is_no_matter(annotator, server, mark):
+    def fail(body, n):
+        return 200, f"{mark}{json.dumps(reply_with(content=honest(body))[1])}".encode(), {}
+
+    server.fail = fail
+    np.testing.assert_array_equal(without_warning(annotator), EXPECTED)
+    assert len(server.requests) == 24
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["{}\n\nNote: I went by the words {{soup}} and 1: cold.", '```json\n{}\n```\nExplanation: {{"1": "the soup"}}'],
+)
+@pytest.mark.parametrize("concepts_per_call", [1, 2])
+def test_commentary_after_an_answer_is_no_matter(annotator, server, said, concepts_per_call):
+    server.fail = lambda body, n: reply_with(content=said.format(honest(body)))
+    annotator.set_params(concepts_per_call=concepts_per_call)
+    np.testing.assert_array_equal(without_warning(annotator), EXPECTED)
+    assert len(server.requests) == 24 / concepts_per_call
+
+
+def test_no_credit_left_ends_a_run_and_what_came_before_is_kept(annotator, server):
+    error = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+    server.fail = lambda body, n: (429, error, {}) if n >= 9 else None
+    with pytest.raises(PermissionError, match="no credit left"):
+        annotator.transform(TEXTS)
+    assert len(server.requests) == 10
+    server.fail = None
+    np.testing.assert_array_equal(without_warning(annotator), EXPECTED)
+    assert len(server.requests) == 10 + 15
+
+
 # --- keys ----------------------------------------------------------------------------------------------
 
 

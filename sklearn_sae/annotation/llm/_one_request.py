@@ -187,7 +187,7 @@ class OneRequest:
                 raise NoLogprobsError from None
             raise
         try:
-            data = json.loads(reply)
+            data = json.loads(reply.removeprefix("\ufeff"))  # some gateways put a byte-order mark first
         except (ValueError, RecursionError):
             return reply if is_page(reply) else None
         self.requester.rate_limiter.count_tokens(reply_tokens(data)[1])

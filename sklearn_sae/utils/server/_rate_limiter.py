@@ -8,13 +8,15 @@ import time
 from contextvars import ContextVar
 from functools import partial
 
-from sklearn_sae.utils.server._refusals import Decision, Place, meaning_of
+from sklearn_sae.utils.server._refusals import Decision, Place, is_page, meaning_of
 from sklearn_sae.utils.server._retry_after import LONGEST_PAUSE, retry_after
 
 _OVERLOADED = (429, 503, 529)  # 529 is Anthropic's "overloaded"
 _BYTES_PER_TOKEN = 4
 # As OpenRouter reports what fails behind it, and LM Studio that it has no such address.
 _ERROR_INSIDE = re.compile(rb'\s*\{\s*"error"\s*:\s*["{]')
+_BROKEN_OFF = re.compile(rb'"finish_reason"\s*:\s*"error"')  # as OpenRouter reports what fails in the middle of a reply
+_BEGINNING = 200  # bytes
 # The time at which the task sent the request that it waits for. The client repeats a request in the same task.
 _SENT = ContextVar("sent", default=None)
 
@@ -65,7 +67,7 @@ class RateLimiter:
         Parameters
         ----------
         run : object
-            Its attributes `n_repeats` and `n_responses` count along.
+            Its attributes `n_repeats` and `n_responses` count along; `is_answered` says whether any answer came.
         """
         return {"request": [partial(self._before, run, asyncio.Lock())], "response": [partial(self._after, run)]}
 
@@ -103,8 +105,13 @@ class RateLimiter:
     async def _after(self, run, response):
         sent = _SENT.get()
         _SENT.set(None)
-        if response.status_code == 200 and _ERROR_INSIDE.match(await response.aread()):
-            response.status_code = _status_inside(response.content)  # the client would take a 200 for an answer
+        if response.status_code == 200:  # the client would take it for an answer
+            content = await response.aread()
+            is_chat = response.request.url.path.endswith("/chat/completions")
+            if _ERROR_INSIDE.match(content) or (is_chat and _BROKEN_OFF.search(content)):
+                response.status_code = _status_inside(content)
+            elif run.is_answered and is_page(content[:_BEGINNING].decode("utf-8", "replace")):
+                response.status_code = 503  # who answered before is away, and a page says so
         with self._lock:
             run.n_responses += 1
             if response.status_code < 400:
@@ -138,7 +145,9 @@ def _may_change(status, content):
 def _status_inside(content):
     """Return the status of an error that came with status 200."""
     body = _json(content)
-    error = body.get("error") if isinstance(body, dict) else None
+    choices = body.get("choices") if isinstance(body, dict) else None
+    holder = choices[0] if isinstance(choices, list) and choices else body
+    error = holder.get("error") if isinstance(holder, dict) else None
     if isinstance(error, str):
         return 404 if "endpoint" in error else 503
     code = error.get("code") if isinstance(error, dict) else None
