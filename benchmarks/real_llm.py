@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.real_llm [--server transformers|llama.cpp] [--model PATH] [--texts N]`` prints a markdown table,
 one row a form of request. PATH is a folder (transformers) or a GGUF file (llama.cpp, whose ``llama-server`` is on the
-PATH). Texts are planted reviews (`make_concept_texts`). Answers are stored in a folder of their own.
+PATH, or in xllamacpp). Texts are planted reviews (`make_concept_texts`). Answers are stored in a folder of their own.
 """
 
 import argparse
