@@ -19,6 +19,7 @@ from .annotation import QuoteHypothesisAnnotator as QuoteHypothesisAnnotator
 from .annotation import score_hypotheses as score_hypotheses
 from .compose import ChunkTransformer as ChunkTransformer
 from .compose import PairTransformer as PairTransformer
+from .compose import PartitionTransformer as PartitionTransformer
 from .embedding import EmbeddingTransformer as EmbeddingTransformer
 from .evaluation import CorrectedEvaluation as CorrectedEvaluation
 from .evaluation import HypothesisEvaluation as HypothesisEvaluation

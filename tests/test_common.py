@@ -25,6 +25,7 @@ from sklearn_sae import (
     LLMHypothesisAnnotator,
     NeuronSelector,
     PairTransformer,
+    PartitionTransformer,
     PretrainedSAETransformer,
     QuoteHypothesisAnnotator,
     ReaderSAETransformer,
@@ -80,6 +81,10 @@ EXAMPLES = {
     PairTransformer: [
         PairTransformer(CountVectorizer()),
         PairTransformer(make_pipeline(CountVectorizer(), MaxAbsScaler()), order="before"),
+    ],
+    PartitionTransformer: [
+        PartitionTransformer(TopKSAETransformer(n_components=4, k=1, random_state=0)),
+        PartitionTransformer(ChunkTransformer(CountVectorizer())),
     ],
     # One text at a time: beside others it is padded, and its last digits differ.
     PretrainedSAETransformer: [

@@ -30,13 +30,13 @@ def in_container(estimator, values, X):
         import pandas as pd
 
         index = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
-        return _sparse_frame(values, index, estimator.get_feature_names_out())
+        return sparse_frame(values, index, estimator.get_feature_names_out())
     if container == "polars":
         return values.toarray()
     return values if uses_sparse_arrays() else sparse.csr_matrix(values)
 
 
-def _sparse_frame(values, index, columns):
+def sparse_frame(values, index, columns):
     """Return a frame of sparse columns whose entries that are not stored are 0."""
     import pandas as pd
 

@@ -9,6 +9,7 @@ from sklearn.ensemble._base import _set_random_states as set_random_states
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions, validate_params
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils._set_output import _safe_set_output as safe_set_output
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
@@ -24,6 +25,7 @@ __all__ = [
     "num_samples",
     "output_container",
     "safe_indexing",
+    "safe_set_output",
     "set_random_states",
     "uses_sparse_arrays",
     "validate_params",
