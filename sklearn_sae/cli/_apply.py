@@ -1,11 +1,14 @@
 """The command `apply`."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from sklearn_sae.cli._files import check_files
+from sklearn_sae.cli._partition import result_fields
+from sklearn_sae.cli._partitions import annotate_partitions, are_partitions, find_partitions
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
 from sklearn_sae.utils._validation import counted, unique_names
@@ -13,8 +16,12 @@ from sklearn_sae.utils._write_table import write_table
 
 
 def run(arguments):
-    """Annotate the texts of a file, predict, and write its rows with what was found."""
-    check_files([arguments.file, arguments.model], {"--output": arguments.output})
+    """Annotate the texts of files, predict, and write their rows with what was found."""
+    if are_partitions(arguments.files, arguments.output):
+        pairs = find_partitions(arguments.files, arguments.output)
+    else:
+        pairs, (file,) = None, arguments.files
+        check_files([file, arguments.model], {"--output": arguments.output})
     say(arguments, f"Reading {arguments.model} …")
     from sklearn_sae._persistence import load_model
     from sklearn_sae.cli._transform import Transform
@@ -23,9 +30,14 @@ def run(arguments):
     transform = facts.get("transform") and Transform(**facts["transform"])
     annotator = pipeline["hypotheses"].set_params(verbose=arguments.verbose)
     _check_server(annotator, arguments)
-    say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
-    table = read_columns(arguments.file, arguments.text, others=None, encoding=arguments.encoding)
     hypotheses = counted(len(annotator.hypotheses_), "hypothesis", "hypotheses")
+    if pairs is not None:
+        annotate = partial(_annotate, pipeline, transform=transform)
+        counts = annotate_partitions(pairs, arguments, annotate, result_fields(pipeline))
+        print(_in_sentence(counts, pairs, hypotheses, arguments.output))
+        return
+    say(arguments, f"Reading {'standard input' if file == '-' else file} …")
+    table = read_columns(file, arguments.text, others=None, encoding=arguments.encoding)
     say(arguments, f"Annotating {counted(len(table), 'text')} by {hypotheses} …")
     result = _annotate(pipeline, table[arguments.text].tolist(), transform)
     result.index = table.index
@@ -36,6 +48,17 @@ def run(arguments):
     else:
         write_table(written, arguments.output)
         print(f"{counted(len(table), 'text')}, annotated by {hypotheses}: {arguments.output}")
+
+
+def _in_sentence(counts, pairs, hypotheses, output):
+    """Return what was done with files, and what was left because it was finished or is another process's."""
+    n_now = len(pairs) - counts.finished - counts.elsewhere
+    parts = [f"{counted(counts.texts, 'text')} of {counted(n_now, 'file')}, annotated by {hypotheses}: {output}"]
+    if counts.finished:
+        parts.append(f"{counted(counts.finished, 'file was', 'files were')} finished before")
+    if counts.elsewhere:
+        parts.append(f"another process works on {counted(counts.elsewhere, 'file')}")
+    return "; ".join(parts)
 
 
 def _annotate(pipeline, texts, transform):

@@ -38,11 +38,13 @@ def make_parser():
     _add_discover(discover)
     apply = commands.add_parser(
         "apply",
-        usage="sklearn-sae apply MODEL FILE --text COLUMN [options]",
+        usage="sklearn-sae apply MODEL FILE... --text COLUMN [options]",
         help="annotate new texts, and predict, with a model that discover saved",
         description=(
             "Annotate new texts with the hypotheses of a model that `discover --save` wrote, and predict. Writes the "
-            "rows of FILE with one more column for each hypothesis, and one for the prediction."
+            "rows of FILE with one more column for each hypothesis, and one for the prediction. Several parquet files, a "
+            "folder of them or a pattern give as many in the folder of --output; those that are finished are not done "
+            "again."
         ),
     )
     _add_apply(apply)
@@ -179,12 +181,15 @@ def _add_discover(parser):
 
 def _add_apply(parser):
     parser.add_argument("model", metavar="MODEL", help="a file that `discover --save` wrote")
-    _add_file(parser)
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help=f"a {_KINDS}; or parquet files, a folder of them or 'in/*.parquet'"
+    )
+    _add_text(parser)
     parser.add_argument(
         "--output",
-        type=_table_file,
+        type=_table_file_or_folder,
         metavar="FILE",
-        help="a .csv, .json or .xlsx file; without it, csv to standard output",
+        help="a .csv, .json or .xlsx file, or the folder for several results; without it, csv to standard output",
     )
     parser.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
     llm = parser.add_argument_group("if a language model annotates", _KEY)
@@ -237,6 +242,10 @@ def _add_key(group):
 
 def _add_file(parser):
     parser.add_argument("file", metavar="FILE", help=f"a {_KINDS}")
+    _add_text(parser)
+
+
+def _add_text(parser):
     parser.add_argument("--text", required=True, metavar="COLUMN", help="the column of texts")
     parser.add_argument(
         "--encoding", type=_encoding, metavar="E", help="of the characters in FILE, such as cp1252; told or guessed"
@@ -380,6 +389,14 @@ def _table_file(value):
             f"{value} needs the package 'openpyxl': pip install 'sklearn-sae[excel]'; or write a .csv file"
         )
     return _file(value)
+
+
+def _table_file_or_folder(value):
+    if Path(value).suffix and not Path(value).is_dir():
+        return _table_file(value)
+    if not Path(value).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"the folder {Path(value).parent} does not exist")
+    return Path(value)
 
 
 def _report_file(value):

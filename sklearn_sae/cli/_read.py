@@ -46,7 +46,7 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     table, notes = read_table(str(path), encoding=encoding)
     name = "standard input" if str(path) == "-" else path
     wanted = [text, *([] if target is None else [target]), *(others or ())]
-    columns = {column: _find(table, column, name) for column in dict.fromkeys(wanted)}
+    columns = {column: find_column(list(table.columns), column, name) for column in dict.fromkeys(wanted)}
     notes += [
         f"{name} has several columns {column!r}; the first was taken, the second is {column + ' (2)'!r}."
         for column in columns
@@ -63,18 +63,18 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     return table.infer_objects()
 
 
-def _find(table, column, name):
+def find_column(columns, column, name):
     """Return the name of a column; blanks around it, and what cannot be seen, do not count."""
-    if visible(column) in table.columns and column not in table.columns:
+    if visible(column) in columns and column not in columns:
         return visible(column)
-    if column not in table.columns:
-        raise ValueError(f"{name} has no column {column!r}; {_did_you_mean(column, list(table.columns))}")
+    if column not in columns:
+        raise ValueError(f"{name} has no column {column!r}; {_did_you_mean(column, columns)}")
     return column
 
 
 def _without_gaps(table, text, target, name):
-    no_text = _are_blank(table[text])
-    no_target = no_text & False if target is None else _are_blank(table[target])
+    no_text = are_blank(table[text])
+    no_target = no_text & False if target is None else are_blank(table[target])
     lacking = no_text | no_target
     if lacking.any():
         warn(
@@ -86,7 +86,7 @@ def _without_gaps(table, text, target, name):
     return table[~lacking].copy()
 
 
-def _are_blank(values):
+def are_blank(values):
     return np.array([not visible(v) if isinstance(v, str) else is_missing(v) for v in values], dtype=bool)
 
 

@@ -72,6 +72,8 @@ def apply_lazily(estimator, method, X, *, ray_kwargs=None):
         return X.map_partitions(_rows_of_bag, sent, method)
     if kind == "dask array" and X.ndim > 1:
         X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+    if kind == "dask frame" and X.ndim == 2 and len(X.columns) == 1 and not _is_numeric(X):
+        X = X[X.columns[0]]  # because a vectoriser of scikit-learn takes no frame
     like = _like(estimator, sent, method, X)
     if kind == "dask frame":
         names = _names(estimator, method)
@@ -173,11 +175,17 @@ def _row_like(X):
     """Return a made-up row of a Dask array, DataFrame or Series, and whether it holds texts."""
     if hasattr(X, "_meta_nonempty"):
         row = X._meta_nonempty.iloc[:1].replace("foo", _TEXT)
-        return row, not all(pd.api.types.is_numeric_dtype(dtype) for dtype in np.atleast_1d(np.array(row.dtypes)))
+        return row, not _is_numeric(X)
     if X.dtype.kind in "OUST":
         return np.full((1, *X.shape[1:]), _TEXT, dtype=object), True
     row = np.zeros((1, *X.shape[1:]), dtype=X.dtype)
     return sparse.csr_array(row) if sparse.issparse(X._meta) else row, False
+
+
+def _is_numeric(X):
+    """Return whether a Dask DataFrame or Series holds nothing but numbers."""
+    dtypes = [X.dtype] if X.ndim == 1 else X.dtypes
+    return all(pd.api.types.is_numeric_dtype(dtype) for dtype in dtypes)
 
 
 def _made_of(estimator, method, row):

@@ -73,6 +73,20 @@ def lock_file(path):
         yield
 
 
+@contextmanager
+def try_lock(path):
+    """Hold the lock on the file `path` for the length of a `with` block; yield False if another process holds it."""
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            yield False
+            return
+        yield True
+
+
 def is_locked(path):
     """Return whether a live process holds the lock on the file `path`."""
     try:
