@@ -42,9 +42,9 @@ def make_parser():
         help="annotate new texts, and predict, with a model that discover saved",
         description=(
             "Annotate new texts with the hypotheses of a model that `discover --save` wrote, and predict. Writes the "
-            "rows of FILE with one more column for each hypothesis, and one for the prediction. Several parquet files, a "
-            "folder of them or a pattern give as many in the folder of --output; those that are finished are not done "
-            "again."
+            "rows of FILE with one more column for each hypothesis, and one for the prediction. Several parquet files, "
+            "a folder of them or a pattern give as many in the folder of --output; those that are finished are not "
+            "done again."
         ),
     )
     _add_apply(apply)

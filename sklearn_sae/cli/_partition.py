@@ -73,7 +73,7 @@ def annotate_file(source, target, text, annotate, fields, origin):
     batches = _batches(source, text)
     n_rows = n_texts = 0
     try:
-        column, kept, read = next(batches)
+        kept, read = next(batches)
         names = unique_names(["row", *(visible(field.name) for field in read), *(name for name, _ in fields)])
         types = [pa.int64(), *(field.type for field in read), *(kind for _, kind in fields)]
         schema = pa.schema(list(zip(names, types, strict=True)), metadata={_KEY: json.dumps(origin)})
@@ -103,7 +103,7 @@ def annotate_file(source, target, text, annotate, fields, origin):
 
 
 def _batches(source, text):
-    """Yield the place of the column of texts, those of all columns and their fields, then batches with their texts."""
+    """Yield the places of the columns that are kept and their fields, and then batches with their texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,7 +117,7 @@ def _batches(source, text):
                     f"{source} has {schema.field(column).type} in the column {text!r}; --text names the column that "
                     "holds the texts."
                 )
-            yield column, kept, [schema.field(place) for place in kept]
+            yield kept, [schema.field(place) for place in kept]
             for batch in file.iter_batches(batch_size=_ROWS):
                 yield batch, batch.column(column).to_pylist()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

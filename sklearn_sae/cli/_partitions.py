@@ -1,4 +1,4 @@
-"""The command `apply` on several parquet files: each gives one of the same name, and what is finished is not done again.
+"""The command `apply` on several parquet files: each gives one of the same name; what is finished is not done again.
 
 A result is written under a hidden name and renamed when it is whole. In its metadata stands what it was made from. A
 process that works on a file holds a lock, so that several can share a folder, and one that is killed leaves the file to
@@ -8,7 +8,6 @@ others.
 import errno
 import glob
 import hashlib
-import json
 import os
 import shutil
 from contextlib import suppress
@@ -118,8 +117,9 @@ def annotate_partitions(pairs, arguments, annotate, fields):
                     raise _in_words(error, target) from None
             remove(lock)
     if failed:
+        others = "; the others are done" if len(failed) < len(pairs) else ""
         raise ValueError(
-            f"{counted(len(failed), 'file')} of {len(pairs):,} could not be read, {failed[0]} first; the others are done."
+            f"{len(failed):,} of {counted(len(pairs), 'file')} could not be read, {failed[0]} first{others}."
         )
     return counts
 

@@ -69,9 +69,8 @@ class PartitionTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
 
     `fit` takes data in memory. To use a fitted estimator in a pipeline that is fitted, freeze it.
 
-    Dask has to know the dtype of what comes out before it computes it. A made-up row tells: of numbers it is transformed
-    at once; of texts it is transformed where Dask computes, unless an annotator comes first, so that no language model
-    is asked.
+    Dask has to know the dtype of what comes out before it computes it. A made-up row tells: one of numbers is
+    transformed at once, one of texts where Dask computes. No annotator is asked, because a language model may be in it.
 
     Examples
     --------

@@ -42,8 +42,8 @@ def lazy_kind(X):
                 return kind
     if type(X).__module__.partition(".")[0] in ("dask", "ray"):
         raise TypeError(
-            f"X is a {type(X).__name__} of {type(X).__module__.partition('.')[0]}; pass a Dask array, bag, DataFrame or "
-            "Series, or a Ray Data dataset."
+            f"X is a {type(X).__name__} of {type(X).__module__.partition('.')[0]}; pass a Dask array, bag, DataFrame "
+            "or Series, or a Ray Data dataset."
         )
     return None
 
@@ -66,12 +66,12 @@ def apply_lazily(estimator, method, X, *, ray_kwargs=None):
     require(f"dask.{module}", extra="dask", purpose=f"A {kind}")
     import dask
 
-    # As a task of its own the estimator is sent once to each worker, and once more to one that takes a lost one's place.
+    # As a task of its own the estimator is sent once to each worker, also to one that takes a lost one's place.
     sent = dask.delayed(estimator)
     if kind == "dask bag":
         return X.map_partitions(_rows_of_bag, sent, method)
     if kind == "dask array" and X.ndim > 1:
-        X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
+        X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     if kind == "dask frame" and X.ndim == 2 and len(X.columns) == 1 and not _is_numeric(X):
         X = X[X.columns[0]]  # because a vectoriser of scikit-learn takes no frame
     like = _like(estimator, sent, method, X)
