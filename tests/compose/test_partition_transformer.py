@@ -232,15 +232,15 @@ def noted(folder, what):
 
 
 def kill_one(folder, spared=()):
-    """Kill one of the processes that are at work, once each of two has begun its second partition."""
-    deadline = time.monotonic() + 60
+    """Kill a process that is at work, once it has begun its second partition; return its number."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        at_work = {pid: n for pid, n in noted(folder, "used").items() if pid not in spared and n > 1}
-        if len(at_work) == 2:
-            os.kill(min(at_work), signal.SIGKILL)
-            return min(at_work)
+        for pid, n_partitions in noted(folder, "used").items():
+            if pid not in spared and n_partitions > 1:
+                os.kill(pid, signal.SIGKILL)
+                return pid
         time.sleep(0.01)
-    raise AssertionError("no two processes were at work")
+    raise AssertionError("no process was at work")
 
 
 @pytest.mark.slow
@@ -283,7 +283,7 @@ def test_ray(encoder, vectors, tmp_path):
         assert isinstance(lazy, ray.data.Dataset)
         out = lazy.to_pandas()
         assert list(out.columns) == list(encoder.get_feature_names_out())
-        assert_same(out, encoder.transform(TEXTS).toarray())
+        assert_same(out.to_numpy(dtype=np.float64), encoder.transform(TEXTS).toarray())
 
         slow = slow_transformer(encoder[1], tmp_path)
         options = {"batch_size": 10, "concurrency": 2}
