@@ -33,8 +33,7 @@ class PartitionTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
         A transformer or predictor: an embedder, an autoencoder, an annotator, a whole pipeline. A fitted one is used as
         it is, without `fit`; `fit` fits a clone.
     ray_kwargs : dict, default=None
-        More arguments of `ray.data.Dataset.map_batches`, such as ``{"batch_size": 512, "concurrency": 4, "num_gpus":
-        1}``.
+        More arguments of `ray.data.Dataset.map_batches`, such as ``{"batch_size": 512, "num_gpus": 1}``.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -286,11 +287,9 @@ def test_ray(encoder, vectors, tmp_path):
         assert_same(out.to_numpy(dtype=np.float64), encoder.transform(TEXTS).toarray())
 
         slow = slow_transformer(encoder[1], tmp_path)
-        options = {"batch_size": 10, "concurrency": 2}
-        lazy = PartitionTransformer(slow, ray_kwargs=options).transform(ray.data.from_numpy(vectors).repartition(10))
+        options = {"batch_size": 10, "compute": ray.data.ActorPoolStrategy(size=2)}
+        lazy = PartitionTransformer(slow, ray_kwargs=options).transform(ray.data.from_numpy(np.split(vectors, 10)))
         assert not noted(tmp_path, "used")
-        from threading import Thread
-
         killer = Thread(target=kill_one, args=[tmp_path])
         killer.start()
         batches = [batch["data"] for batch in lazy.iter_batches(batch_format="numpy")]
