@@ -64,26 +64,29 @@ def apply_lazily(estimator, method, X, *, ray_kwargs=None):
         return _over_ray(estimator, method, X, ray_kwargs or {})
     module = {"dask array": "array", "dask bag": "bag", "dask frame": "dataframe"}[kind]
     require(f"dask.{module}", extra="dask", purpose=f"A {kind}")
-    import dask
-
-    # As a task of its own the estimator is sent once to each worker, also to one that takes a lost one's place.
-    sent = dask.delayed(estimator)
     if kind == "dask bag":
-        return X.map_partitions(_rows_of_bag, sent, method)
+        return X.map_partitions(_rows_of_bag, _sent(estimator, method))
     if kind == "dask array" and X.ndim > 1:
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     if kind == "dask frame" and X.ndim == 2 and len(X.columns) == 1 and not _is_numeric(X):
         X = X[X.columns[0]]  # because a vectoriser of scikit-learn takes no frame
-    like = _like(estimator, sent, method, X)
+    like = _like(estimator, method, X)
     if kind == "dask frame":
         names = _names(estimator, method)
         meta = _frame(like, X._meta.index, names)
-        return X.map_partitions(_frame_of_partition, sent, method, names, like, meta=meta)
+        return X.map_partitions(_frame_of_partition, _sent(estimator, method, like, names), meta=meta)
     dropped = list(range(like.ndim, X.ndim))
-    chunks = (X.chunks[0], *((n,) for n in like.shape[1:]))
     added = list(range(X.ndim, like.ndim))
     options = {"drop_axis": dropped} if dropped else {"new_axis": added} if added else {}
-    return X.map_blocks(_block, sent, method, like, dtype=like.dtype, meta=like, chunks=chunks, **options)
+    chunks = (X.chunks[0], *((n,) for n in like.shape[1:]))
+    return X.map_blocks(_block, _sent(estimator, method, like), meta=like, dtype=like.dtype, chunks=chunks, **options)
+
+
+def _sent(*what):
+    """Return what all partitions need as a task of its own, because that is sent once to each worker."""
+    import dask
+
+    return dask.delayed(what, traverse=False)
 
 
 # What runs where a partition is
@@ -97,17 +100,20 @@ def _apply(estimator, method, X):
             return np.asarray(getattr(estimator, method)(X))
 
 
-def _block(X, estimator, method, like):
+def _block(X, sent):
+    estimator, method, like = sent
     return _apply(estimator, method, X) if len(X) else like
 
 
-def _rows_of_bag(X, estimator, method):
+def _rows_of_bag(X, sent):
+    estimator, method = sent
     texts = list(X)
     values = _apply(estimator, method, texts) if texts else []
     return [values[[row]] for row in range(len(texts))] if sparse.issparse(values) else list(values)
 
 
-def _frame_of_partition(X, estimator, method, names, like):
+def _frame_of_partition(X, sent):
+    estimator, method, like, names = sent
     return _frame(_apply(estimator, method, X) if len(X) else like, X.index, names)
 
 
@@ -158,7 +164,7 @@ def _frame(values, index, names):
     return pd.DataFrame(values, index=index, columns=names)
 
 
-def _like(estimator, sent, method, X):
+def _like(estimator, method, X):
     """Return what a collection becomes, of no rows.
 
     One made-up row tells. A row of texts is transformed where Dask computes, because a model may be there and not here.
@@ -167,7 +173,7 @@ def _like(estimator, sent, method, X):
     if is_text and not _is_annotator(_first_step(estimator)):
         import dask
 
-        return dask.delayed(_made_of)(sent, method, row).compute()[:0]
+        return dask.delayed(_made_of)(dask.delayed(estimator, traverse=False), method, row).compute()[:0]
     return _made_of(estimator, method, row)[:0]
 
 
