@@ -6,7 +6,9 @@ from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once, leave_out_near_copies
 from sklearn_sae.evaluation._evaluate import evaluate
+from sklearn_sae.utils._in_batches import transform_in_batches
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._parquet_texts import ParquetTexts, sample_rows
 from sklearn_sae.utils._targets import as_given
 from sklearn_sae.utils._words import forget
 
@@ -23,7 +25,7 @@ def carry_out(plan):
         leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
     with noted() as said_of_test:
         annotations = annotator.transform(texts[test])
-        embedded_test = annotator.encoder_[0].transform(texts[test])
+        embedded_test = transform_in_batches(annotator.encoder_[0], texts[test])
     said += [f"In the texts held out: {note}" for note in said_of_test]
     names = annotator.get_feature_names_out()
     evaluation = evaluate(
@@ -37,14 +39,18 @@ def carry_out(plan):
         weights=weights[1],
     )
     metric = "r2" if target.task == "regression" else "auc"
-    presence = WordPresence(texts[train], getattr(annotator, "tokenizer", None))
+    some, of_some = slice(None), of_train
+    if isinstance(texts, ParquetTexts):  # the baselines learn from as many texts as the names did
+        some = sample_rows(len(train))
+        of_some = of_train._replace(values=of_train.values[some])
+    presence = WordPresence(texts[train][some], getattr(annotator, "tokenizer", None))
     linear = LinearRegression() if target.classes is None else LogisticRegression()
     scores = {
         "": score(held_out, predictions(pipeline[1:], annotations, target)),
-        "_words": presence.score(plan.n_hypotheses, of_train, texts[test], held_out, model=linear),
-        "_as_many_words": presence.score(n_words_in(names), of_train, texts[test], held_out, model=None),
+        "_words": presence.score(plan.n_hypotheses, of_some, texts[test], held_out, model=linear),
+        "_as_many_words": presence.score(n_words_in(names), of_some, texts[test], held_out, model=None),
         "_embedding" if "embed" in annotator.encoder.named_steps else "_neurons": ridge_score(
-            embedded, embedded_test, of_train, held_out
+            embedded[some], embedded_test, of_some, held_out
         ),
     }
     forget()  # the texts are the user's

@@ -22,7 +22,9 @@ from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
 from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
+from sklearn_sae.utils._many_copies import copies_of_many
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._parquet_texts import ParquetTexts
 from sklearn_sae.utils._targets import Target
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 
@@ -30,7 +32,7 @@ from sklearn_sae.utils._validation import check_alignment, check_groups, check_t
 class Plan(NamedTuple):
     """The parameters of `discover` after all checks, the split and the pipeline that will be fitted."""
 
-    texts: np.ndarray  # (n_texts,) of str
+    texts: np.ndarray | ParquetTexts  # (n_texts,) of str
     target: Target
     target_name: str | None
     train: np.ndarray  # rows to find hypotheses on
@@ -79,12 +81,13 @@ def plan_discovery(
     texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
     texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
     groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
-    texts = np.array(check_texts(texts, name="texts"), dtype=object)
+    texts = check_texts(texts, name="texts")
+    texts = texts if isinstance(texts, ParquetTexts) else np.array(texts, dtype=object)
     name = "y" if target_name is None else f"the target {target_name!r}"
     target = check_discovery_target(y, task, len(texts), name)
     refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
-    of_copies = copies(texts.tolist())
+    of_copies = copies_of_many(texts) if isinstance(texts, ParquetTexts) else copies(texts.tolist())
     units = joined(of_copies, groups)
     what = ("different text", "different texts") if groups is None else ("group of texts", "groups of texts")
     on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
@@ -117,7 +120,7 @@ def plan_discovery(
         random_state=random_state,
     )
     pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
-    check_pipeline(pipeline, texts[train].tolist())
+    check_pipeline(pipeline, check_texts(texts[train]))
     plan = Plan(
         texts=texts,
         target=target,

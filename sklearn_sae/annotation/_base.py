@@ -30,7 +30,9 @@ from sklearn_sae.annotation._succession import (
     sentence_on_near_copies,
 )
 from sklearn_sae.utils._boilerplate import Boilerplate, shared_boilerplate
+from sklearn_sae.utils._in_batches import fit_encoder
 from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._parquet_texts import ParquetTexts, sample_rows
 from sklearn_sae.utils._sklearn_compat import (
     HasMethods,
     Interval,
@@ -161,17 +163,21 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             self.examples_ = []
             return self
         texts, activations, features, selection = self._check_and_encode(X, y, texts)
+        neurons, density = check_neurons(self.neurons, activations), density_of(activations)
+        rows = np.arange(len(texts))
+        if isinstance(texts, ParquetTexts):
+            rows = sample_rows(len(texts))
+            texts, activations = texts[rows].tolist(), activations[rows]
         self._boilerplate = shared_boilerplate(texts) if self.remove_boilerplate else Boilerplate()
         if self._boilerplate.note:
             warn(self._boilerplate.note)
         texts = self._shorten([self._boilerplate.without(text) for text in texts], fitting=True)
-        neurons = check_neurons(self.neurons, activations)
-        density = density_of(activations)
 
         # One row for each distinct text, so that no text is both shown and scored on.
         first = first_rows(texts)
         texts = [texts[row] for row in first]
         activations = activations[:, neurons][first]
+        first = rows[first]
         alive = np.flatnonzero(density_of(activations))
         if not len(alive):
             raise ValueError("No neuron to name: none activates (is above 0) on any of the texts.")
@@ -236,6 +242,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self._check_parameters()
         if self._takes_texts():
             texts, X = self._check_texts(X, texts)
+            if isinstance(texts, ParquetTexts) and X is texts:
+                return np.vstack([self._judge(batch, self._shown(batch)) for batch in texts.batches()])
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
@@ -330,7 +338,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """
         self.encoder_ = clone(self.encoder)
         with config_context(transform_output="default"):
-            if hasattr(self.encoder_, "fit_transform"):
+            if isinstance(X, ParquetTexts):
+                output = fit_encoder(self.encoder_, X, y)
+            elif hasattr(self.encoder_, "fit_transform"):
                 output = self.encoder_.fit_transform(X, y)
             else:  # a FrozenEstimator, whose `fit` changes nothing, is one of these
                 output = self.encoder_.fit(X, y).transform(X)

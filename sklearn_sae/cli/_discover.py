@@ -9,6 +9,7 @@ from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
+from sklearn_sae.cli._read_folder import is_folder, read_folder
 from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._validation import counted, visible
 
@@ -32,7 +33,11 @@ def run(arguments):
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
     columns = [*filter(None, (arguments.groups, arguments.weight)), *arguments.control]
     with noted() as on_file:
-        table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
+        if is_folder(arguments.file):
+            texts, table = read_folder(arguments.file, arguments.text, arguments.target, columns)
+        else:
+            table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
+            texts = table[arguments.text]
     for note in on_file:
         warn(note)
     y, transform = table[arguments.target], None
@@ -45,7 +50,7 @@ def run(arguments):
     groups = None if arguments.groups is None else _groups(table[arguments.groups])
     say(arguments, f"Read {counted(len(table), 'row')}. Loading the libraries …")
     discover(
-        table[arguments.text],
+        texts,
         y,
         arguments,
         embedder=_embedder(arguments),
@@ -118,7 +123,7 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
         save_model(discovery.pipeline, arguments.save, {**target, "transform": transform and transform._asdict()})
         print(f"Written to {arguments.save}.", flush=True)
     if arguments.report is not None:
-        shown, rows = arguments.report_texts or "fragments", texts.index[discovery.test]
+        shown, rows = arguments.report_texts or "fragments", y.index[discovery.test]
         report = report_of_discovery(discovery, texts=shown, about=about, rows=rows)
         write_report(report, arguments.report)
         print(f"Written to {arguments.report}.")

@@ -87,6 +87,7 @@ def _without_gaps(table, text, target, name):
 
 
 def are_blank(values):
+    """Return which values are missing, or text without a visible character."""
     return np.array([not visible(v) if isinstance(v, str) else is_missing(v) for v in values], dtype=bool)
 
 

@@ -11,10 +11,10 @@ from scipy.sparse.csgraph import connected_components
 from sklearn_sae.utils._words import words
 
 _SHINGLE = 3  # words
-_SIMILAR = 0.7  # Jaccard similarity of the shingles of two copies
+SIMILAR = 0.7  # Jaccard similarity of the shingles of two copies
 _BANDS, _ROWS = 16, 4  # of the hashes: a pair that is just similar enough shares a band with probability 0.99
 _ORDERS = 4  # in which the rows that share a band are looked at
-_COMMON = 0.5  # a shingle of more than this share of the texts is a frame that they share, and tells no copies
+COMMON = 0.5  # a shingle of more than this share of the texts is a frame that they share, and tells no copies
 _FEWEST = 20  # texts that a frame is looked for in
 
 
@@ -46,17 +46,17 @@ def copies(texts):
     """
     from datasketch import MinHash
 
-    shingles = [_shingles(text) for text in texts]
+    shingles = [shingles_of(text) for text in texts]
     counts = Counter(chain.from_iterable(shingles))
     shingles = _without_common(shingles, counts)
     distinct = {}  # the first row of each set of shingles
     first = [distinct.setdefault(some, row) for row, some in enumerate(shingles)]
     # A copy shares most of its shingles with another text, so a text whose shingles are mostly its own is none.
     repeated = {one for one, n in counts.items() if n > 1}
-    rows = [row for some, row in distinct.items() if len(some & repeated) / len(some) >= _SIMILAR]
+    rows = [row for some, row in distinct.items() if len(some & repeated) / len(some) >= SIMILAR]
     hashes = MinHash.bulk([shingles[row] for row in rows], num_perm=_BANDS * _ROWS, hashfunc=zlib.crc32)
     candidates = _candidates(np.array([one.hashvalues for one in hashes]))
-    pairs = [(rows[i], rows[j]) for i, j in candidates if _jaccard(shingles[rows[i]], shingles[rows[j]]) >= _SIMILAR]
+    pairs = [(rows[i], rows[j]) for i, j in candidates if _jaccard(shingles[rows[i]], shingles[rows[j]]) >= SIMILAR]
     left, right = zip(*enumerate(first), *pairs, strict=True)
     graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(texts),) * 2)
     labels = connected_components(graph, directed=False)[1]
@@ -76,14 +76,15 @@ def _candidates(hashes):
     return pairs
 
 
-def _shingles(text):
+def shingles_of(text):
+    """Return the shingles of a text, as a frozenset of bytes; a text without words is one."""
     found = [word for word in words(text) if word != "rt" and word[0] != "@"] or [text]
     return frozenset(" ".join(found[i : i + _SHINGLE]).encode() for i in range(max(1, len(found) - _SHINGLE + 1)))
 
 
 def _without_common(shingles, counts):
     """Leave out the shingles that most texts have, unless a text has no others."""
-    common = {one for one, n in counts.items() if n > _COMMON * len(shingles)}
+    common = {one for one, n in counts.items() if n > COMMON * len(shingles)}
     if len(shingles) < _FEWEST or not common:
         return shingles
     return [some - common or some for some in shingles]

@@ -21,13 +21,14 @@ def check_texts(X, *, name="X"):
 
     Parameters
     ----------
-    X : sequence of str, 1-D array, Series, or one-column array or frame
+    X : sequence of str, 1-D array, Series, one-column array or frame, or ParquetTexts
+        The last are checked already, and returned as they are where they are too many for a list.
     name : str, default="X"
         What to call the argument in an error.
 
     Returns
     -------
-    texts : list of str
+    texts : list of str or ParquetTexts
 
     Raises
     ------
@@ -36,6 +37,10 @@ def check_texts(X, *, name="X"):
     ValueError
         If `X` is empty, has several columns, or an entry is missing or blank.
     """
+    from sklearn_sae.utils._parquet_texts import ParquetTexts, in_memory
+
+    if isinstance(X, ParquetTexts) and len(X):
+        return in_memory(X)
     if isinstance(X, (str, bytes)):
         raise TypeError(f"{name} is a single string; pass a list of texts, [text], instead.")
     if hasattr(X, "to_numpy") or hasattr(X, "dtype"):  # a Series, a frame or an array

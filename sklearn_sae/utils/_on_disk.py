@@ -1,0 +1,62 @@
+"""Arrays in files that are mapped into memory, so that their pages are the system's to drop and to read again."""
+
+import mmap
+import os
+import tempfile
+import weakref
+from contextlib import suppress
+
+import numpy as np
+
+
+def write_to_disk(chunks):
+    """Write arrays one after the other to a temporary file, and return them as one array that is mapped, not loaded.
+
+    The file is in the folder for temporary files, which the variable TMPDIR names. It goes with the array.
+
+    Parameters
+    ----------
+    chunks : iterable of ndarray of shape (n_i, ...)
+        Of one dtype, and of one shape but for the number of rows.
+
+    Returns
+    -------
+    array : ndarray of shape (n, ...)
+        It cannot be written to.
+
+    Raises
+    ------
+    ValueError
+        If chunks differ in dtype or shape, or there is no row.
+    """
+    handle, path = tempfile.mkstemp(prefix="sklearn-sae-", suffix=".rows")
+    try:
+        first, n_rows = None, 0
+        with open(handle, "wb") as file:
+            for chunk in chunks:
+                first = chunk[:0] if first is None else first
+                if chunk.dtype != first.dtype or chunk.shape[1:] != first.shape[1:]:
+                    raise ValueError(
+                        f"chunks must be alike: one has rows of shape {chunk.shape[1:]} and {chunk.dtype} after rows "
+                        f"of shape {first.shape[1:]} and {first.dtype}."
+                    )
+                file.write(np.ascontiguousarray(chunk).data)
+                n_rows += len(chunk)
+        if not n_rows or not np.prod(first.shape[1:]):
+            raise ValueError("there is no row to read: found 0 rows while at least 1 is required.")
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except BaseException:
+        os.unlink(path)
+        raise
+    try:
+        os.unlink(path)  # Where a mapped file may be removed, its name goes at once, so that no crash leaves it behind.
+    except PermissionError:
+        weakref.finalize(mapped, _remove, path)
+    # It is no `numpy.memmap`, because joblib would have another process look for the file.
+    return np.frombuffer(mapped, first.dtype).reshape(n_rows, *first.shape[1:])
+
+
+def _remove(path):
+    with suppress(OSError):
+        os.unlink(path)
