@@ -3,10 +3,11 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_sae.sae._blocks import choose_rows
 from sklearn_sae.sae._checkpoint import open_checkpoint
 from sklearn_sae.sae._initialization import continued_weights, new_weights
 from sklearn_sae.sae._metric import learn_metric, second_moments
-from sklearn_sae.sae._rows import Rows, hold_out
+from sklearn_sae.sae._rows import Rows
 from sklearn_sae.sae._scaling import center_and_scale, learn_further
 from sklearn_sae.sae._schedule import anytime_schedule, resolve_schedule
 from sklearn_sae.sae._shards import agree, check_same, shards_of
@@ -46,7 +47,7 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     run = None if stored is None else Run.from_arrays(stored, device, shards)
     check_same(shards, 0 if run is None else len(run.history), _NOT_SHARED)
     rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
-    index, held_out = hold_out(len(X), sae.validation_fraction if X_val is None else None, rng)
+    index, held_out = choose_rows(len(X), sae.validation_fraction if X_val is None else None, rng)
     scaling = center_and_scale(X, index)
     if encoding is not None:
         moments = second_moments(X, index, values, encoding, scaling.mean, scaling.spread)
@@ -57,7 +58,7 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     elif held_out is not None:
         validation = rows.at(held_out).check_range()
     if run is None:
-        of_classes = None if encoding is None or encoding.classes is None else values[index]
+        of_classes = None if encoding is None or encoding.classes is None else values[np.asarray(index)]
         weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
         run = Run(State.start(weights, device, shards), seed)
 

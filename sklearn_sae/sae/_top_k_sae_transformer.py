@@ -12,6 +12,7 @@ from sklearn_sae.sae._decoding import decode, reconstruction_r2
 from sklearn_sae.sae._exchange import TopKExchangeMixin
 from sklearn_sae.sae._settings import check_encoder, resolve_settings
 from sklearn_sae.sae._target import encode_chunk_of_target, encode_whole_target, require_target
+from sklearn_sae.utils._chunked import mapped
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
@@ -242,7 +243,8 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            float32, float64 or float16; also memory-mapped. Read batch by batch, never copied whole.
+            float32, float64 or float16; also memory-mapped, of Zarr, HDF5 or Dask, or an iterator of arrays, which see
+            docs/large.md. Read batch by batch, never copied to memory whole.
         y : array-like of shape (n_samples,) or None, default=None
             The target, needed if ``target_weight > 0`` and else ignored.
         X_val, y_val : array-like of shape (n_val, n_features), (n_val,) or None, default=None
@@ -407,7 +409,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
     def _check_rows(self, X, *, name="X", **checks):
         with refuse_texts(name):
-            X = validate_data(self, X, dtype=_DTYPES, ensure_all_finite=False, **checks)
+            X = validate_data(self, mapped(X), dtype=_DTYPES, ensure_all_finite=False, **checks)
         for start in range(0, len(X), _ROWS_CHECKED):  # of half precision all at once, the check would need more memory
             assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name=name)
         return X

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from sklearn_sae.sae._blocks import batches_of, draw_order
 from sklearn_sae.sae._kernels import sum_by_neuron
 from sklearn_sae.sae._network import Settings, compute_gradient, compute_loss
 from sklearn_sae.sae._optimizer import adam_step
-from sklearn_sae.sae._rows import EVALUATION_ROWS, Rows, split_evenly
+from sklearn_sae.sae._rows import EVALUATION_ROWS, Rows
 from sklearn_sae.sae._schedule import cosine_schedule
 from sklearn_sae.sae._shards import ALONE, Shards
 from sklearn_sae.sae._weights import Weights
@@ -144,7 +145,7 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         If the loss or the squared weights are no longer finite.
     """
     total = 0.0
-    for chosen in split_evenly(order, batch_size):
+    for chosen in batches_of(order, batch_size):
         x = rows.batch(chosen)
         loss = training_step(state, x, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
@@ -187,7 +188,7 @@ class Run:
                 rows,
                 settings,
                 epoch=epoch,
-                order=np.random.default_rng([self.seed, len(self.history)]).permutation(len(rows)),
+                order=draw_order(len(rows), np.random.default_rng([self.seed, len(self.history)])),
                 batch_size=schedule.batch_size,
                 rate=rate,
                 dead_after=dead_after,
