@@ -75,7 +75,7 @@ def _matched(disk, memory):
     others = planted.make_concept_texts(20_000, N_CONCEPTS, random_state=5)
     of_disk, of_memory = (found.pipeline["hypotheses"].transform(others.data) for found in (disk, memory))
     return (
-        f"Those of the parquet files as references for those in memory: {match_hypotheses(of_memory, of_disk).summary()}."
+        f"In memory, of those of the parquet files: {match_hypotheses(of_memory, of_disk).summary()}."
         f"\n\nOf the planted concepts, from parquet files: {match_hypotheses(of_disk, others.concepts).summary()}; in "
         f"memory: {match_hypotheses(of_memory, others.concepts).summary()}."
     )
