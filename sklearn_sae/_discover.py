@@ -67,8 +67,8 @@ def discover(
 
     Parameters
     ----------
-    texts : sequence of str, 1-D array, Series, or one-column frame
-        The texts.
+    texts : sequence of str, 1-D array, Series, one-column frame, or ParquetTexts
+        The texts. The last stay on disk, see docs/large.md.
 
     y : array-like of shape (n_texts,)
         The target: numbers, also written as text ("4,5", "45%"), or classes. Its name, if it is a Series that has one,

@@ -62,7 +62,7 @@ def _add_demo(parser):
 
 
 def _add_discover(parser):
-    _add_file(parser)
+    _add_file(parser, also="; or a folder of .parquet files, which need not fit in memory")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
 
     target = parser.add_argument_group(
@@ -240,8 +240,8 @@ def _add_key(group):
     group.add_argument("--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key")
 
 
-def _add_file(parser):
-    parser.add_argument("file", metavar="FILE", help=f"a {_KINDS}")
+def _add_file(parser, also=""):
+    parser.add_argument("file", metavar="FILE", help=f"a {_KINDS}{also}")
     _add_text(parser)
 
 

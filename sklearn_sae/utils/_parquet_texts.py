@@ -75,7 +75,18 @@ class ParquetTexts(Sequence):
 
     @classmethod
     def without_blanks(cls, path, column):
-        """Return the texts that are neither missing nor empty; `read` gives the same rows."""
+        """Return the texts that are neither missing nor empty; `read` gives the same rows.
+
+        Parameters
+        ----------
+        path : path-like, or list of path-like
+        column : str
+
+        Returns
+        -------
+        texts : ParquetTexts
+            Its `n_left_out` counts the others.
+        """
         texts = cls.__new__(cls)
         texts._store(path, column, skip_blank=True)
         return texts
@@ -117,11 +128,21 @@ class ParquetTexts(Sequence):
         return f"<{len(self):,} texts of the column {self.column!r} in {len(self.files):,} parquet files>"
 
     def tolist(self):
-        """Return the texts in memory, as a list."""
+        """Return the texts in memory.
+
+        Returns
+        -------
+        texts : list of str
+        """
         return [self[i] for i in range(len(self))]
 
     def batches(self):
-        """Yield lists of a few thousand texts."""
+        """Yield the texts, a few thousand at a time.
+
+        Yields
+        ------
+        texts : list of str
+        """
         for start in range(0, len(self), _BATCH):
             yield self[start : start + _BATCH].tolist()
 
