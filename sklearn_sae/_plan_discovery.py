@@ -120,7 +120,8 @@ def plan_discovery(
         random_state=random_state,
     )
     pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
-    check_pipeline(pipeline, check_texts(texts[train]))
+    of_train = texts[train]
+    check_pipeline(pipeline, of_train if isinstance(of_train, ParquetTexts) else of_train.tolist())
     plan = Plan(
         texts=texts,
         target=target,

@@ -1,10 +1,8 @@
 """Arrays in files that are mapped into memory, so that their pages are the system's to drop and to read again."""
 
+import errno
 import mmap
-import os
 import tempfile
-import weakref
-from contextlib import suppress
 
 import numpy as np
 
@@ -28,35 +26,35 @@ def write_to_disk(chunks):
     ------
     ValueError
         If chunks differ in dtype or shape, or there is no row.
+    OSError
+        If the disk is full.
     """
-    handle, path = tempfile.mkstemp(prefix="sklearn-sae-", suffix=".rows")
     try:
-        first, n_rows = None, 0
-        with open(handle, "wb") as file:
-            for chunk in chunks:
-                first = chunk[:0] if first is None else first
-                if chunk.dtype != first.dtype or chunk.shape[1:] != first.shape[1:]:
-                    raise ValueError(
-                        f"chunks must be alike: one has rows of shape {chunk.shape[1:]} and {chunk.dtype} after rows "
-                        f"of shape {first.shape[1:]} and {first.dtype}."
-                    )
-                file.write(np.ascontiguousarray(chunk).data)
-                n_rows += len(chunk)
+        return _write_and_map(chunks)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OSError(
+            f"The disk of the folder for temporary files, {tempfile.gettempdir()}, is full; set the variable TMPDIR to "
+            "a folder with more room."
+        ) from None
+
+
+def _write_and_map(chunks):
+    first, n_rows = None, 0
+    with tempfile.TemporaryFile(prefix="sklearn-sae-") as file:
+        for chunk in chunks:
+            first = chunk[:0] if first is None else first
+            if chunk.dtype != first.dtype or chunk.shape[1:] != first.shape[1:]:
+                raise ValueError(
+                    f"chunks must be alike: one has rows of shape {chunk.shape[1:]} and {chunk.dtype} after rows of "
+                    f"shape {first.shape[1:]} and {first.dtype}."
+                )
+            file.write(np.ascontiguousarray(chunk).data)
+            n_rows += len(chunk)
         if not n_rows or not np.prod(first.shape[1:]):
             raise ValueError("there is no row to read: found 0 rows while at least 1 is required.")
-        with open(path, "rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except BaseException:
-        os.unlink(path)
-        raise
-    try:
-        os.unlink(path)  # Where a mapped file may be removed, its name goes at once, so that no crash leaves it behind.
-    except PermissionError:
-        weakref.finalize(mapped, _remove, path)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # It is no `numpy.memmap`, because joblib would have another process look for the file.
     return np.frombuffer(mapped, first.dtype).reshape(n_rows, *first.shape[1:])
-
-
-def _remove(path):
-    with suppress(OSError):
-        os.unlink(path)

@@ -27,8 +27,8 @@ class ParquetTexts(Sequence):
     Parameters
     ----------
     path : path-like, or list of path-like
-        A parquet file, a folder of such files, or a pattern such as ``"reviews/*.parquet"``. Files are read in the
-        order of their names.
+        A parquet file, a folder with such files in it or its folders, or a pattern such as ``"reviews/*.parquet"``.
+        Files are read in the order of their names.
     column : str
         The column of texts.
 
@@ -171,7 +171,7 @@ def find_parquet(path):
     path = str(path)
     if Path(path).is_file():
         return [path]
-    found = sorted(glob(f"{path}/*.parquet") if Path(path).is_dir() else glob(path))
+    found = sorted(glob(f"{path}/**/*.parquet" if Path(path).is_dir() else path, recursive=True))
     if not found:
         raise FileNotFoundError(f"{path} is no parquet file, nor a folder or a pattern of such files.")
     return found

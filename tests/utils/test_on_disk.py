@@ -3,6 +3,7 @@
 import gc
 import pickle
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +51,10 @@ def test_what_is_no_array_is_refused_and_leaves_no_file(chunks, error, tmp_path)
     with pytest.raises(ValueError, match=error):
         write_to_disk(chunks)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_said(monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda prefix: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    with pytest.raises(OSError, match="is full; set the variable TMPDIR"):
+        write_to_disk([np.ones((4, 2))])
