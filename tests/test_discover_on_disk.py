@@ -118,14 +118,14 @@ def test_a_folder_without_the_column_is_refused(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_hypotheses_are_those_that_are_found_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(_parquet_texts, "MOST_IN_MEMORY", 15_000)
-    reviews, texts = stored(tmp_path, 60_000)
-    in_memory = discover(reviews.data[:15_000], reviews.target[:15_000], n_hypotheses=10, random_state=0)
-    with pytest.warns(UserWarning, match="learned from 15,000 of 4"):
+    monkeypatch.setattr(_parquet_texts, "MOST_IN_MEMORY", 10_000)
+    reviews, texts = stored(tmp_path, 30_000)
+    in_memory = discover(reviews.data[:10_000], reviews.target[:10_000], n_hypotheses=10, random_state=0)
+    with pytest.warns(UserWarning, match="learned from 10,000 of 2"):
         on_disk = discover(texts, reviews.target, n_hypotheses=10, random_state=0)
     others = make_concept_texts(4_000, n_concepts=5, random_state=1)
     of_disk, of_memory = (one.pipeline["hypotheses"].transform(others.data) for one in (on_disk, in_memory))
-    recovered = [match_hypotheses(of_one, others.concepts).metrics["n_recovered"] for of_one in (of_disk, of_memory)]
-    assert recovered[0] >= recovered[1] >= 3
-    assert match_hypotheses(of_disk, of_memory).metrics["mean_correlation"] > 0.6
+    assert match_hypotheses(of_disk, of_memory).metrics["n_recovered"] >= 7
+    near = [match_hypotheses(of_one, others.concepts).metrics["mean_correlation"] for of_one in (of_disk, of_memory)]
+    assert near[0] > near[1] - 0.03
     assert on_disk.scores["r2"] > in_memory.scores["r2"] - 0.02
