@@ -140,9 +140,9 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     `pre` (if `signed`, of either sign), and the reconstruction is ``z @ components_ + bias_``. Training minimizes the
     squared error of the reconstruction over the total variance of the training rows, plus the weighted terms that the
     parameters name. The work is float32: of data a million times farther from zero than spread, subtract the mean.
+    Inside a `torch.distributed` group its processes `fit` one autoencoder together (docs/distributed.md).
 
-    Inside a `torch.distributed` group its processes `fit` one autoencoder together (docs/distributed.md). See docs/sae.md
-    for the loss and the training in full, the literature, and what was measured.
+    See docs/sae.md for the loss and the training in full, the literature, and what was measured.
 
     Examples
     --------
