@@ -11,7 +11,7 @@ from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 from sklearn_sae.annotation._latents import latents_of, marker_of
 from sklearn_sae.annotation._sampling import show_then_score, word_weights
 from sklearn_sae.annotation.llm._asking import annotate, connection_of, start
-from sklearn_sae.annotation.llm._check import check_parameters
+from sklearn_sae.annotation.llm._check import check_judges, check_parameters
 from sklearn_sae.annotation.llm._cost import estimate
 from sklearn_sae.annotation.llm._cut import cut_texts
 from sklearn_sae.annotation.llm._naming import name_neurons
@@ -404,7 +404,7 @@ class LLMHypothesisAnnotator(BaseHypothesisAnnotator):
         check_source(self, connection_of(self))
 
     def _shorten(self, texts, *, fitting=False):
-        return cut_texts(texts, self.max_words, keep=self.truncate, refuse=fitting)
+        return cut_texts(check_judges(self, texts), self.max_words, keep=self.truncate, refuse=fitting)
 
     def _prepare(self, texts, neurons, y=None):
         self._shares = {}  # from a neuron and its name to the share of texts that the interpreter says it holds for

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
-from sklearn_sae.compose._pairs import check_pairs, in_both_orders, target_of_items
+from sklearn_sae.compose._pairs import as_texts, check_pairs, in_both_orders, target_of_items
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from sklearn_sae.utils._targets import check_target
@@ -29,6 +29,11 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         of the pipeline that is an annotator's `encoder`, the first step embeds single texts, and the others are fitted
         on the differences of what it gives. A `TopKSAETransformer` among them should have ``signed=True``. Of pairs of
         vectors the difference is taken straight away.
+    judge : {"texts", "pairs"}, default="texts"
+        What an annotator annotates. "texts": each text by itself, and the annotation of a pair is the difference.
+        "pairs": an `LLMHypothesisAnnotator` is shown the two texts side by side, with their prompt if there is one, and
+        says in which of them there is more: in the first (1), in the second (-1) or in neither (0). It also names
+        neurons from pairs. Needs ``order="before"``, or an annotator whose ``hypotheses`` are given.
 
     Attributes
     ----------
@@ -37,11 +42,11 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         step, or that of its encoder, is then a `PairTransformer` around that of `transformer`; for pairs of vectors it
         takes their differences.
     text_index_ : ndarray of shape (n_texts,), intp
-        The position in ``np.ravel(X)`` of each text that `transformer_` is fitted on: the first one of each distinct
+        The position in ``np.ravel(X)``, without prompts, of each text that `transformer_` is fitted on: the first one of each distinct
         text or, with ``order="before"``, of the first texts of all pairs and then of the second ones. Row numbers that
         `transformer_` keeps, such as the `examples_` of an annotator, count these. Not for pairs of vectors.
     n_features_in_ : int
-        The number of columns of `X`: 2 for texts.
+        The number of columns of `X`: 2 for texts, beside which a prompt does not count.
 
     See Also
     --------
@@ -74,7 +79,11 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     An annotator is given the two texts of each pair, each with what its encoder makes of the pair with this text in
     first place. So a neuron is active in a text that has more of the concept than its counterpart, and what the texts
     of a pair share does not set those in which it is active apart. Of a text that stands in several pairs, only the
-    first row is used for naming. Annotations are of single texts, whatever the order.
+    first row is used for naming. Annotations are of single texts, whatever the order, unless ``judge="pairs"``.
+
+    Language models prefer what they read first. With ``judge="pairs"`` the two texts of a pair are shown in an order
+    that a hash of them draws, and the answer is turned back. So the preference falls on either text alike, a pair and
+    its reverse are one request with opposite answers, and the number of requests is half of that for single texts.
 
     Examples
     --------
@@ -92,11 +101,13 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "transformer": [HasMethods(["fit", "transform"])],
         "order": [StrOptions({"after", "before"})],
+        "judge": [StrOptions({"texts", "pairs"})],
     }
 
-    def __init__(self, transformer, *, order="after"):
+    def __init__(self, transformer, *, order="after", judge="texts"):
         self.transformer = transformer
         self.order = order
+        self.judge = judge
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
@@ -104,9 +115,11 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2), or {array-like, sparse matrix} \
-                of numbers of shape (n_pairs, 2 * n_features)
-            The pairs; for pairs of vectors, the first and the second vectors side by side: ``np.hstack([A, B])``.
+        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2) or (n_pairs, 3), or {array-like, \
+                sparse matrix} of numbers of shape (n_pairs, 2 * n_features)
+            The pairs; for pairs of vectors, the first and the second vectors side by side: ``np.hstack([A, B])``. Of
+            three columns of texts the first is the prompt that both answer (in a DataFrame, the one called "prompt"). It
+            is not embedded, and is shown to an annotator with ``judge="pairs"``.
         y : array-like of shape (n_pairs,), default=None
             The target: which of the two won (two labels of any kind), or the lead of the first over the second.
 
@@ -118,7 +131,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If `X` is empty or no table of pairs, a text is missing, empty or no str, or `y` has missing values
-            or another length; or, with ``order="before"`` and texts, `transformer` has no first step.
+            or another length; or, with ``order="before"`` and texts, `transformer` has no first step; or, with
+            ``judge="pairs"``, `transformer` judges no pairs.
         """
         self._fit(X, y, "fit")
         return self
@@ -129,8 +143,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2), or {array-like, sparse matrix} \
-                of numbers of shape (n_pairs, 2 * n_features)
+        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2) or (n_pairs, 3), or {array-like, \
+                sparse matrix} of numbers of shape (n_pairs, 2 * n_features)
             The pairs.
         y : array-like of shape (n_pairs,), default=None
             The target.
@@ -147,8 +161,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2), or {array-like, sparse matrix} \
-                of numbers of shape (n_pairs, 2 * n_features)
+        X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2) or (n_pairs, 3), or {array-like, \
+                sparse matrix} of numbers of shape (n_pairs, 2 * n_features)
             The pairs. The transformer runs once over each distinct text.
 
         Returns
@@ -164,7 +178,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
                 "as input."
             )
         pairs = self._ordered(pairs)
-        output = transform_inner(self.transformer_, pairs.items, **_texts_beside(self.transformer_, pairs))
+        output = transform_inner(self.transformer_, pairs.items, **self._texts_beside(self.transformer_, pairs))
         return in_container(self, self._differences(pairs, output), X)
 
     def __sklearn_tags__(self):
@@ -178,6 +192,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         target = None if y is None else check_target(y, n_samples=len(pairs.first))
         has_reverse = target is not None and (target.classes is None or len(target.classes) <= 2)
         transformer = self.transformer
+        if self.judge == "pairs":
+            _check_judges_pairs(transformer, self.order, pairs)
         if self.order == "before" and pairs.index is not None:
             transformer = _with_differences_first(transformer)
         try:
@@ -186,7 +202,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
                 method,
                 pairs.items,
                 target_of_items(pairs, target) if has_reverse else None,
-                **_texts_beside(transformer, pairs),
+                **self._texts_beside(transformer, pairs),
             )
         except ValueError as error:
             if target is not None and not has_reverse:
@@ -199,13 +215,33 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         return pairs, output
 
     def _ordered(self, pairs):
+        if self.judge == "pairs" and not _has_encoder(self.transformer):
+            pairs = in_both_orders(pairs)
+            return pairs._replace(items=as_texts(pairs))
         return in_both_orders(pairs) if self.order == "before" else pairs
+
+    def _texts_beside(self, transformer, pairs):
+        """Return the texts that an annotator takes beside pairs of texts: the first of each, or both as one text."""
+        if pairs.index is None or isinstance(pairs.items, list) or not _has_encoder(transformer):
+            return {}
+        return {"texts": as_texts(pairs) if self.judge == "pairs" else pairs.items[:, 0].tolist()}
 
     def _differences(self, pairs, output):
         """Return for each pair what became of its first item minus what became of its second."""
         differences = output[pairs.first] - output[pairs.second]
         # What becomes of a pair and of its reverse are the same but for the sign, or nearly so.
-        return differences / 2 if self.order == "before" and not _has_encoder(self.transformer_) else differences
+        of_pairs = self.judge == "pairs" or (self.order == "before" and not _has_encoder(self.transformer_))
+        return differences / 2 if of_pairs else differences
+
+
+def _check_judges_pairs(transformer, order, pairs):
+    """Refuse ``judge="pairs"`` where nothing can be shown pairs of texts."""
+    if pairs.index is None:
+        raise ValueError('judge="pairs" needs texts, and X holds vectors.')
+    if not hasattr(transformer, "interpreter"):  # a language model
+        raise ValueError(f'judge="pairs" needs an LLMHypothesisAnnotator; got a {type(transformer).__name__}.')
+    if _has_encoder(transformer) and order != "before":
+        raise ValueError('judge="pairs" needs order="before", so that names come from pairs too.')
 
 
 def _has_encoder(transformer):
@@ -226,9 +262,3 @@ def _with_differences_first(transformer):
     pipeline = clone(transformer)
     name, first = pipeline.steps[0]
     return pipeline.set_params(**{name: PairTransformer(first)})
-
-
-def _texts_beside(transformer, pairs):
-    """Return the texts that an annotator takes beside pairs of texts: the first of each."""
-    are_pairs = pairs.index is not None and not isinstance(pairs.items, list)
-    return {"texts": pairs.items[:, 0].tolist()} if are_pairs and _has_encoder(transformer) else {}

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from sklearn_sae.utils._validation import check_texts
+from sklearn_sae.utils._pair_text import columns_of_pairs, join_pair
 
 
 class Pairs(NamedTuple):
@@ -17,6 +17,7 @@ class Pairs(NamedTuple):
     second: np.ndarray  # (n_pairs,)
     index: np.ndarray | None  # (n_items,) position in np.ravel(X) of each item, or its first text; None for vectors
     n_columns: int
+    prompts: list | None = None  # of str, of each pair
 
 
 def check_pairs(X):
@@ -30,14 +31,12 @@ def check_pairs(X):
         return _pairs_of_vectors(table)
     if len(table) == 0:
         raise ValueError("X is empty: found 0 pairs while at least 1 is required.")
-    if table.ndim != 2 or table.shape[1] != 2:
-        raise ValueError(f"X must be pairs of texts, a table of two columns; got an array of shape {table.shape}.")
-    columns = [check_texts(table[:, i], name=f"column {i} of X") for i in range(2)]
-    texts = [text for pair in zip(*columns, strict=True) for text in pair]
+    *prompts, first, second = columns_of_pairs(X, table)
+    texts = [text for pair in zip(first, second, strict=True) for text in pair]
     row = {}
     rows = np.array([row.setdefault(text, len(row)) for text in texts], dtype=np.intp)
     index = np.unique(rows, return_index=True)[1]
-    return Pairs(list(row), rows[::2], rows[1::2], index, 2)
+    return Pairs(list(row), rows[::2], rows[1::2], index, 2, prompts[0] if prompts else None)
 
 
 def _as_table(X):
@@ -86,7 +85,14 @@ def in_both_orders(pairs):
         rows = np.array(pairs.items, dtype=object)[np.column_stack([pairs.first, pairs.second])]
         items = np.vstack([rows, rows[:, ::-1]])
         index = np.concatenate([2 * place, 2 * place + 1])
-    return Pairs(items, place, place + len(place), index, pairs.n_columns)
+    prompts = None if pairs.prompts is None else pairs.prompts * 2
+    return Pairs(items, place, place + len(place), index, pairs.n_columns, prompts)
+
+
+def as_texts(pairs):
+    """Return pairs whose items are whole pairs, each as one text with its prompt."""
+    prompts = pairs.prompts or [None] * len(pairs.items)
+    return [join_pair(*item, prompt) for item, prompt in zip(pairs.items, prompts, strict=True)]
 
 
 def target_of_items(pairs, target):

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from sklearn_sae.utils._pair_text import split_pair
+
 _NEARLY_ALL = 0.95  # share of the texts
 _FEWEST_TEXTS = 20
 _FEWEST_WORDS = 8  # fewer may be a habit of speech, "I went to this place", and say something
@@ -55,6 +57,8 @@ def shared_boilerplate(texts):
     '7 + 7'
     """
     texts = list(dict.fromkeys(texts))  # copies would count as boilerplate
+    if split_pair(texts[0]):  # each of its parts has a beginning
+        return Boilerplate()
     if len(texts) < _FEWEST_TEXTS or not (_may_share(texts, str.split, 0) or _may_share(texts, str.rsplit, -1)):
         return Boilerplate()
     found = [_WORD.findall(text) for text in texts]

@@ -4,6 +4,7 @@ from sklearn_sae.annotation.llm._answers import check_answers
 from sklearn_sae.annotation.llm._questions import check_params
 from sklearn_sae.annotation.llm._requests import check_prices
 from sklearn_sae.annotation.llm._templates import read_template
+from sklearn_sae.utils._pair_text import split_pair
 from sklearn_sae.utils.server import check_base_url
 
 
@@ -31,3 +32,12 @@ def check_parameters(annotator):
     read_template(annotator.interpreter_prompt, "interpreter_prompt", instructions=annotator.instructions)
     read_template(annotator.annotator_prompt, "annotator_prompt", instructions=annotator.annotator_instructions)
     check_prices(annotator.prices)
+
+
+def check_judges(annotator, texts):
+    """Return texts; refuse pairs if parameters ask for something else than which of the two has more."""
+    if split_pair(texts[0]) is None:
+        return texts
+    if annotator.answers is not None or annotator.output == "probability":
+        raise ValueError('pairs are judged by A, B or neither: judge="pairs" needs answers=None and output="binary".')
+    return texts

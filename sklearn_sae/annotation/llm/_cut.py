@@ -7,6 +7,7 @@ from operator import ne
 import numpy as np
 
 from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._pair_text import join_pair, split_pair
 from sklearn_sae.utils._sentences import sentence_spans
 from sklearn_sae.utils._validation import counted
 from sklearn_sae.utils._words import CUT, WORD_IN_TEXT, cut_text
@@ -66,6 +67,9 @@ def cut_between_sentences(text, max_words, keep):
     >>> cut_between_sentences("We waited for an hour. The soup was cold.", 3, keep="head")
     'We waited for […]'
     """
+    if pair := split_pair(text):  # each part by itself
+        *prompt, first, second = (cut_between_sentences(part, max_words, keep) for part in pair)
+        return join_pair(first, second, *prompt)
     short = cut_text(text, max_words, keep)
     if short == text:
         return text

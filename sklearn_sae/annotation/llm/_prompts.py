@@ -7,6 +7,7 @@ that caches prefixes computes it once. Texts stand between marks that they canno
 import json
 from typing import NamedTuple
 
+from sklearn_sae.utils._pair_text import split_pair
 from sklearn_sae.utils.store import digest
 
 
@@ -47,7 +48,26 @@ _HIGHLIGHTED = (
     'where they stand, not what else the texts are about. "[…]" stands for sentences that are left out.'
 )
 
+_INTERPRET_PAIRS = f"""You name the property that response A has more of than response B in most pairs of group 1, and \
+has no more of in most pairs of group 2. {_DATA}
+
+The property
+- tells the two responses of a pair apart: what both have, and what the prompt is about, does not count;
+- holds for most pairs of group 1: pass over the few that it does not fit, and do not widen it until it fits them all;
+- holds for few pairs of group 2, half of which were chosen because they are much like those of group 1;
+- is concrete: a stranger could say of one pair alone which response has more of it;
+- is as specific as most of group 1 allows, and no more.
+If group 1 is about two separate things, each in several pairs, join them with "or".
+
+Answer in two lines and write nothing else:
+Property: one phrase of at most 15 words that completes the sentence "The response ...", such as: \
+mentions the moons of a planet
+Holds for: the number of pairs of group 1 in which response A has more of it
+If nothing of the kind holds for at least half of group 1, the property is: unclear"""
+
 # To annotate a text
+
+PAIR_ANSWERS = {"A": 1.0, "B": -1.0, "neither": 0.0}
 
 # By whether the answers are yes and no, and whether there are several concepts.
 _TASKS = {
@@ -56,6 +76,14 @@ _TASKS = {
     (False, False): "You judge how a property applies to a text.",
     (False, True): "You judge how each of several numbered properties applies to a text, each by itself.",
 }
+_TASKS_OF_PAIRS = {
+    False: "You judge which of two responses, A or B, has more of a property.",
+    True: "You judge of several numbered properties, each by itself, which of two responses, A or B, has more of it.",
+}
+_NEITHER = (
+    'Answer "neither" where none has it or both have it alike. Go by what the responses say: neither their order nor '
+    "their length counts, nor which is better, unless that is the property."
+)
 _WHEN_UNSURE = "When unsure, answer no."
 _JUDGE_BY_TEXT = (
     "Go by what the text says, not by what is likely; a property that nothing in it points to counts as absent."
@@ -83,18 +111,27 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
     -------
     prompt : Prompt
     """
+    are_pairs = split_pair(activating[0]) is not None
     mark = _mark([*activating, *non_activating])
-    group_a = [_fence(text, mark, f" A{i}") for i, text in enumerate(activating, 1)]
-    group_b = [_fence(text, mark, f" B{i}") for i, text in enumerate(non_activating, 1)]
+    names = ("1.", "2.") if are_pairs else ("A", "B")
+    group_a, group_b = (
+        [_fence(text, mark, f" {name}{i}") for i, text in enumerate(texts, 1)]
+        for name, texts in zip(names, (activating, non_activating), strict=True)
+    )
     told = f"\n\n{_HIGHLIGHTED}" if highlighted else ""
     if template is not None:
         fields = {"group_a": "\n\n".join(group_a), "group_b": "\n\n".join(group_b), "form": _NAMING_FORM}
         return Prompt(_DATA + told, template.format(**fields, instructions=(instructions or "").strip()))
-    parts = ["Group A, texts with the property:", *group_a]
+    heads = ("Group A, texts with the property:", "Group B, texts without it:")
+    question = 'Which property do most texts of group A share? "This text ..."'
+    if are_pairs:
+        heads = ("Group 1, pairs in which A has more of the property:", "Group 2, pairs in which it has not:")
+        question = 'Which property has response A more of in most pairs of group 1? "The response ..."'
+    parts = [heads[0], *group_a]
     if group_b:
-        parts += ["Group B, texts without it:", *group_b]
-    parts.append('Which property do most texts of group A share? "This text ..."')
-    system = _INTERPRET + told
+        parts += [heads[1], *group_b]
+    parts.append(question)
+    system = (_INTERPRET_PAIRS if are_pairs else _INTERPRET) + told
     if instructions:
         system = f"{system}\n\nThe task:\n{instructions.strip()}"
     return Prompt(system, "\n\n".join(parts))
@@ -133,19 +170,27 @@ def annotation_prompt(
         fields = {"text": fenced, "properties": listed if many else _quote(concepts[0]), "form": form}
         return Prompt(_DATA, template.format(**fields, instructions=(instructions or "").strip()))
     if is_plain:
-        return _plain_prompt(fenced, concepts[0], answers, instructions)
+        return _plain_prompt(text, fenced, concepts[0], answers, instructions)
     doubt = _WHEN_UNSURE if answers is None else _JUDGE_BY_TEXT
+    task, what = _TASKS[answers is None, many], "this text"
+    question = "Does the text have it, yes or no?" if answers is None else "Which of the answers fits?"
+    if split_pair(text) is not None:
+        doubt, task, what = _NEITHER, _TASKS_OF_PAIRS[many], "this response"
+        question = "Which response has more of it: A, B or neither?"
     is_list = form.endswith('"')  # a form that ends with the answers, and not with a sentence
-    system = "\n".join([f"{_TASKS[answers is None, many]} {_DATA}", form + ("\n" if is_list else " ") + doubt])
+    system = "\n".join([f"{task} {_DATA}", form + ("\n" if is_list else " ") + doubt])
     system += _how_to_judge(instructions)
     if many:
-        return Prompt(system, f"{fenced}\n\nProperties, each to be read as: this text ...\n{listed}")
-    question = "Does the text have it, yes or no?" if answers is None else "Which of the answers fits?"
+        return Prompt(system, f"{fenced}\n\nProperties, each to be read as: {what} ...\n{listed}")
     question = f"First the reason. {question}" if rationale else question
-    return Prompt(system, f"{fenced}\n\nProperty: this text {_quote(concepts[0])}\n{question}")
+    return Prompt(system, f"{fenced}\n\nProperty: {what} {_quote(concepts[0])}\n{question}")
 
 
-def _plain_prompt(fenced, concept, answers, instructions):
+def _plain_prompt(text, fenced, concept, answers, instructions):
+    if split_pair(text) is not None:
+        system = f"{_TASKS_OF_PAIRS[False]} {_DATA}{_how_to_judge(instructions)}"
+        asked = f"In which response does this hold more: the response {_quote(concept)}?"
+        return Prompt(system, f"{fenced}\n\n{asked} Answer with one of these: {_listed(answers)}.")
     system = f"{_TASKS[answers is None, False]} {_DATA}{_how_to_judge(instructions)}"
     asked = "Does this hold" if answers is None else "How does this apply"
     form = "with one word, yes or no" if answers is None else f"with exactly one of these: {_listed(answers)}"
@@ -189,7 +234,12 @@ def _mark(texts):
 
 
 def _fence(text, mark, number=""):
-    return f"<{mark}{number}>\n{_encodable(text)}\n</{mark}>"
+    pair = split_pair(text)
+    if pair is None:
+        return f"<{mark}{number}>\n{_encodable(text)}\n</{mark}>"
+    heads = ("prompt", "response A", "response B")[-len(pair) :]
+    parts = (f"<{mark}{number} {head}>\n{_encodable(part)}\n</{mark}>" for head, part in zip(heads, pair, strict=True))
+    return "\n".join(parts)
 
 
 def _quote(concept):

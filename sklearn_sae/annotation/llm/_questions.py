@@ -11,7 +11,7 @@ import numpy as np
 
 from sklearn_sae.annotation.llm._answers import check_answers
 from sklearn_sae.annotation.llm._fields import NoLogprobsError, reply_logprobs, reply_text, was_cut, yes_probability
-from sklearn_sae.annotation.llm._prompts import annotation_prompt
+from sklearn_sae.annotation.llm._prompts import PAIR_ANSWERS, annotation_prompt
 from sklearn_sae.annotation.llm._replies import (
     Interpretation,
     parse_annotations,
@@ -19,6 +19,7 @@ from sklearn_sae.annotation.llm._replies import (
     parse_interpretation,
     parse_reasons,
 )
+from sklearn_sae.utils._pair_text import in_drawn_order, join_pair, split_pair
 from sklearn_sae.utils.store import digest
 
 _TOP_LOGPROBS = 10
@@ -105,6 +106,7 @@ class AnnotationQuestions:
     Parameters
     ----------
     texts, concepts : list of str
+        Texts may be pairs, joined by `join_pair`; an answer is then which of the two has more of the concept.
     mask : ndarray of bool of shape (n_texts, n_concepts) or None
     model : str
     params : dict or None
@@ -138,6 +140,10 @@ class AnnotationQuestions:
     ):
         self.model = model
         self.params = params
+        self._signs = None
+        if split_pair(texts[0]) is not None:
+            texts, signs = zip(*map(in_drawn_order, texts), strict=True)
+            self._signs, answers = np.array(signs, dtype=np.float64), PAIR_ANSWERS
         self.answers, self._values = check_answers(answers)
         self.logprobs = output == "probability"
         self.rationale = rationale
@@ -159,7 +165,8 @@ class AnnotationQuestions:
         # A key is the hash of both templates, of the whole (truncated) text, of the concept, and of the size of the
         # group, because the other concepts of a group may sway an answer. It is no hash of these other concepts, so
         # that after a crash, or for one concept more, only questions without an answer are grouped anew.
-        templates = [*self._prompt("", [""]), *self._prompt("", ["", ""])]
+        blank = "" if self._signs is None else join_pair("", "")
+        templates = [*self._prompt(blank, [""]), *self._prompt(blank, ["", ""])]
         self.base_key = base_key(self.noun, model, params, connection)
         shared_key = digest(self.base_key, output, str(concepts_per_call), *templates)
         self._text_keys = [digest(shared_key, text) for text in self._texts]
@@ -222,6 +229,8 @@ class AnnotationQuestions:
         # The store has the position of an answer, so that another value for the answer costs nothing.
         annotations[is_answered] = answered if self.logprobs else np.array(self._values)[answered.astype(np.intp)]
         annotations = annotations[self._rows[:, np.newaxis], self._columns]
+        if self._signs is not None:
+            annotations *= self._signs[:, np.newaxis]
         return annotations if self._mask is None else np.where(self._mask, annotations, np.nan)
 
     def reasons(self):
