@@ -17,6 +17,12 @@ def _may_classify(estimator):
 class AutoLinearModel(BaseEstimator):
     """Least squares for a regression and logistic regression for classes; `fit` decides which.
 
+    Parameters
+    ----------
+    fit_intercept : bool, default=True
+    task : str, default="auto"
+        As of `check_target`.
+
     Attributes
     ----------
     model_ : LinearRegression or LogisticRegression
@@ -25,14 +31,19 @@ class AutoLinearModel(BaseEstimator):
         The classes; absent for a regression.
     """
 
+    def __init__(self, fit_intercept=True, task="auto"):
+        self.fit_intercept = fit_intercept
+        self.task = task
+
     def fit(self, X, y, sample_weight=None):
         """Fit the model that the target asks for."""
-        target = check_target(y)
+        target = check_target(y, task=self.task)
+        options = {"fit_intercept": self.fit_intercept}
         vars(self).pop("classes_", None)
         if target.task == "regression":
-            self.model_ = LinearRegression().fit(X, target.values, sample_weight=sample_weight)
+            self.model_ = LinearRegression(**options).fit(X, target.values, sample_weight=sample_weight)
         else:
-            self.model_ = LogisticRegression().fit(X, target.values, sample_weight=sample_weight)
+            self.model_ = LogisticRegression(**options).fit(X, target.values, sample_weight=sample_weight)
             self.classes_ = target.classes
         return self
 

@@ -52,13 +52,21 @@ class WordPresence:
 
     Parameters
     ----------
-    texts : sequence of str
+    texts : sequence of str, or array of pairs
+        Of a pair, a prompt before its texts is left out, and a word in one text of the two is 1 or -1.
     tokenizer : callable or None
     """
 
     def __init__(self, texts, tokenizer=None):
         self._vectorizer = CountVectorizer(binary=True, dtype=np.float64, analyzer=TermAnalyzer(tokenizer=tokenizer))
-        self._presence = self._vectorizer.fit_transform(texts)
+        self._vectorizer.fit(texts[:, -2:].ravel() if np.ndim(texts) == 2 else texts)
+        self._presence = self._transform(texts)
+
+    def _transform(self, texts):
+        if np.ndim(texts) < 2:
+            return self._vectorizer.transform(texts)
+        first, second = (self._vectorizer.transform(side) for side in texts[:, -2:].T)
+        return first - second
 
     def score(self, n_words, target, texts, held_out, *, model):
         """Return the score of so many single words, or of all if there are fewer.
@@ -77,7 +85,7 @@ class WordPresence:
         n_words = min(n_words, self._presence.shape[1])
         select = NeuronSelector(n_words, method="lasso" if model is not None else "correlation", task=target.task)
         chosen = select.fit_transform(self._presence, as_given(target))
-        others = select.transform(self._vectorizer.transform(texts))
+        others = select.transform(self._transform(texts))
         if model is None:
             return ridge_score(chosen, others, target, held_out)
         model.fit(chosen, target.values)

@@ -5,6 +5,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once, leave_out_near_copies
+from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._in_batches import transform_in_batches
 from sklearn_sae.utils._notes import noted
@@ -18,14 +19,17 @@ def carry_out(plan):
     texts, target, train, test, pipeline = plan.texts, plan.target, plan.train, plan.test, plan.pipeline
     of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
     weights = (None, None) if plan.weights is None else (plan.weights[train], plan.weights[test])
-    annotator = pipeline["hypotheses"]
     with noted() as said:
         options = {"found_for": plan.found_for, "sample_weight": weights[0]}
         embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
         leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
+    annotator, are_pairs = annotator_of(pipeline), is_of_pairs(pipeline)
     with noted() as said_of_test:
-        annotations = annotator.transform(texts[test])
-        embedded_test = transform_in_batches(annotator.encoder_[0], texts[test])
+        annotations = pipeline["hypotheses"].transform(texts[test])
+        if are_pairs:
+            embedded_test = embedded_pairs(pipeline, texts[test])
+        else:
+            embedded_test = transform_in_batches(annotator.encoder_[0], texts[test])
     said += [f"In the texts held out: {note}" for note in said_of_test]
     names = annotator.get_feature_names_out()
     evaluation = evaluate(

@@ -1,6 +1,7 @@
 """Checks of a whole pipeline, before minutes of work."""
 
 from sklearn_sae._pipeline import autoencoder_of
+from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained._pooling import check_aggregations
@@ -21,7 +22,7 @@ def check_pipeline(pipeline, texts):
     texts : list of str
         Those to fit it on.
     """
-    annotator = pipeline["hypotheses"]
+    annotator = annotator_of(pipeline)
     encoder = annotator.encoder
     select, trained = encoder["select"], autoencoder_of(encoder)
     for step in (annotator, *(step for _, step in encoder.steps), trained):

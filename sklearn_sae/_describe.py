@@ -8,7 +8,7 @@ from sklearn_sae.utils._decimals import shortened
 from sklearn_sae.utils._validation import counted
 
 
-def describe(target, name, n_train, n_test, encoder, controls=()):
+def describe(target, name, n_train, n_test, encoder, controls=(), noun="text"):
     """Return what the target is, how texts are split and what reads them, in two or three lines.
 
     Parameters
@@ -20,6 +20,8 @@ def describe(target, name, n_train, n_test, encoder, controls=()):
     encoder : Pipeline
     controls : sequence of str, default=()
         Their names.
+    noun : str, default="text"
+        What a row is: a text, or a pair of texts.
     """
     y = target.values
     if target.scale:
@@ -28,13 +30,17 @@ def describe(target, name, n_train, n_test, encoder, controls=()):
         )
     elif target.task == "regression":
         what = f"numbers from {shortened(y.min(), 4)} to {shortened(y.max(), 4)}, mean {shortened(y.mean(), 3)}"
+    elif noun == "pair":
+        y = y.mean()
+        what = f"which text wins: the first ({target.classes[1]!s}, {y:.0%}) or the second ({target.classes[0]!s})"
     elif target.task == "binary":
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:
         what = f"{len(target.classes)} classes, each against the rest"
+    rows = "pairs of texts" if noun == "pair" else "texts"
     return (
-        f"{n_train + n_test:,} texts; the target{'' if name is None else f' {name!r}'} is {what}.\n"
-        f"Hypotheses are found on {counted(n_train, 'text')} and tested on the other {n_test:,}.{_read_by(encoder)}"
+        f"{n_train + n_test:,} {rows}; the target{'' if name is None else f' {name!r}'} is {what}.\n"
+        f"Hypotheses are found on {counted(n_train, noun)} and tested on the other {n_test:,}.{_read_by(encoder)}"
         f"{_beyond(target, controls)}"
     )
 
@@ -51,5 +57,6 @@ def _beyond(target, controls):
     if not controls:
         return ""
     if has_residual(target):
-        return f"\nThey are found in what {named_controls(controls)} leave of the target, and tested beyond that."
+        leave = "leaves" if len(controls) == 1 else "leave"
+        return f"\nThey are found in what {named_controls(controls)} {leave} of the target, and tested beyond that."
     return f"\nThey are tested beyond {named_controls(controls)}."

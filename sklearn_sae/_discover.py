@@ -29,6 +29,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         ],
         "groups": "no_validation",
         "controls": "no_validation",
+        "control_length": ["boolean", StrOptions({"auto"})],
         "sample_weight": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
@@ -53,6 +54,7 @@ def discover(
     naming="keywords",
     groups=None,
     controls=None,
+    control_length="auto",
     sample_weight=None,
     test_size=0.2,
     alpha=0.05,
@@ -67,12 +69,15 @@ def discover(
 
     Parameters
     ----------
-    texts : sequence of str, 1-D array, Series, one-column frame, or ParquetTexts
-        The texts. The last stay on disk, see docs/large.md.
+    texts : sequence of str, 1-D array, Series, one-column frame, or ParquetTexts; or pairs of texts
+        The texts. Those of `ParquetTexts` stay on disk, see docs/large.md. Pairs, such as two answers of which one was
+        preferred, are a sequence of (str, str), or an array or frame of two columns; of three columns the first, or the
+        one called "prompt", is what both answer.
 
     y : array-like of shape (n_texts,)
         The target: numbers, also written as text ("4,5", "45%"), or classes. Its name, if it is a Series that has one,
-        is used in what is printed.
+        is used in what is printed. Of pairs it says which text wins, as labels that end in "first" and "second", "a"
+        and "b" or 1 and 2, or as 1 (the first) and 0; or it is the lead of the first over the second.
 
     embedder : estimator, str or None, default=None
         What turns texts into dense vectors. A str is the model of an `EmbeddingTransformer`; None is TF-IDF followed by
@@ -123,6 +128,10 @@ def discover(
         categories, as in `evaluate_hypotheses`. Hypotheses are found in what the controls leave of the target, of two
         classes in what they leave of the share of the second, and tested beyond them. Of more than two classes only
         the tests are beyond the controls. Scores and predictions are of the target itself.
+
+    control_length : bool or "auto", default="auto"
+        Whether the length of the text is one of the controls; of pairs, the difference in length. "auto": of pairs,
+        because the longer answer often wins, whatever it says.
 
     sample_weight : array-like of shape (n_texts,), default=None
         How much each text counts, as in a survey: in the tests, in the model that predicts, and in what controls leave.
@@ -216,6 +225,7 @@ def discover(
         naming=naming,
         groups=groups,
         controls=controls,
+        control_length=control_length,
         sample_weight=sample_weight,
         test_size=test_size,
         alpha=alpha,

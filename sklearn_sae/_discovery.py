@@ -9,8 +9,9 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._baselines import n_words_in
+from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.evaluation import HypothesisEvaluation
-from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, unit_of
+from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, unit_of, what_of_pairs
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import (
     PAGE,
@@ -204,7 +205,7 @@ def labelled_scores(discovery):
     metric = "r2" if discovery.evaluation.task == "regression" else "auc"
     names = discovery.evaluation.table["hypothesis"]
     n = discovery.evaluation.metrics["n_hypotheses"]
-    n_words = discovery.pipeline["hypotheses"].encoder["select"].n_neurons
+    n_words = annotator_of(discovery.pipeline).encoder["select"].n_neurons
     return metric, {
         "this hypothesis" if n == 1 else f"these {n} hypotheses": discovery.scores[metric],
         f"{counted(n_words, 'word')} chosen by lasso": discovery.scores[f"{metric}_words"],
@@ -233,12 +234,13 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
     (n_cut, table), effect = _table(discovery, width, wide or full, full)
     n_significant, n_jointly = (evaluation.metrics[f"n_significant{how}"] for how in ("", "_jointly"))
     of = f"{len(evaluation.table)}{'' if evaluation.class_metrics is None else ' pairs of hypothesis and class'}"
+    where = "differs" if evaluation.of_pairs else "texts"
     tests = f"alpha {evaluation.alpha:g}, {evaluation.correction}"
     if wide or full:
         legends = [
             f"effect: {effect}, ± its {100 * evaluation.confidence:g}% interval, and its p-value; * significant. adds: "
             "the same beside all other hypotheses at once (those that go together share it), in log-odds for classes, "
-            "and its p-value; + significant. texts: share in which it holds. fidelity: F1 of the name against its "
+            f"and its p-value; + significant. {where}: share in which it holds. fidelity: F1 of the name against its "
             "neuron, on texts held back from the naming.",
             f"{n_significant} of {of} significant on their own (*), {n_jointly} beside all others (+); {tests}.",
         ]
@@ -246,7 +248,7 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
         legends = [
             f"effect: {effect}"
             f"{margins_in_words(evaluation.table, unit=unit_of(evaluation.task), confidence=evaluation.confidence)}. "
-            "texts: where it holds.",
+            f"{where}: where it holds{' for one alone' if evaluation.of_pairs else ''}.",
             f"{n_significant} of {of} significant (*), {n_jointly} beside all others; {tests}. More: {options[0]}.",
         ]
     if evaluation.controls:
@@ -269,8 +271,9 @@ def _score_lines(discovery, width, full):
             f"{written(score, '.2f')} {_SHORT[key.removeprefix(metric)]}" for key, score in discovery.scores.items()
         )
         return wrap(f"Held-out {shown}: {', '.join(listed)}.", width)
+    noun = "pair" if is_of_pairs(discovery.pipeline) else "text"
     return [
-        f"Held-out {shown}, fitted on the {counted(len(discovery.train), 'text')} and scored on the other "
+        f"Held-out {shown}, fitted on the {counted(len(discovery.train), noun)} and scored on the other "
         f"{len(discovery.test):,}:",
         *(f"  {score:6.3f}  {what}" for what, score in scores.items()),
     ]
@@ -295,9 +298,10 @@ def _table(discovery, width, wide, full):
         if discovery.scale:
             low, high = discovery.scale[0], discovery.scale[-1]
             effect = f"mean place, from {low} (1) to {high} ({len(discovery.scale)}), where it holds minus where not"
+    effect = what_of_pairs(evaluation, discovery.target_name or "target") or effect
     rows = pd.concat([block for _, block in blocks])
     columns = columns_of_tests(rows, evaluation.task, own="effect", joint="adds", wide=wide)
-    columns.append(("texts", [percent(share, 0) for share in rows["prevalence"]]))
+    columns.append(("differs" if evaluation.of_pairs else "texts", [percent(share, 0) for share in rows["prevalence"]]))
     if wide:
         columns.append(("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]))
     head, names = headed(rows["hypothesis"])

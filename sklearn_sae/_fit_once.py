@@ -2,6 +2,7 @@
 
 from sklearn import config_context
 
+from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
 
 
@@ -28,7 +29,7 @@ def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
     Parameters
     ----------
     pipeline : Pipeline
-    texts : sequence of str
+    texts : sequence of str, or array of pairs
     y : array-like
         What the model predicts.
     found_for : array-like or None, default=None
@@ -36,12 +37,14 @@ def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
     sample_weight : ndarray or None, default=None
         Weights of the model.
     """
-    annotator = pipeline["hypotheses"]
-    annotator.encoder.set_params(memory=_FirstOutput())
-    annotations = annotator.fit_transform(texts, y if found_for is None else found_for)
+    encoder = annotator_of(pipeline).encoder.set_params(memory=_FirstOutput())
+    annotations = pipeline["hypotheses"].fit_transform(texts, y if found_for is None else found_for)
+    annotator = annotator_of(pipeline)
     embedded = annotator.encoder_.memory.output
-    for each in (annotator.encoder, annotator.encoder_):
+    for each in (encoder, annotator.encoder, annotator.encoder_):
         each.set_params(memory=None)
+    if is_of_pairs(pipeline):
+        embedded = embedded_pairs(pipeline, texts)
     fit_model(pipeline, annotations, y, sample_weight)
     return embedded, annotations
 
@@ -59,7 +62,7 @@ def leave_out_near_copies(pipeline, annotations, y, sample_weight):
     They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
     that no language model is asked for more, and the texts held out and their target play no part in the choice.
     """
-    annotator = pipeline["hypotheses"]
+    annotator = annotator_of(pipeline)
     if not isinstance(annotator, BaseHypothesisAnnotator):
         return
     kept = annotator._leave_out_near_copies(annotations)

@@ -20,10 +20,21 @@ from sklearn_sae._sample_size import (
 )
 from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
+from sklearn_sae._text_pairs import (
+    NOTE_ON_LENGTH,
+    annotator_of,
+    check_winner,
+    copies_of_pairs,
+    over_pairs,
+    texts_of,
+    unit_of_pairs,
+    with_length,
+)
 from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._many_copies import copies_of_many
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._pair_text import table_of_pairs
 from sklearn_sae.utils._parquet_texts import ParquetTexts
 from sklearn_sae.utils._targets import Target
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
@@ -32,7 +43,8 @@ from sklearn_sae.utils._validation import check_alignment, check_groups, check_t
 class Plan(NamedTuple):
     """The parameters of `discover` after all checks, the split and the pipeline that will be fitted."""
 
-    texts: np.ndarray | ParquetTexts  # (n_texts,) of str
+    # (n_texts,) of str; of pairs (n_pairs, 2) or, with prompts first, (n_pairs, 3)
+    texts: np.ndarray | ParquetTexts
     target: Target
     target_name: str | None
     train: np.ndarray  # rows to find hypotheses on
@@ -65,6 +77,7 @@ def plan_discovery(
     naming,
     groups=None,
     controls=None,
+    control_length="auto",
     sample_weight=None,
     test_size,
     alpha=0.05,
@@ -81,16 +94,25 @@ def plan_discovery(
     texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
     texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
     groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
-    texts = check_texts(texts, name="texts")
+    pairs = None if isinstance(texts, ParquetTexts) else table_of_pairs(texts, name="texts")
+    are_pairs, noun = (pairs is not None), ("text" if pairs is None else "pair")
+    texts = pairs if are_pairs else check_texts(texts, name="texts")
     texts = texts if isinstance(texts, ParquetTexts) else np.array(texts, dtype=object)
     name = "y" if target_name is None else f"the target {target_name!r}"
     target = check_discovery_target(y, task, len(texts), name)
     refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
-    of_copies = copies_of_many(texts) if isinstance(texts, ParquetTexts) else copies(texts.tolist())
+    if are_pairs:
+        target, of_copies = check_winner(target, name), copies_of_pairs(pairs)
+    else:
+        of_copies = copies_of_many(texts) if isinstance(texts, ParquetTexts) else copies(texts.tolist())
     units = joined(of_copies, groups)
-    what = ("different text", "different texts") if groups is None else ("group of texts", "groups of texts")
-    on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units))))
+    what = (f"different {noun}", f"different {noun}s")
+    what = what if groups is None else (f"group of {noun}s", f"groups of {noun}s")
+    on_copies = list(notes_on_copies(of_copies, groups, len(np.unique(units)), noun=noun))
+    if control_length is True or (control_length == "auto" and are_pairs):
+        controls = with_length(controls, texts)
+        on_rows += [NOTE_ON_LENGTH] * are_pairs
     options = {"name": name, "what": what, "why": on_copies}
     train, test = split(units, target, groups is None, test_size, random_state, **options)
     weights = check_weights(sample_weight, len(texts))
@@ -101,7 +123,8 @@ def plan_discovery(
     on_rows += on_classes
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
-    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units, what), *notes_on_classes(target, test)]
+    notes += [*on_rows, *notes_on_size(n_hypotheses, len(texts), n_units, what, noun=noun)]
+    notes += notes_on_classes(target, test, noun=noun)
     notes += on_copies
     if n_hypotheses == "auto":
         n_hypotheses = n_hypotheses_for(n_units)
@@ -110,7 +133,7 @@ def plan_discovery(
     pipeline = make_hypothesis_pipeline(
         embedder,
         reader=reader,
-        unit=unit,
+        unit=unit_of_pairs(unit, naming) if are_pairs else unit,
         n_components=n_components,
         k=k,
         n_hypotheses=n_hypotheses,
@@ -119,9 +142,12 @@ def plan_discovery(
         model=LinearRegression() if is_regression else "auto",
         random_state=random_state,
     )
-    pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
-    of_train = texts[train]
-    check_pipeline(pipeline, of_train if isinstance(of_train, ParquetTexts) else of_train.tolist())
+    if are_pairs:
+        pipeline = over_pairs(pipeline, target.task)
+    else:
+        pipeline["hypotheses"].encoder["select"].set_params(task=target.task if found_for is None else "regression")
+    of_train = texts_of(texts[train]) if are_pairs else texts[train]
+    check_pipeline(pipeline, of_train.tolist() if isinstance(of_train, np.ndarray) else of_train)
     plan = Plan(
         texts=texts,
         target=target,
@@ -141,8 +167,9 @@ def plan_discovery(
             target_name,
             len(train),
             len(test),
-            pipeline["hypotheses"].encoder,
+            annotator_of(pipeline).encoder,
             controls=() if controls is None else controls.names,
+            noun=noun,
         ),
         notes=tuple(notes),
         settings={

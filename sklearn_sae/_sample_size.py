@@ -16,9 +16,9 @@ def n_hypotheses_for(n_units):
     return min(max(n_units // _TESTED_ON, 1), _MOST_HYPOTHESES)
 
 
-def notes_on_size(n_hypotheses, n_texts, n_units, what):
+def notes_on_size(n_hypotheses, n_texts, n_units, what, *, noun="text"):
     """Yield a note if texts are few, or hypotheses fewer than usual; `what` is one and several of the units."""
-    few = f"{counted(n_texts, 'text')} are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
+    few = f"{counted(n_texts, noun)} are few: {_WHERE_FEW}" if n_texts < _FEW_TEXTS else ""
     fewer = n_hypotheses == "auto" and n_hypotheses_for(n_units) < _MOST_HYPOTHESES
     if fewer:
         few += "; " if few else ""
@@ -29,7 +29,7 @@ def notes_on_size(n_hypotheses, n_texts, n_units, what):
         yield f"{few}."
 
 
-def notes_on_classes(target, test):
+def notes_on_classes(target, test, *, noun="text"):
     """Yield a note if a class is rare among the texts to test on."""
     if target.classes is None:
         return
@@ -38,19 +38,25 @@ def notes_on_classes(target, test):
     if len(rare):
         some = ", ".join(f"{counts[i]} of {target.classes.tolist()[i]!s}" for i in rare[:3])
         more = f" and few of {len(rare) - 3} other classes" if len(rare) > 3 else ""
-        yield f"The {counted(len(test), 'text')} to test on have only {some}{more}: tests and AUC are unsure."
+        yield f"The {counted(len(test), noun)} to test on have only {some}{more}: tests and AUC are unsure."
 
 
-def notes_on_copies(of_copies, groups, n_units):
+def notes_on_copies(of_copies, groups, n_units, *, noun="text"):
     """Yield notes on texts that are copies, and on groups that they join."""
     sizes = np.bincount(of_copies)
     if len(sizes) < len(of_copies):
         n_copied = sizes[sizes > 1].sum()
-        yield (
-            f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are "
-            f"{counted((sizes > 1).sum(), 'different text')}. Copies stay together in the split and in the standard "
-            "errors."
-        )
+        n_groups = int((sizes > 1).sum())
+        if noun == "pair":
+            yield (
+                f"{n_copied:,} of {len(of_copies):,} pairs share a text or a prompt with others, or nearly the same: "
+                f"they are {counted(n_groups, 'group')}, which stay together in the split and in the standard errors."
+            )
+        else:
+            yield (
+                f"{n_copied:,} of {len(of_copies):,} texts have copies, near ones too: they are "
+                f"{counted(n_groups, 'different text')}. Copies stay together in the split and in the standard errors."
+            )
     if groups is not None and n_units < len(np.unique(groups)):
         yield (
             f"{len(np.unique(groups)):,} groups count as {n_units:,}, because those that have copies of one text are "

@@ -2,10 +2,12 @@
 
 import math
 
+from sklearn_sae._text_pairs import annotator_of, is_of_pairs, texts_of
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.annotation.llm._cost import estimate, tokens_in
 from sklearn_sae.annotation.llm._requests import price
 from sklearn_sae.embedding import EmbeddingTransformer
+from sklearn_sae.utils._pair_text import join_pair
 
 
 def amount(price):
@@ -27,14 +29,18 @@ def planned_cost(plan):
     cost : dict
         Empty if nothing is asked.
     """
-    annotator = plan.pipeline["hypotheses"]
+    annotator = annotator_of(plan.pipeline)
     asks = isinstance(annotator, LLMHypothesisAnnotator)
-    cost = estimate(annotator, None, texts=plan.texts.tolist(), fits_on_texts=True) if asks else {}
+    texts = annotated = plan.texts.tolist()
+    if is_of_pairs(plan.pipeline):
+        annotated = [join_pair(*row[-2:], *row[:-2]) for row in texts]
+        texts = texts_of(plan.texts)
+    cost = estimate(annotator, None, texts=annotated, fits_on_texts=True) if asks else {}
     embedder = embedder_on_a_server(annotator.encoder)
     if embedder is None:
         return cost
     prompt = [embedder.prompt or ""]
-    n_texts, tokens_per_text = tokens_in(plan.texts.tolist())
+    n_texts, tokens_per_text = tokens_in(texts)
     n_tokens = math.ceil(n_texts * (tokens_per_text + tokens_in(prompt)[1]))
     prices = (annotator.prices or {}) if asks else {}
     total = cost.pop("price", 0) + price(n_tokens, 0, prices.get(embedder.model))
@@ -64,7 +70,7 @@ def check_cost(plan, max_cost):
     if max_cost is None:
         return
     cost = planned_cost(plan)
-    annotator = plan.pipeline["hypotheses"]
+    annotator = annotator_of(plan.pipeline)
     if not isinstance(annotator, LLMHypothesisAnnotator):
         raise ValueError("max_cost is for naming by a language model; leave it out.")
     if math.isnan(cost["price"]):

@@ -62,8 +62,13 @@ def _add_demo(parser):
 
 
 def _add_discover(parser):
-    _add_file(parser, also="; or a folder of .parquet files, which need not fit in memory")
-    parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    also = "; or a folder of .parquet files, which need not fit in memory"
+    _add_file(parser, "the column of texts, or of the first texts of pairs", also=also)
+    parser.add_argument("--text-b", metavar="COLUMN", help="of pairs, the column of the second texts")
+    parser.add_argument("--prompt", metavar="COLUMN", help="of pairs, the column of what both texts answer")
+    parser.add_argument(
+        "--target", required=True, metavar="COLUMN", help="the column to predict; of pairs, which one wins"
+    )
 
     target = parser.add_argument_group(
         "how the target is read", "by default, what all spells numbers is numbers, and all else is classes"
@@ -175,6 +180,12 @@ def _add_discover(parser):
         help="what else may explain the target (length, topic, age): effects are found and tested beyond "
         "it; may be given several times",
     )
+    test.add_argument(
+        "--control-length",
+        action=argparse.BooleanOptionalAction,
+        default="auto",
+        help="the length of the text, too, or the difference in length of a pair (default: of pairs)",
+    )
     test.add_argument("--weight", metavar="COLUMN", help="how much each row counts, as in a survey")
     _add_output(parser.add_argument_group("output"))
 
@@ -240,13 +251,13 @@ def _add_key(group):
     group.add_argument("--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key")
 
 
-def _add_file(parser, also=""):
+def _add_file(parser, text="the column of texts", also=""):
     parser.add_argument("file", metavar="FILE", help=f"a {_KINDS}{also}")
-    _add_text(parser)
+    _add_text(parser, text)
 
 
-def _add_text(parser):
-    parser.add_argument("--text", required=True, metavar="COLUMN", help="the column of texts")
+def _add_text(parser, text="the column of texts"):
+    parser.add_argument("--text", required=True, metavar="COLUMN", help=text)
     parser.add_argument(
         "--encoding", type=_encoding, metavar="E", help="of the characters in FILE, such as cp1252; told or guessed"
     )

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
 from sklearn_sae.cli._read import read_columns
 from sklearn_sae.cli._read_folder import is_folder, read_folder
 from sklearn_sae.utils._notes import noted, warn
-from sklearn_sae.utils._validation import counted, visible
+from sklearn_sae.utils._validation import counted, listed, visible
 
 _LLM_OPTIONS = (
     "interpreter",
@@ -32,12 +33,18 @@ def run(arguments):
     _check_together(arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
     columns = [*filter(None, (arguments.groups, arguments.weight)), *arguments.control]
+    pair = [arguments.prompt, arguments.text, arguments.text_b] if arguments.text_b is not None else [arguments.text]
+    columns_of_text = list(filter(None, pair))
     with noted() as on_file:
         if is_folder(arguments.file):
+            if len(columns_of_text) > 1:
+                raise ValueError("--text-b is for a file; pairs of a folder are not read. Join its files into one.")
             texts, table = read_folder(arguments.file, arguments.text, arguments.target, columns)
         else:
-            table = read_columns(arguments.file, arguments.text, arguments.target, columns, encoding=arguments.encoding)
-            texts = table[arguments.text]
+            table = read_columns(
+                arguments.file, columns_of_text, arguments.target, columns, encoding=arguments.encoding
+            )
+            texts = table[arguments.text] if len(columns_of_text) == 1 else table[columns_of_text].to_numpy()
     for note in on_file:
         warn(note)
     y, transform = table[arguments.target], None
@@ -59,6 +66,7 @@ def run(arguments):
         naming=_naming(arguments),
         groups=groups,
         controls=table[arguments.control] if arguments.control else None,
+        control_length=arguments.control_length,
         sample_weight=None if arguments.weight is None else _weights(table[arguments.weight]),
         task=arguments.task,
         transform=transform,
@@ -97,7 +105,7 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
     width = terminal_width()
     description = "\n".join(described(plan.description, width))
     print(description, flush=True)
-    annotator = plan.pipeline["hypotheses"]
+    annotator = annotator_of(plan.pipeline)
     arguments.asks = isinstance(annotator, LLMHypothesisAnnotator)
     print_cost(plan)
     if getattr(arguments, "dry_run", False):
@@ -150,6 +158,10 @@ def _check_together(arguments):
         for option in ("text", "target"):
             if visible(column) == visible(getattr(arguments, option)):
                 raise ValueError(f"--control and --{option} name the same column, {column!r}.")
+    if arguments.text_b is None and arguments.prompt is not None:
+        raise ValueError("--prompt is for pairs; --text-b names the column of the second texts.")
+    if arguments.text_b is not None and arguments.save is not None:
+        raise ValueError("--save is for single texts; a model of pairs can be kept by pickling what discover returns.")
     if arguments.naming != "llm":
         for name in (*_LLM_OPTIONS, "max_cost"):
             if getattr(arguments, name) is not None:
@@ -181,7 +193,9 @@ def _about(arguments, table, notes):
     """Return sentences on the file, for a report: which it is, what was read of it, and what was left out."""
     file = "standard input" if arguments.file == "-" else Path(arguments.file).name
     n_left = next((note for note in notes if note.startswith("Left out")), "No row was left out.")
-    read = f"The texts are the column {arguments.text!r} of {file}, the target is the column {arguments.target!r}."
+    names = [name for name in (arguments.text, arguments.text_b, arguments.prompt) if name is not None]
+    columns = f"column {names[0]!r}" if len(names) == 1 else f"columns {listed(list(map(repr, names)), 'and')}"
+    read = f"The texts are the {columns} of {file}, the target is the column {arguments.target!r}."
     return (read, n_left, *(note for note in notes if not note.startswith("Left out")))
 
 

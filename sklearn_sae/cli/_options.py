@@ -9,6 +9,7 @@ _OPTIONS = {
     r", \(y - y\.min\(\)\)\.dt\.days,|, y\.dt\.year|, in days say: y / pandas\.Timedelta\(days=1\)": "",
     r", after y = pandas\.to_datetime\(y[^)]*\)": "",
     r" \(In cross-validation .*\)": "",
+    r"control_length=False": "--no-control-length",
     r"max_cost is for naming by a language model": "--max-cost is for --naming llm",
     r"max_cost needs prices, (.*); pass prices=\.": r"--max-cost needs prices, \1; pass --prices MODEL=P,C.",
     r"more than max_cost=": "more than --max-cost ",

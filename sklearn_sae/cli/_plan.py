@@ -3,6 +3,7 @@
 import math
 
 from sklearn_sae._spending import amount, planned_cost
+from sklearn_sae._text_pairs import annotator_of
 
 
 def print_cost(plan):
@@ -13,7 +14,7 @@ def print_cost(plan):
     if "requests" not in cost:
         print(f"To be asked of the server that embeds: {in_words(cost)} (an estimate)", flush=True)
         return
-    annotator = plan.pipeline["hypotheses"]
+    annotator = annotator_of(plan.pipeline)
     print(f"To be asked, if every reply can be read: {in_words(cost)}")
     n_spare = annotator.encoder["select"].n_spare
     n_more = n_spare * annotator.n_candidates * (1 + 2 * (annotator.n_scoring_examples // 2))

@@ -19,8 +19,8 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     ----------
     path : str
         As `read_table` takes it.
-    text : str
-        The column of texts. Numbers among them count as texts.
+    text : str, or list of str
+        The column of texts, or the columns of pairs. Numbers among them count as texts.
     target : str or None, default=None
         The column to predict.
     others : sequence of str or None, default=()
@@ -45,7 +45,8 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
     """
     table, notes = read_table(str(path), encoding=encoding)
     name = "standard input" if str(path) == "-" else path
-    wanted = [text, *([] if target is None else [target]), *(others or ())]
+    texts = [text] if isinstance(text, str) else text
+    wanted = [*texts, *([] if target is None else [target]), *(others or ())]
     columns = {column: find_column(list(table.columns), column, name) for column in dict.fromkeys(wanted)}
     notes += [
         f"{name} has several columns {column!r}; the first was taken, the second is {column + ' (2)'!r}."
@@ -58,8 +59,9 @@ def read_columns(path, text, target=None, others=(), *, encoding=None):
         table = table[list(dict.fromkeys(columns.values()))].set_axis(list(columns), axis=1)
     else:
         table = table.rename(columns={given: column for column, given in columns.items()})
-    table = _without_gaps(table, text, target, name)
-    table[text] = _texts(table[text], text)
+    table = _without_gaps(table, texts, target, name)
+    for column in texts:
+        table[column] = _texts(table[column], column)
     return table.infer_objects()
 
 
@@ -72,8 +74,8 @@ def find_column(columns, column, name):
     return column
 
 
-def _without_gaps(table, text, target, name):
-    no_text = are_blank(table[text])
+def _without_gaps(table, texts, target, name):
+    no_text = np.any([are_blank(table[text]) for text in texts], axis=0)
     no_target = no_text & False if target is None else are_blank(table[target])
     lacking = no_text | no_target
     if lacking.any():

@@ -42,9 +42,10 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         step, or that of its encoder, is then a `PairTransformer` around that of `transformer`; for pairs of vectors it
         takes their differences.
     text_index_ : ndarray of shape (n_texts,), intp
-        The position in ``np.ravel(X)``, without prompts, of each text that `transformer_` is fitted on: the first one of each distinct
-        text or, with ``order="before"``, of the first texts of all pairs and then of the second ones. Row numbers that
-        `transformer_` keeps, such as the `examples_` of an annotator, count these. Not for pairs of vectors.
+        The position in ``np.ravel(X)``, without prompts, of each text that `transformer_` is fitted on: the first one
+        of each distinct text or, with ``order="before"``, of the first texts of all pairs and then of the second ones.
+        Row numbers that `transformer_` keeps, such as the `examples_` of an annotator, count these. Not for pairs of
+        vectors.
     n_features_in_ : int
         The number of columns of `X`: 2 for texts, beside which a prompt does not count.
 
@@ -118,8 +119,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         X : sequence of (str, str), array or DataFrame of str of shape (n_pairs, 2) or (n_pairs, 3), or {array-like, \
                 sparse matrix} of numbers of shape (n_pairs, 2 * n_features)
             The pairs; for pairs of vectors, the first and the second vectors side by side: ``np.hstack([A, B])``. Of
-            three columns of texts the first is the prompt that both answer (in a DataFrame, the one called "prompt"). It
-            is not embedded, and is shown to an annotator with ``judge="pairs"``.
+            three columns of texts the first is the prompt that both answer (in a DataFrame, the one called "prompt").
+            It is not embedded, and is shown to an annotator with ``judge="pairs"``.
         y : array-like of shape (n_pairs,), default=None
             The target: which of the two won (two labels of any kind), or the lead of the first over the second.
 

@@ -57,6 +57,11 @@ def check_annotations(annotations, hypotheses=None, *, name="annotations", names
     return A, [str(hypothesis) for hypothesis in hypotheses]
 
 
+def are_of_pairs(A):
+    """Return whether annotations are of pairs of texts: some hypothesis holds for a second text only."""
+    return bool((A <= -0.5).any())
+
+
 def _refuse_words(annotations, name):
     """Refuse answers that are written out, "yes" and "no" say, because what they mean is for the user to say."""
     values = None if issparse(annotations) else np.asarray(annotations)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from numbers import Real
 
-from sklearn_sae.evaluation._check_annotations import check_annotations
+from sklearn_sae.evaluation._check_annotations import are_of_pairs, check_annotations
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.evaluation._subgroups import check_by
 from sklearn_sae.utils._controls import check_controls, check_weights
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._pair_targets import first_wins
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, check_target
 from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_masked
@@ -54,10 +55,11 @@ def evaluate_hypotheses(
     annotations : array-like, DataFrame or sparse matrix of shape (n_samples, n_hypotheses)
         1 where a hypothesis holds for a text, 0 where it does not, any number between for a soft annotation, and NaN
         where no answer came. For pairs of texts, 1 where it holds for the first text only, -1 for the second only and 0
-        for both or neither; the target is then whether the first wins (1 or 0), or its lead over the second.
+        for both or neither; the target is then which of the two wins, or the lead of the first over the second.
 
     y : array-like of shape (n_samples,)
-        Target: numbers, or labels of any kind.
+        Target: numbers, or labels of any kind. Of pairs, which of the two wins: 1 or True for the first and 0 or False
+        for the second; or labels that end in first and second, a and b, 1 and 2 or left and right.
 
     hypotheses : sequence of str of length n_hypotheses, default=None
         The sentences. By default the column names of a DataFrame, else "hypothesis 0", "hypothesis 1" and so on.
@@ -133,8 +135,11 @@ def evaluate_hypotheses(
     *Separation* is the mean of the target on the rows where the hypothesis holds (annotation 0.5 or more) minus its
     mean where it does not, tested by Welch's t-test; NaN where a side has no row. For pairs it is half the difference
     between the mean where it holds for the first text and the mean where it holds for the second (-0.5 or less): what
-    it adds for the text that has it. An advantage that the first text has as such cancels. Rows where it holds for
-    both or neither stand in for one of these that has no row, and then the difference is not halved.
+    it adds for the text that has it. Where the target is which of the two wins, that is the win rate of the text that
+    has it, above or below one half: 0.05 means that it wins 55 % of the pairs. An advantage that the first text has as
+    such cancels. Rows where it holds for both or neither stand in for one of these that has no row, and then the
+    difference is not halved. The longer text often wins: pass the difference in length as one of the `controls`, as
+    `discover` does.
 
     The t-test takes means for normal and the spread of each side for known well enough. With few rows on a side its
     p-values may be far too small, most of all where these happen to have one and the same target, as they often do if
@@ -257,6 +262,8 @@ def evaluate_hypotheses(
     check_alignment(annotations, groups, name="annotations", other_name="groups")
     refuse_masked(annotations, "annotations")
     target = check_target(y, task=task, n_samples=len(A))
+    if are_of_pairs(A):
+        target = first_wins(target)
     with noted() as on_controls:
         controls = check_controls(controls, len(A), X=annotations, X_name="annotations")
     check_alignment(annotations, sample_weight, name="annotations", other_name="sample_weight")

@@ -7,8 +7,15 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 
+from sklearn_sae.evaluation._check_annotations import are_of_pairs
 from sklearn_sae.evaluation._class_table import class_columns, class_lines
-from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, more_lines, unit_of
+from sklearn_sae.evaluation._more_lines import (
+    columns_of_tests,
+    legend_of_controls,
+    more_lines,
+    unit_of,
+    what_of_pairs,
+)
 from sklearn_sae.utils._tables import (
     fitted_table,
     headed,
@@ -42,7 +49,8 @@ class HypothesisEvaluation:
         - `hypothesis`: its sentence or name.
         - `separation_score`: mean target where it holds minus mean target where it does not, in units of the target;
           for classes a difference of proportions. For pairs, half the difference between holding for the first text
-          and for the second.
+          and for the second: by how much the text that has it leads or, if the target is which of the two wins, how far
+          its win rate is above one half.
         - `pvalue`: the p-value of that difference: the larger one of the t-test and of a permutation test, or that of
           the permutation test alone where the t-test is not reliable.
         - `separation_pvalue`: the p-value of Welch's t-test for that difference, or of a cluster-robust one.
@@ -141,6 +149,11 @@ class HypothesisEvaluation:
     controls: tuple = ()
     by: pd.DataFrame | None = None
 
+    @property
+    def of_pairs(self):
+        """Whether pairs of texts were annotated."""
+        return self.annotations is not None and are_of_pairs(self.annotations)
+
     def to_html(self, path, *, texts=None, source=None, target_name=None, max_words=50):
         """Write a page that shows the hypotheses, their tests and, with texts, what they hold for.
 
@@ -150,9 +163,9 @@ class HypothesisEvaluation:
         ----------
         path : str or path-like
             The file to write, in a folder that exists; a file that is there is replaced.
-        texts : sequence of str, or of (str, str), default=None
-            The texts, or pairs of texts, that were annotated, a row each. None: the page shows no text. The names of
-            hypotheses are shown in any case.
+        texts : sequence of str, of (str, str) or of (str, str, str), default=None
+            The texts, or pairs of texts, with or without the prompt of each, that were annotated, a row each. None: the
+            page shows no text. The names of hypotheses are shown in any case.
         source : estimator, default=None
             The fitted annotator, or what holds one, as of `show_neurons`: then what makes a hypothesis hold is marked
             also where names are no keywords.
@@ -249,7 +262,8 @@ class HypothesisEvaluation:
         if self.task == "multiclass":
             columns = class_columns(table, self.class_metrics, {"holds": holds}, joint=wide)
             return class_lines(columns, width=width, n_lines=n_lines)
-        columns = [*columns_of_tests(table, self.task, own="separation", joint="coef", wide=wide), ("holds", holds)]
+        columns = columns_of_tests(table, self.task, own="separation", joint="coef", wide=wide)
+        columns.append(("differs" if self.of_pairs else "holds", holds))
         head, names = headed(table["hypothesis"])
         return fitted_table(columns, names, head=head, width=width, n_lines=n_lines)
 
@@ -260,6 +274,7 @@ class HypothesisEvaluation:
             "binary": "share of the positive class where the hypothesis holds minus where not, in points of percentage",
             "multiclass": "share of the class where the hypothesis holds minus where not, in points of percentage",
         }[self.task]
+        what = what_of_pairs(self) or what
         beyond = legend_of_controls(self.controls if self.task != "multiclass" else ())
         if not wide:
             margins = margins_in_words(self.table, unit=unit_of(self.task), confidence=self.confidence)

@@ -72,3 +72,20 @@ def _controlled_column(table, *, unit, margins):
 def legend_of_controls(controls):
     """Return what the column of effects beyond the controls is; "" without controls."""
     return f" controlled: the same beyond {named_controls(controls)}." if controls else ""
+
+
+def what_of_pairs(evaluation, name="target"):
+    """Return what the effect of a hypothesis is where pairs were annotated; None where single texts were."""
+    if not evaluation.of_pairs:
+        return None
+    if evaluation.task == "regression":
+        return f"lead in {name} of the text for which the hypothesis holds, where it holds for one of the two"
+    if evaluation.task == "multiclass":
+        return (
+            "share of the class where the hypothesis holds for the first text alone minus where for the second, "
+            "halved, in points of percentage"
+        )
+    return (
+        "win rate above 50%, in points of percentage, of the text for which the hypothesis holds, where it holds for "
+        "one of the two"
+    )

@@ -5,6 +5,7 @@ from functools import partial
 import wcwidth
 
 from sklearn_sae.report._excerpt import marked
+from sklearn_sae.report._items import SIDES
 
 _LEAST = 40  # characters of a line
 _MARKS = {"sentence": ("<<", ">>"), "word": ("*", "*")}  # around what is marked
@@ -37,7 +38,7 @@ def _row_lines(shown, width):
     if len(texts) == 1:
         return _wrap(f"{shown.head}: {texts[0]}", width, "    - ", "      ")
     lines = _wrap(f"{shown.head}:", width, "    - ", "      ")
-    for place, text in zip(("first", "second"), texts, strict=True):
+    for place, text in zip(SIDES[-len(texts) :], texts, strict=True):
         lines += _wrap(f"{place}: {text}", width, "      ", "        ")
     return lines
 

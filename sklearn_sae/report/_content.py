@@ -39,7 +39,7 @@ class Example(NamedTuple):
 
     row: int
     target: str  # its value
-    excerpts: tuple[Excerpt, ...]  # one, or the two texts of a pair
+    excerpts: tuple[Excerpt, ...]  # one, or the two texts of a pair, after its prompt if there is one
 
 
 class Hypothesis(NamedTuple):

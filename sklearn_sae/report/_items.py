@@ -1,24 +1,29 @@
-"""The texts of rows: one each, or the two of pairs."""
+"""The texts of rows: one each, or the two of pairs, which may have a prompt."""
 
 import numpy as np
 
+from sklearn_sae.report._excerpt import Marks, excerpt
+from sklearn_sae.utils._pair_text import table_of_pairs
 from sklearn_sae.utils._validation import check_texts, text_identity
+
+SIDES = ("prompt", "first", "second")  # what is shown of a pair, or the last two of these
 
 
 def items_of(texts):
-    """Return the texts of each row as a tuple: one, or the two of a pair."""
-    shape = getattr(texts, "shape", None)
-    if shape is None:
-        are_pairs = not isinstance(texts, str) and len(texts) > 0 and isinstance(texts[0], (tuple, list))
-        are_pairs = are_pairs and all(len(pair) == 2 for pair in texts)
-    else:
-        are_pairs = len(shape) == 2 and shape[1] == 2
-    if not are_pairs:
-        return [(text,) for text in check_texts(texts, name="texts")]
-    table = np.empty((len(texts), 2), dtype=object)
-    table[:] = texts if shape is None else np.asarray(texts, dtype=object)
-    sides = [check_texts(table[:, side], name=f"column {side} of texts") for side in range(2)]
-    return list(zip(*sides, strict=True))
+    """Return the texts of each row as a tuple, one or the two of a pair, and the prompt of each pair or None.
+
+    Pairs are as of `table_of_pairs`.
+    """
+    pairs = table_of_pairs(texts, name="texts")
+    if pairs is None:
+        return [(text,) for text in check_texts(texts, name="texts")], None
+    return list(map(tuple, pairs[:, -2:].tolist())), pairs[:, 0].tolist() if pairs.shape[1] == 3 else None
+
+
+def excerpts_of(item, marks, prompt, max_words):
+    """Return the excerpts of a row that are shown: of its texts, after that of the prompt if there is one."""
+    texts, marks = ((*item,), marks) if prompt is None else ((prompt, *item), [Marks(), *marks])
+    return tuple(excerpt(text, one, max_words) for text, one in zip(texts, marks, strict=True))
 
 
 def first_of_copies(items):

@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_sae.report._effects import form_of, signed
 from sklearn_sae.report._excerpt import marked
+from sklearn_sae.report._items import SIDES
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import pvalue
 
@@ -17,7 +18,6 @@ _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
 _LINE = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+]\s|[-\s]+$|\+$|>))")  # what would begin a list, a rule or a quote
 _MARKS = {"sentence": ("*", "*"), "word": ("**", "**")}
 _HOW = {"sentence": "in italics", "word": "in bold"}
-_SIDES = ("first: ", "second: ")
 
 
 def markdown_of(report):
@@ -135,7 +135,8 @@ def _in_full(one):
 
 
 def _example(example):
-    sides = ("",) if len(example.excerpts) == 1 else _SIDES
+    n = len(example.excerpts)
+    sides = ("",) if n == 1 else [f"{side}: " for side in SIDES[-n:]]
     texts = " / ".join(
         f"{side}{marked(part, _MARKS, _piece)} {part.length}".rstrip()
         for side, part in zip(sides, example.excerpts, strict=True)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from sklearn_sae import __version__
+from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._beyond import of_controls_and_weights
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
@@ -36,7 +37,7 @@ def methods_of(sentences):
 
 def of_finding(discovery, words):
     """Return sentences on how hypotheses were found and held-out texts were chosen."""
-    encoder = discovery.pipeline["hypotheses"].encoder_
+    encoder = annotator_of(discovery.pipeline).encoder_
     n = discovery.evaluation.metrics["n_hypotheses"]
     return [
         f"Hypotheses on what in the texts predicts {predicted(words)} were generated with sklearn_sae {__version__}, "
@@ -45,7 +46,7 @@ def of_finding(discovery, words):
         *_encoded(discovery, encoder, words),
         f"By {_selected(encoder[-1])}, neurons that predict {predicted(words)} were selected; "
         f"{counted(n, 'hypothesis is', 'hypotheses are')} reported.",
-        *_named(discovery.pipeline["hypotheses"]),
+        *_named(annotator_of(discovery.pipeline)),
     ]
 
 

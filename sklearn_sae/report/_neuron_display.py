@@ -90,7 +90,7 @@ class NeuronDisplay:
         -------
         display : NeuronDisplay
         """
-        items = items_of(texts)
+        items, _ = items_of(texts)
         found, X, encodes_texts = _found(source, X, items)
         activations = encode(found.encoder, X)
         check_consistent_length(activations, items)
@@ -123,7 +123,7 @@ class NeuronDisplay:
         -------
         display : NeuronDisplay
         """
-        items, activation = items_of(texts), np.asarray(activations, dtype=float)
+        (items, _), activation = items_of(texts), np.asarray(activations, dtype=float)
         if activation.shape != (len(items),):
             raise ValueError(f"activations must be one number a text: {activation.shape} for {len(items)} texts.")
         rows = _examples(activation, items, n)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.evaluation._more_lines import unit_of
 from sklearn_sae.report._excerpt import plain
 from sklearn_sae.report._report_of import notes_without_texts
@@ -35,7 +36,7 @@ def discovery_html(discovery):
     """Return a `Discovery` as HTML, without any text of the corpus but the names of hypotheses."""
     from sklearn_sae._discovery import labelled_scores
 
-    evaluation, annotator = discovery.evaluation, discovery.pipeline["hypotheses"]
+    evaluation, annotator = discovery.evaluation, annotator_of(discovery.pipeline)
     metric, scores = labelled_scores(discovery)
     values = [written(score, ".3f") for score in scores.values()]
     notes = notes_without_texts(discovery.notes, annotator)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_sae._show_versions import versions
+from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation._short_names import short_names
 from sklearn_sae.evaluation import CorrectedEvaluation
 from sklearn_sae.evaluation._correlation import correlations
@@ -15,8 +16,8 @@ from sklearn_sae.report._content import Effect, Example, Hypothesis, Report
 from sklearn_sae.report._effect import value_of
 from sklearn_sae.report._effects import estimates_of, form_of, in_order, positions
 from sklearn_sae.report._examples import examples_of
-from sklearn_sae.report._excerpt import excerpt, plain
-from sklearn_sae.report._items import first_of_copies, items_of
+from sklearn_sae.report._excerpt import plain
+from sklearn_sae.report._items import excerpts_of, first_of_copies, items_of
 from sklearn_sae.report._marking import marks_for
 from sklearn_sae.report._methods import methods_of, of_finding, of_tests
 from sklearn_sae.report._sentences import effect_sentence, facts_of
@@ -32,6 +33,7 @@ class Shown(NamedTuple):
     """The texts that may be shown."""
 
     items: list  # of tuple of str: the text of a row, or the two of a pair
+    prompts: list | None  # of pairs
     rows: np.ndarray  # (n_rows,) of int, their numbers
     max_words: int | None
     source: Any  # Source, of what is marked, or None
@@ -61,13 +63,16 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
         raise ValueError(
             'this discovery has no texts, because they are not kept when it is pickled or copied; pass texts="none".'
         )
-    evaluation, annotator = discovery.evaluation, discovery.pipeline["hypotheses"]
+    evaluation, annotator = discovery.evaluation, annotator_of(discovery.pipeline)
     target_name, text_name = discovery.target_name, discovery.settings.get("texts")
-    words = wording_of(evaluation.target, target_name, text_name, _names(evaluation), are_pairs=False)
+    are_pairs = is_of_pairs(discovery.pipeline)
+    words = wording_of(evaluation.target, target_name, text_name, _names(evaluation), are_pairs=are_pairs)
     shown = None
     if texts != "none":
+        items, prompts = items_of(discovery.texts)
         shown = Shown(
-            items=[(text,) for text in discovery.texts],
+            items=items,
+            prompts=prompts,
             rows=np.asarray(discovery.test if rows is None else rows),
             max_words=_FRAGMENT if texts == "fragments" else None,
             source=source_of(discovery.pipeline),
@@ -106,7 +111,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
     if evaluation.annotations is None:
         raise ValueError("this evaluation has no annotations and no target, so it was made by hand; evaluate again.")
     n_rows = len(evaluation.annotations)
-    items = None if texts is None else items_of(texts)
+    items, prompts = (None, None) if texts is None else items_of(texts)
     if items is not None and len(items) != n_rows:
         raise ValueError(f"texts has {len(items):,} rows, and {n_rows:,} were annotated; pass the texts of these rows.")
     are_pairs = bool((evaluation.annotations <= -0.5).any() or (items and len(items[0]) == 2))
@@ -133,7 +138,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
             fidelity = annotator.hypotheses_["fidelity_f1"]
     if items is not None:
         neurons = [] if fidelity is None else annotator.hypotheses_["neuron"].tolist()
-        shown = Shown(items, np.arange(n_rows), max_words, source, neurons)
+        shown = Shown(items, prompts, np.arange(n_rows), max_words, source, neurons)
     hypotheses, order, form, meaning = _hypotheses(evaluation, words, fidelity, shown)
     metric, scores = scores_of_evaluation(evaluation)
     methods = methods_of(of_tests(evaluation, words, held_out=False))
@@ -162,7 +167,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
 
 def _described(discovery):
     """Return the target, the split and the reader in words, without the folder of a model."""
-    encoder = discovery.pipeline["hypotheses"].encoder
+    encoder = annotator_of(discovery.pipeline).encoder
     model = str(encoder["read"].model) if "read" in encoder.named_steps else ""
     lines = (plain(line) for line in discovery.description.splitlines())
     return [line.replace(model, shown_value("model", model)) if model else line for line in lines]
@@ -288,9 +293,10 @@ def _examples(evaluation, words, names, effects, shown):
     marks, meaning = marks_for(shown.source, names, shown.neurons, shown.items, annotations, rows)
 
     def example(i, row):
-        excerpts = (excerpt(*one, shown.max_words) for one in zip(shown.items[row], marks[i, row], strict=True))
+        prompt = None if shown.prompts is None else shown.prompts[row]
+        excerpts = excerpts_of(shown.items[row], marks[i, row], prompt, shown.max_words)
         value = words.scale[int(target.values[row]) - 1] if words.scale else plain(value_of(target, row))
-        return Example(int(shown.rows[row]), value, tuple(excerpts))
+        return Example(int(shown.rows[row]), value, excerpts)
 
     examples = [
         {kind: tuple(example(i, row) for row in some) for kind, some in one.items()} for i, one in enumerate(groups)

@@ -4,6 +4,8 @@ import re
 from numbers import Number
 from urllib.parse import urlsplit
 
+from sklearn_sae._text_pairs import annotator_of
+
 # Of these only whether they are set is shown, because they may hold a secret, a prompt, texts or a user's folder.
 _PRIVATE = re.compile(r"(?:^|_)(?:key|token|password|secret|headers|kwargs|params|dir)$|prompt|instructions")
 _NO_MATTER = ("verbose", "memory", "transform_input", "max_concurrency", "n_jobs", "batch_size", "prices", "timeout")
@@ -47,7 +49,7 @@ def sizes_of(pipeline):
 
 def trained_step(pipeline):
     """Return the fitted step of a pipeline that is trained: the autoencoder, or the reader."""
-    trained = pipeline["hypotheses"].encoder_[-2]
+    trained = annotator_of(pipeline).encoder_[-2]
     inner = getattr(trained, "transformer_", None)
     return inner["sae"] if hasattr(inner, "named_steps") else trained
 

@@ -8,8 +8,8 @@ from sklearn.utils import check_consistent_length
 
 from sklearn_sae.annotation._neurons import check_neurons, column, density_of
 from sklearn_sae.report._effect import effect_of, selection_effect, value_of
-from sklearn_sae.report._excerpt import excerpt, plain
-from sklearn_sae.report._items import first_of_copies, items_of
+from sklearn_sae.report._excerpt import plain
+from sklearn_sae.report._items import excerpts_of, first_of_copies, items_of
 from sklearn_sae.report._rows import groups_of
 from sklearn_sae.report._source import Source, encode, facts_of, source_of
 from sklearn_sae.report._telling import ACTIVE_SENTENCE, marks_of
@@ -30,8 +30,9 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
         A fitted annotator, or what holds one: a pipeline, a search, a `PairTransformer` or a `ChunkTransformer`, a
         `Discovery`. Else a fitted transformer to activations, or the activations of the texts, by columns of a frame
         with their names.
-    texts : sequence of str, or of (str, str)
-        The texts, or pairs of texts, to choose from; any texts, not only those that `source` was fitted on.
+    texts : sequence of str, or of (str, str), or of (str, str, str)
+        The texts, or pairs of texts with or without the prompt of each before them, to choose from; any texts, not only
+        those that `source` was fitted on.
     y : array-like of shape (n_samples,), default=None
         The target, for the effect of each neuron. None: the effect is the score by which the neuron was selected, if
         it was.
@@ -139,6 +140,7 @@ class _Data(NamedTuple):
     """What neurons are looked at on."""
 
     items: list  # of tuples: the text of a row, or the two of a pair
+    prompts: list | None  # of pairs
     target: Target | None
     target_name: str
 
@@ -148,9 +150,9 @@ class _Data(NamedTuple):
 
 
 def _data(texts, y):
-    items = items_of(texts)
+    items, prompts = items_of(texts)
     target = None if y is None else check_target(y, n_samples=len(items))
-    return _Data(items, target, plain(str(getattr(y, "name", None) or "y")))
+    return _Data(items, prompts, target, plain(str(getattr(y, "name", None) or "y")))
 
 
 def _found(source, X, items):
@@ -197,8 +199,8 @@ def _effect(activation, facts, data):
 
 def _shown(row, activation, marks, data, max_words):
     value = "" if data.target is None else f"{data.target_name} {plain(value_of(data.target, row))}"
-    excerpts = (excerpt(*one, max_words) for one in zip(data.items[row], marks, strict=True))
-    return Shown(row, float(activation), value, tuple(excerpts))
+    prompt = None if data.prompts is None else data.prompts[row]
+    return Shown(row, float(activation), value, excerpts_of(data.items[row], marks, prompt, max_words))
 
 
 def _in_words(activation, facts, effect, are_pairs):

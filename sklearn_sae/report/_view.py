@@ -13,7 +13,7 @@ class Shown(NamedTuple):
     row: int
     activation: float
     target: str  # its value of the target with the name, or ""
-    excerpts: tuple  # of Excerpt: one, or the two texts of a pair
+    excerpts: tuple  # of Excerpt: one, or the two texts of a pair, after its prompt if there is one
 
     @property
     def head(self):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from sklearn_sae.report._excerpt import NO_MARKS, marked
+from sklearn_sae.report._items import SIDES
 
 _MOST_CHARACTERS = 32_767  # in a cell
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -79,7 +80,7 @@ def _hypotheses(report):
 
 def _examples(report):
     n_sides = max((len(example.excerpts) for _, _, example in _shown(report)), default=1)
-    yield ["number", "hypothesis", "shows", "row", report.target, *(["text"] if n_sides == 1 else ["first", "second"])]
+    yield ["number", "hypothesis", "shows", "row", report.target, *(["text"] if n_sides == 1 else SIDES[-n_sides:])]
     for one, kind, example in _shown(report):
         texts = (marked(part, NO_MARKS) for part in example.excerpts)
         yield [one.number, one.short, kind, example.row, example.target, *texts]

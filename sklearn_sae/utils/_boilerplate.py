@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from sklearn_sae.utils._pair_text import split_pair
+from sklearn_sae.utils._pair_text import are_pairs
 
 _NEARLY_ALL = 0.95  # share of the texts
 _FEWEST_TEXTS = 20
@@ -57,7 +57,7 @@ def shared_boilerplate(texts):
     '7 + 7'
     """
     texts = list(dict.fromkeys(texts))  # copies would count as boilerplate
-    if split_pair(texts[0]):  # each of its parts has a beginning
+    if are_pairs(texts):  # each of its parts has a beginning
         return Boilerplate()
     if len(texts) < _FEWEST_TEXTS or not (_may_share(texts, str.split, 0) or _may_share(texts, str.rsplit, -1)):
         return Boilerplate()

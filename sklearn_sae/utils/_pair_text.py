@@ -3,6 +3,8 @@
 The parts stand between separators of control characters, which no text has once they are taken out of it here.
 """
 
+import numpy as np
+
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils.store import digest
 
@@ -28,6 +30,11 @@ def split_pair(text):
     return text.split(_SEPARATOR) if _SEPARATOR in text else None
 
 
+def are_pairs(texts):
+    """Return whether texts are pairs, joined to one text each."""
+    return len(texts) > 0 and split_pair(texts[0]) is not None
+
+
 def in_drawn_order(text):
     """Return a pair with its texts in an order drawn by lot, and the sign by which answers are turned back.
 
@@ -49,7 +56,7 @@ def in_drawn_order(text):
 
 
 def columns_of_pairs(X, table, *, name="X"):
-    """Return the columns of a table of pairs as lists of str: the prompts if there are some, the first and second texts.
+    """Return the columns of a table of pairs as lists of str: the prompts if there are some, and both texts.
 
     Parameters
     ----------
@@ -69,3 +76,27 @@ def columns_of_pairs(X, table, *, name="X"):
     if "prompt" in names and len(order) == 3:
         order.insert(0, order.pop(names.index("prompt")))
     return [check_texts(table[:, i], name=f"column {i} of {name}") for i in order]
+
+
+def table_of_pairs(texts, *, name):
+    """Return pairs of texts as an array of objects of two columns, or of three, prompts first; None for single texts.
+
+    Parameters
+    ----------
+    texts : object
+        Pairs are an array or frame of two or three columns, or a sequence of tuples or lists.
+    name : str
+        What to call it in an error.
+    """
+    shape = getattr(texts, "shape", None)
+    if shape is None:
+        are_pairs = isinstance(texts, (list, tuple)) and len(texts) > 0
+        are_pairs = are_pairs and all(isinstance(row, (list, tuple)) and len(row) > 1 for row in texts)
+    else:
+        are_pairs = len(shape) == 2 and shape[1] > 1
+    if not are_pairs:
+        return None
+    if shape is None and len({len(row) for row in texts}) > 1:
+        raise ValueError(f"{name} must be pairs of texts; it has rows of different lengths.")
+    table = np.asarray(texts, dtype=object)
+    return np.array(columns_of_pairs(texts, table, name=name), dtype=object).T

@@ -254,7 +254,7 @@ def test_pairs(reviews):
     wins = stars[:250] > stars[250:]
     annotations = np.sign(stars[:250] - stars[250:]) * (np.arange(250) % 3 > 0)
     annotations[::9] *= -1
-    for y, sign in ((np.where(wins, "first", "second"), -1), (wins.astype(int), 1)):
+    for y, sign in ((np.where(wins, "first", "second"), 1), (wins.astype(int), 1)):
         evaluation = evaluate_hypotheses(annotations[:, None], y, hypotheses=["mentions what sells"])
         report = report_of_evaluation(evaluation, pairs)
         assert_true(report, evaluation, factor=100 * sign, joint_factor=sign)

@@ -4,7 +4,7 @@ from sklearn_sae.annotation.llm._answers import check_answers
 from sklearn_sae.annotation.llm._questions import check_params
 from sklearn_sae.annotation.llm._requests import check_prices
 from sklearn_sae.annotation.llm._templates import read_template
-from sklearn_sae.utils._pair_text import split_pair
+from sklearn_sae.utils._pair_text import are_pairs
 from sklearn_sae.utils.server import check_base_url
 
 
@@ -36,7 +36,7 @@ def check_parameters(annotator):
 
 def check_judges(annotator, texts):
     """Return texts; refuse pairs if parameters ask for something else than which of the two has more."""
-    if split_pair(texts[0]) is None:
+    if not are_pairs(texts):
         return texts
     if annotator.answers is not None or annotator.output == "probability":
         raise ValueError('pairs are judged by A, B or neither: judge="pairs" needs answers=None and output="binary".')

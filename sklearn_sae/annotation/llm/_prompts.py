@@ -7,7 +7,7 @@ that caches prefixes computes it once. Texts stand between marks that they canno
 import json
 from typing import NamedTuple
 
-from sklearn_sae.utils._pair_text import split_pair
+from sklearn_sae.utils._pair_text import are_pairs, split_pair
 from sklearn_sae.utils.store import digest
 
 
@@ -111,9 +111,9 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
     -------
     prompt : Prompt
     """
-    are_pairs = split_pair(activating[0]) is not None
+    compares = are_pairs(activating)
     mark = _mark([*activating, *non_activating])
-    names = ("1.", "2.") if are_pairs else ("A", "B")
+    names = ("1.", "2.") if compares else ("A", "B")
     group_a, group_b = (
         [_fence(text, mark, f" {name}{i}") for i, text in enumerate(texts, 1)]
         for name, texts in zip(names, (activating, non_activating), strict=True)
@@ -124,14 +124,14 @@ def interpretation_prompt(activating, non_activating, *, instructions=None, high
         return Prompt(_DATA + told, template.format(**fields, instructions=(instructions or "").strip()))
     heads = ("Group A, texts with the property:", "Group B, texts without it:")
     question = 'Which property do most texts of group A share? "This text ..."'
-    if are_pairs:
+    if compares:
         heads = ("Group 1, pairs in which A has more of the property:", "Group 2, pairs in which it has not:")
         question = 'Which property has response A more of in most pairs of group 1? "The response ..."'
     parts = [heads[0], *group_a]
     if group_b:
         parts += [heads[1], *group_b]
     parts.append(question)
-    system = (_INTERPRET_PAIRS if are_pairs else _INTERPRET) + told
+    system = (_INTERPRET_PAIRS if compares else _INTERPRET) + told
     if instructions:
         system = f"{system}\n\nThe task:\n{instructions.strip()}"
     return Prompt(system, "\n\n".join(parts))

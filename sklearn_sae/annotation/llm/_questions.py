@@ -19,7 +19,7 @@ from sklearn_sae.annotation.llm._replies import (
     parse_interpretation,
     parse_reasons,
 )
-from sklearn_sae.utils._pair_text import in_drawn_order, join_pair, split_pair
+from sklearn_sae.utils._pair_text import are_pairs, in_drawn_order, join_pair
 from sklearn_sae.utils.store import digest
 
 _TOP_LOGPROBS = 10
@@ -141,7 +141,7 @@ class AnnotationQuestions:
         self.model = model
         self.params = params
         self._signs = None
-        if split_pair(texts[0]) is not None:
+        if are_pairs(texts):
             texts, signs = zip(*map(in_drawn_order, texts), strict=True)
             self._signs, answers = np.array(signs, dtype=np.float64), PAIR_ANSWERS
         self.answers, self._values = check_answers(answers)
