@@ -86,11 +86,20 @@ def unit_of_pairs(unit, naming):
 
 
 def with_length(controls, texts):
-    """Return the controls with the length of texts in characters and its logarithm; of pairs, their differences."""
+    """Return the controls with the length of texts; of pairs, with its difference.
+
+    Length is in characters, on the scale of logarithms too. Of pairs a third column levels off where one text is much
+    longer, as its chances to win do: without it, three times as many false effects remain; see docs/compose.md.
+    """
     texts = texts.reshape(len(texts), -1)[:, -2:]
     n = np.array([[len(text) for text in row] for row in texts], dtype=np.float64)
     length = np.stack([np.log(n), n], axis=2)
-    length = length[:, 0] - length[:, 1] if texts.shape[1] == 2 else length[:, 0]
+    if texts.shape[1] == 2:
+        length = length[:, 0] - length[:, 1]
+        bent = np.tanh(length[:, 0] / (length[:, 0].std() or 1.0))
+        length = np.column_stack([length, bent])
+    else:
+        length = length[:, 0]
     if controls is None:
         return Controls(length, (), ("length",))
     return Controls(np.hstack([length, controls.values]), controls.factors, ("length", *controls.names))

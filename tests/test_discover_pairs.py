@@ -42,7 +42,9 @@ def test_the_tests_are_of_win_rates_beyond_length(answers, found):
     annotations = found.pipeline["hypotheses"].transform(pairs)
     assert set(np.unique(annotations)) == {-1, 0, 1}
     n = np.array([[len(text) for text in row[1:]] for row in pairs], dtype=float)
-    length = np.column_stack([np.log(n[:, 0]) - np.log(n[:, 1]), n[:, 0] - n[:, 1]])
+    of_all = np.log([[len(text) for text in row[1:]] for row in answers[TEXTS].to_numpy()]) @ [1, -1]
+    ratio = np.log(n) @ [1, -1]
+    length = np.column_stack([ratio, n @ [1, -1], np.tanh(ratio / of_all.std())])
     again = evaluate_hypotheses(
         annotations,
         answers["winner"].to_numpy()[found.test] == "response_a",
@@ -101,7 +103,7 @@ def test_a_lead_and_no_control(answers):
 
 
 def test_length_alone_is_nothing_beyond_length():
-    """The longer text wins, and texts with apples are longer."""
+    """The longer text mostly wins, and texts with apples are longer."""
     rng = np.random.default_rng(0)
     words = ["river", "stone", "cloud", "green", "window", "paper", "music", "garden"]
 
@@ -111,12 +113,11 @@ def test_length_alone_is_nothing_beyond_length():
         return " ".join([*some, *["apple"] * (long and rng.random() < 0.8)])
 
     pairs = np.array([[text(), text()] for _ in range(600)], dtype=object)
-    wins = [len(a) > len(b) for a, b in pairs]
+    wins = [(len(a) > len(b)) == (rng.random() < 0.85) for a, b in pairs]
     options = {"n_components": 8, "k": 2, "n_hypotheses": 3, "random_state": 0}
     plain = discover(pairs, wins, control_length=False, **options).table
     apples = plain["hypothesis"].str.contains("apple")
-    assert plain.loc[apples, "significant"].all()
-    assert apples.any()
+    assert plain.loc[apples, "significant"].any()
     table = discover(pairs, wins, **options).table
     apples = table["hypothesis"].str.contains("apple")
     assert not table["significant_controlled"].any()

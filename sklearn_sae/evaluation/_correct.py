@@ -54,21 +54,22 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
             if np.isnan(found).any():
                 notes.add("The joint regression is not estimated, as it has no solution with these labels", label=label)
         of_class = {} if label is None else {"class": [label] * len(hypotheses)}
-        estimates = _estimates(separations, statistics, values, unit, is_classes)
+        estimates = _estimates(separations, statistics, unit, is_classes)
         blocks.append(pd.DataFrame({**of_class, "hypothesis": hypotheses, **estimates}))
         scores.append(r2)
     few = np.array([min(each.n_sides) < FEW for each in separations])
     if few.any():
         notes.add(f"Not reliable, as fewer than {FEW} labels say that it holds, or that it does not", few)
     table = pd.concat(blocks, ignore_index=True)
-    naive = evaluate(A, hypotheses, target, correction=correction, alpha=alpha).table
+    options = {"correction": correction, "alpha": alpha, "groups": groups, "confidence": confidence}
+    naive = evaluate(A, hypotheses, target, **options).table
     if target.task == "multiclass":  # A class of which no row has an annotation is not among the naive ones.
         naive = _by_class(naive).reindex(_by_class(table).index).reset_index(drop=True)
     table["max_correlation"] = naive["max_correlation"]
     thresholds = {}
     for column, pvalues in (("significant", "pvalue"), ("significant_jointly", "joint_pvalue")):
         table[column], thresholds[column] = significance(table[pvalues].to_numpy(), correction, alpha)
-    for column in ("separation_score", "regression_coef"):
+    for column in ("separation_score", "separation_ci_low", "separation_ci_high", "significant", "regression_coef"):
         table[f"naive_{column}"] = naive[column]
     table["n_labels"] = np.tile(answered.sum(axis=0), len(blocks))
     table["n_labels_holds"] = [each.n_sides[0] for each in separations] * len(blocks)
@@ -95,7 +96,11 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
         standard_errors="design-based" if groups is None else "clustered",
         confidence=confidence,
         class_metrics=class_metrics(table, target, unscored) if target.task == "multiclass" else None,
+        annotations=A,
+        target=target,
         method=method,
+        human=labels,
+        sampled=probabilities,
     )
 
 
@@ -154,7 +159,7 @@ def _note_groups(groups, notes):
         notes.add(f"With {n_groups} groups the p-values are approximate and tend to be too small")
 
 
-def _estimates(separations, statistics, y, unit, is_classes):
+def _estimates(separations, statistics, unit, is_classes):
     """Return the columns of a table of estimates, in the unit of the target."""
     coef, se, pvalue, low, high = statistics
     pvalues = [each.pvalue for each in separations]
@@ -165,7 +170,7 @@ def _estimates(separations, statistics, y, unit, is_classes):
         "separation_pvalue": pvalues,
         "separation_ci_low": [unit * each.low for each in separations],
         "separation_ci_high": [unit * each.high for each in separations],
-        "effect_size": [_cohens_h(each) if is_classes else _cohens_d(each, y) for each in separations],
+        "effect_size": [_cohens_h(each) if is_classes else each.score / each.spread for each in separations],
         "regression_coef": unit * coef,
         "regression_se": unit * se,
         "regression_pvalue": pvalue,
@@ -174,13 +179,6 @@ def _estimates(separations, statistics, y, unit, is_classes):
         "joint_pvalue": pvalue,
         "prevalence": [each.prevalence for each in separations],
     }
-
-
-def _cohens_d(separation, y):
-    """Return the difference in standard deviations of what the sides leave of the target."""
-    between = np.ptp(separation.means) ** 2 * np.prod(separation.shares) / np.sum(separation.shares)
-    within = y.var() - between
-    return separation.score / np.sqrt(within) if within > 0 else np.nan
 
 
 def _cohens_h(separation):

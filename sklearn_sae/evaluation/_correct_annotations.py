@@ -6,9 +6,10 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from sklearn_sae.evaluation._check_annotations import check_annotations
+from sklearn_sae.evaluation._check_annotations import are_of_pairs, check_annotations
 from sklearn_sae.evaluation._correct import correct
 from sklearn_sae.evaluation._sampling_design import check_sampled
+from sklearn_sae.utils._pair_targets import first_wins
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_sae.utils._targets import TASKS, check_target
 from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_masked
@@ -185,6 +186,8 @@ def correct_annotations(
     labels = check_labels(human, hypotheses, len(A))
     probabilities = check_sampled(sampled, ~np.isnan(labels).all(axis=1))
     target = check_target(y, task=task, n_samples=len(A))
+    if are_of_pairs(A):
+        target = first_wins(target)
     evaluation = correct(
         A,
         labels,
@@ -197,7 +200,8 @@ def correct_annotations(
         groups=check_groups(groups, len(A)),
         confidence=confidence,
     )
-    return replace(evaluation, notes=(*target.notes, *evaluation.notes))
+    target_name = y.name if isinstance(getattr(y, "name", None), str) else None
+    return replace(evaluation, notes=(*target.notes, *evaluation.notes), target_name=target_name)
 
 
 def check_labels(human, hypotheses, n_samples, *, name="human"):

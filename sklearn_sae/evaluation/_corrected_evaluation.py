@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sklearn_sae.evaluation._hypothesis_evaluation import HypothesisEvaluation
 from sklearn_sae.utils._validation import counted
 
-_METHODS = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
+METHODS = {"dsl": "design-based supervised learning", "ppi": "prediction-powered inference"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,7 +24,8 @@ class CorrectedEvaluation(HypothesisEvaluation):
         `max_correlation` is of the annotations. More columns:
 
         - `separation_se`: standard error of the separation.
-        - `naive_separation_score`, `naive_regression_coef`: what the annotations give where they are taken for true.
+        - `naive_separation_score`, `naive_separation_ci_low`, `naive_separation_ci_high`, `naive_significant`,
+          `naive_regression_coef`: what the annotations give where they are taken for true.
         - `n_labels`: labels of the hypothesis.
         - `n_labels_holds`: labels that say it holds; of pairs, that it holds for the first text.
 
@@ -48,18 +51,21 @@ class CorrectedEvaluation(HypothesisEvaluation):
     class_metrics : DataFrame or None, default=None
         For a multiclass target, as of `HypothesisEvaluation`; no class has an AUC.
     annotations : ndarray of shape (n_samples, n_hypotheses) or None, default=None
-        None, because a report does not show corrected effects.
+        The annotations of all rows.
     target : Target or None, default=None
-        None for the same reason.
+        The target of these rows.
     target_name : str or None, default=None
         The name of the target.
     controls : tuple of str, default=()
         Empty, because effects are not corrected beyond controls.
     by : DataFrame or None, default=None
         None for the same reason.
-
     method : {"dsl", "ppi"}, default="dsl"
         How annotations and labels were joined.
+    human : ndarray of shape (n_samples, n_hypotheses) or None, default=None
+        The labels, NaN where there is none.
+    sampled : ndarray of shape (n_samples,) or None, default=None
+        The probability of each row that was drawn, NaN for the others.
 
     See Also
     --------
@@ -85,6 +91,8 @@ class CorrectedEvaluation(HypothesisEvaluation):
 
     standard_errors: str = "design-based"
     method: str = "dsl"
+    human: np.ndarray | None = None
+    sampled: np.ndarray | None = None
 
     def summary(self):
         """Return the counts, and by what the effects are corrected, a line each.
@@ -100,7 +108,7 @@ class CorrectedEvaluation(HypothesisEvaluation):
             f"{m['n_significant']} of {counted(len(self.table), *unit)} significant, {m['n_significant_jointly']} "
             f"jointly ({self.correction}, alpha={self.alpha:g}: p < {m['threshold']:.2g})",
             f"{fit}{counted(m['n_samples'], 'row')}, of which people labelled {m['n_labelled']:,}",
-            f"Corrected by {_METHODS[self.method]}",
+            f"Corrected by {METHODS[self.method]}",
         ]
         if self.standard_errors == "clustered":
             lines.append(f"Standard errors: clustered by {counted(m['n_groups'], 'group')}")

@@ -17,7 +17,7 @@ class CorrectedSeparation(NamedTuple):
     low: float
     high: float
     means: tuple  # of the target on either side
-    shares: tuple  # of the rows on either side
+    spread: float  # standard deviation of the target within the sides, pooled; NaN if it is none
     n_sides: tuple  # labels on either side
     prevalence: float  # share of the rows where it holds, for either text of a pair
 
@@ -44,7 +44,7 @@ def corrected_separation(labels, annotation, y, design, *, method, groups=None, 
     n_sides = tuple(truth.sum(axis=0).astype(int).tolist())
     if min(n_sides) == 0:
         holds = design.weights[drawn] @ (np.abs(given) >= 0.5) / len(y) if len(given) else np.nan
-        return CorrectedSeparation(*[np.nan] * 5, (np.nan, np.nan), (np.nan, np.nan), n_sides, float(holds))
+        return CorrectedSeparation(*[np.nan] * 5, (np.nan, np.nan), np.nan, n_sides, float(holds))
     share = 0.5 if first and second else 1.0
     missing = np.isnan(annotation)
     if method == "dsl":
@@ -63,9 +63,12 @@ def corrected_separation(labels, annotation, y, design, *, method, groups=None, 
     score = share * (means[0] - means[1])
     statistics = tests(np.array([score]), share**2 * variance, df, confidence)
     shares = np.clip(sizes / len(y), 0, 1)
+    squares, *_ = _influences(truth, guess, y**2, design, tuning)
+    within = np.average(squares - means**2, weights=shares)
+    spread = np.sqrt(within) if within > 0 else np.nan
     holds = shares.sum() if first and second else shares[1] if second else shares[0]
     se, pvalue, low, high = (float(of[0]) for of in statistics)
-    return CorrectedSeparation(score, se, pvalue, low, high, tuple(means), tuple(shares), n_sides, float(holds))
+    return CorrectedSeparation(score, se, pvalue, low, high, tuple(means), float(spread), n_sides, float(holds))
 
 
 def _influences(truth, guess, y, design, tuning):

@@ -13,6 +13,7 @@ from sklearn_sae.evaluation._more_lines import (
     columns_of_tests,
     legend_of_controls,
     more_lines,
+    naive_column,
     unit_of,
     what_of_pairs,
 )
@@ -263,6 +264,7 @@ class HypothesisEvaluation:
             columns = class_columns(table, self.class_metrics, {"holds": holds}, joint=wide)
             return class_lines(columns, width=width, n_lines=n_lines)
         columns = columns_of_tests(table, self.task, own="separation", joint="coef", wide=wide)
+        columns[1 + wide : 1 + wide] = naive_column(table, self.task)
         columns.append(("differs" if self.of_pairs else "holds", holds))
         head, names = headed(table["hypothesis"])
         return fitted_table(columns, names, head=head, width=width, n_lines=n_lines)
@@ -276,6 +278,8 @@ class HypothesisEvaluation:
         }[self.task]
         what = what_of_pairs(self) or what
         beyond = legend_of_controls(self.controls if self.task != "multiclass" else ())
+        if "naive_separation_score" in self.table and self.task != "multiclass":
+            beyond += " naive: by the annotations alone."
         if not wide:
             margins = margins_in_words(self.table, unit=unit_of(self.task), confidence=self.confidence)
             return f"separation: {what}{margins}; * significant.{beyond} More: .to_text(wide=True)."

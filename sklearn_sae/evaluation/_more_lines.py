@@ -69,6 +69,15 @@ def _controlled_column(table, *, unit, margins):
     return [("controlled", effects(table, unit=unit, margins=margins))]
 
 
+def naive_column(table, task):
+    """Return the heading and the cells of effects that annotations alone give, as a list; none unless corrected."""
+    if "naive_separation_score" not in table:
+        return []
+    names = [name for name in table if name.startswith("naive_separation") or name == "naive_significant"]
+    table = table[names].rename(columns=lambda name: name.removeprefix("naive_"))
+    return [("naive", effects(table, unit=unit_of(task)))]
+
+
 def legend_of_controls(controls):
     """Return what the column of effects beyond the controls is; "" without controls."""
     return f" controlled: the same beyond {named_controls(controls)}." if controls else ""

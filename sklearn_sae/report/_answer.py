@@ -93,6 +93,8 @@ def _in_short(effect, words, form):
 
 def _score(scores, words):
     known = {one.of: one for one in scores}
+    if not known:
+        return ""
     score, nothing, rival = known["hypotheses"], known["nothing"], known.get("words")
     if np.isnan(score.value):
         return f"How much they predict together cannot be told from so few {words.noun}."
@@ -126,6 +128,8 @@ def _auc(score, nothing, words):
 def scores_of_evaluation(evaluation):
     """Return the metric and the `Score`s of an evaluation: of nothing, and of all hypotheses, cross-fitted."""
     metric, key, nothing = _metric(evaluation)
+    if f"{key}_cv" not in evaluation.metrics:  # of effects that labels corrected
+        return metric, ()
     n = evaluation.metrics["n_hypotheses"]
     label = "this hypothesis, cross-fitted" if n == 1 else f"these {n:,} hypotheses, cross-fitted"
     return metric, (nothing, Score(label, float(evaluation.metrics[f"{key}_cv"]), "hypotheses"))

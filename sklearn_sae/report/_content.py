@@ -79,3 +79,4 @@ class Report(NamedTuple):
     marks: dict[str, str]  # what a marked "sentence" or "word" is
     noun: str = "texts"  # what rows are called: "reviews", "pairs" ...
     target: str = "target"  # the name of the target
+    beside: tuple = ()  # of Beside: corrected effects and those of annotations alone, where labels corrected them

@@ -6,6 +6,7 @@ from sklearn_sae import __version__
 from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._beyond import of_controls_and_weights
+from sklearn_sae.report._corrected import is_corrected, of_correction
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
 from sklearn_sae.report._settings import shown_value, sizes_of, trained_step
 from sklearn_sae.report._wording import predicted
@@ -156,6 +157,10 @@ def _named(annotator):
 
 def of_tests(evaluation, words, *, held_out):
     """Return sentences on how hypotheses were tested."""
+    if is_corrected(evaluation):
+        yield from of_correction(evaluation, words)
+        yield _corrected(evaluation)
+        return
     m = evaluation.metrics
     rows = f"{m['n_samples']:,} {words.noun}"
     on = f"the {rows} held out" if held_out else rows

@@ -161,6 +161,28 @@ REFERENCES = {
         1995,
         {"journal": _JRSS_B, "volume": "57", "number": "1", "pages": "289--300"},
     ),
+    "egami2023": Reference(
+        "inproceedings",
+        ("Egami, Naoki", "Hinck, Musashi", "Stewart, Brandon", "Wei, Hanying"),
+        "Using Imperfect Surrogates for Downstream Inference: Design-based Supervised Learning for Social Science "
+        "Applications of Large Language Models",
+        2023,
+        {"booktitle": "Advances in Neural Information Processing Systems", "volume": "36", "eprint": "2306.04746"},
+    ),
+    "angelopoulos2023": Reference(
+        "article",
+        ("Angelopoulos, Anastasios N.", "Bates, Stephen", "Fannjiang, Clara", "Jordan, Michael I.", "Zrnic, Tijana"),
+        "Prediction-powered Inference",
+        2023,
+        {"journal": "Science", "volume": "382", "number": "6671", "pages": "669--674"},
+    ),
+    "cohen1960": Reference(
+        "article",
+        ("Cohen, Jacob",),
+        "A Coefficient of Agreement for Nominal Scales",
+        1960,
+        {"journal": "Educational and Psychological Measurement", "volume": "20", "number": "1", "pages": "37--46"},
+    ),
     "broder1997": Reference(
         "inproceedings",
         ("Broder, Andrei Z.",),

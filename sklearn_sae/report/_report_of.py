@@ -8,11 +8,11 @@ import numpy as np
 from sklearn_sae._show_versions import versions
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation._short_names import short_names
-from sklearn_sae.evaluation import CorrectedEvaluation
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.report._answer import answer_of, level_of, scores_of_discovery, scores_of_evaluation, title_of
 from sklearn_sae.report._beyond import facts_beyond
 from sklearn_sae.report._content import Effect, Example, Hypothesis, Report
+from sklearn_sae.report._corrected import NOTE_ON_TEXTS, is_corrected, with_corrections
 from sklearn_sae.report._effect import value_of
 from sklearn_sae.report._effects import estimates_of, form_of, in_order, positions
 from sklearn_sae.report._examples import examples_of
@@ -103,11 +103,6 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
     """Return the `Report` of an evaluation; the parameters are those of `HypothesisEvaluation.to_html`."""
     if max_words is not None and (not isinstance(max_words, Integral) or max_words < 1):
         raise ValueError(f"max_words={max_words!r} must be an integer, at least 1, or None.")
-    if isinstance(evaluation, CorrectedEvaluation):
-        raise ValueError(
-            "effects that labels of people corrected have no report, because they are no differences between rows that "
-            "it could show; print them, or draw them with HypothesisDisplay.from_evaluation."
-        )
     if evaluation.annotations is None:
         raise ValueError("this evaluation has no annotations and no target, so it was made by hand; evaluate again.")
     n_rows = len(evaluation.annotations)
@@ -140,6 +135,10 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
         neurons = [] if fidelity is None else annotator.hypotheses_["neuron"].tolist()
         shown = Shown(items, prompts, np.arange(n_rows), max_words, source, neurons)
     hypotheses, order, form, meaning = _hypotheses(evaluation, words, fidelity, shown)
+    beside, labelled = (), ""
+    if is_corrected(evaluation):
+        labelled = f", of which people labelled {evaluation.metrics['n_labelled']:,}"
+        hypotheses, beside = with_corrections(hypotheses, order, evaluation, words, form)
     metric, scores = scores_of_evaluation(evaluation)
     methods = methods_of(of_tests(evaluation, words, held_out=False))
     kind = "none" if items is None else "all" if max_words is None else "fragments"
@@ -147,7 +146,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
         title=title_of(n_rows, words),
         question=(
             f"Which of {len(hypotheses):,} hypotheses predict {predicted(words)}?",
-            f"They are tested on {evaluation.metrics['n_samples']:,} {words.noun}.",
+            f"They are tested on {evaluation.metrics['n_samples']:,} {words.noun}{labelled}.",
         ),
         answer=answer_of(hypotheses, scores, words, form, unseen=False),
         metric=metric,
@@ -158,9 +157,10 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
             ("standard errors", evaluation.standard_errors),
             ("confidence", f"{evaluation.confidence:g}"),
         ),
-        notes=_notes(evaluation.notes, kind, annotator),
+        notes=(*_notes(evaluation.notes, kind, annotator), *[NOTE_ON_TEXTS] * bool(beside and items)),
         texts=kind,
         marks=meaning,
+        beside=beside,
         **_common(evaluation, words, order, hypotheses, methods),
     )
 

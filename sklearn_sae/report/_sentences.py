@@ -33,20 +33,20 @@ def effect_sentence(own, annotation, target, code, words, form, confidence):
         kind = "none" if n_holds == 0 else "all"
         return f"It holds for {kind} of the {n_answered:,} {words.noun}, so there is nothing to compare."
     if words.are_pairs:
-        said, often = _of_pairs(own, annotation, code, words, form, confidence), f"so in {how_often}"
+        said, often = of_pairs(own, annotation, code, words, form, confidence), f"so in {how_often}"
     else:
         say = that_say(words)[0]
         often = f"{how_often} do" if say.endswith("say this") else f"it holds for {how_often}"
         if words.form == "class":
             said = _of_class(own, say, annotation, target, code, words, form, confidence)
         else:
-            said = _of_numbers(own, say, words, form, confidence)
-    return f"{said}; {often}.{_doubt(own)}"
+            said = of_numbers(own, say, words, form, confidence)
+    return f"{said}; {often}.{doubt(own)}"
 
 
-def _of_numbers(own, say, words, form, confidence):
+def of_numbers(own, say, words, form, confidence):
     who = f"{words.noun[0].upper()}{words.noun[1:]} {say}"
-    return f"{who} {_difference(own.value, words, form)} ({_interval(own, words, form, confidence)})"
+    return f"{who} {_difference(own.value, words, form)} ({interval_in_words(own, words, form, confidence)})"
 
 
 def _difference(value, words, form):
@@ -64,7 +64,7 @@ def way_of(value, words):
     return _MORE.get(words.form, _LESS)[value < 0]
 
 
-def _interval(own, words, form, confidence):
+def interval_in_words(own, words, form, confidence):
     """Return a confidence interval in words, with its signs where these are not clear."""
     if np.isnan(own.low):
         return f"too few {words.noun} for an interval"
@@ -81,7 +81,7 @@ def _interval(own, words, form, confidence):
 def _of_class(own, say, annotation, target, code, words, form, confidence):
     *sides, _ = sides_of(annotation)
     high, low = (f"{np.mean(target.values[side] == code):.{_decimals_of(form)}%}" for side in sides)
-    points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
+    points = f"{signed(own.value, form)} points, {interval_in_words(own, words, form, confidence)}"
     return f"{high} of the {words.noun} {say} {are_of_class(words, code)}, {low} of the others ({points})"
 
 
@@ -89,15 +89,15 @@ def _decimals_of(form):
     return int(form[2]) if form.endswith("f") else 1
 
 
-def _of_pairs(own, annotation, code, words, form, confidence):
+def of_pairs(own, annotation, code, words, form, confidence):
     says = that_say(words)[1]
     only = f"Where only one of the two {words.texts} {says}"
     if words.form != "class":
         size = written(abs(own.value), form)
         way = "leads" if own.value >= 0 else "trails"
         of = f"{size} {words.unit}" if words.form in ("count", "place") else f"{size} ({predicted(words)})"
-        return f"{only}, it {way} the other by {of} ({_interval(own, words, form, confidence)})"
-    points = f"{signed(own.value, form)} points, {_interval(own, words, form, confidence)}"
+        return f"{only}, it {way} the other by {of} ({interval_in_words(own, words, form, confidence)})"
+    points = f"{signed(own.value, form)} points, {interval_in_words(own, words, form, confidence)}"
     if len(words.labels) > 2:
         return f"{only} and that is the first, {class_name(words, code)} is more or less frequent ({points})"
     if sides_of(annotation).share == 1:  # no pair of the one side or of the other
@@ -106,7 +106,7 @@ def _of_pairs(own, annotation, code, words, form, confidence):
     return f"{only}, it wins in {0.5 + own.value / 100:.{decimals}%} of the pairs instead of 50% ({points})"
 
 
-def _doubt(own):
+def doubt(own):
     """Say that a difference may be chance, if it is not significant."""
     if own.significant:
         return ""

@@ -138,14 +138,6 @@ def test_it_is_an_evaluation_that_prints_and_shows():
     assert NAMES[0] in corrected._repr_html_()
 
 
-def test_a_report_of_corrected_effects_is_refused(tmp_path):
-    truth, annotations, y, drawn = _texts()
-    corrected = correct_annotations(annotations, _human(truth, drawn), drawn, y)
-    with pytest.raises(ValueError, match=r"^effects that labels of people corrected have no report"):
-        corrected.to_html(tmp_path / "out.html")
-    assert not list(tmp_path.iterdir())
-
-
 def test_several_classes_have_a_block_each():
     truth, annotations, y, drawn = _texts(n=2000, n_labels=400)
     labels = np.array(["low", "middle", "high"])[np.digitize(y, [0, 1])]
@@ -347,3 +339,12 @@ def test_a_stratum_of_known_size_goes_by_what_was_drawn_of_it():
     assert abs(found - [0.3, 0.1]).max() > 0.001
     one, other = (correct_annotations(annotations, human, each, y).table for each in (sampled, by_share))
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_cohens_d_of_pairs_is_that_of_the_labels():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(-1, 2, size=(900, 1)).astype(float)
+    y = 2 * truth[:, 0] + rng.normal(size=900) * np.where(truth[:, 0] == 0, 5, 1)
+    corrected = correct_annotations(truth, truth, np.ones(900, dtype=bool), y)
+    known = evaluate_hypotheses(truth, y)
+    assert_allclose(corrected.table["effect_size"], known.table["effect_size"], rtol=5e-3)
