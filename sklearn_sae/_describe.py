@@ -57,6 +57,6 @@ def _beyond(target, controls):
     if not controls:
         return ""
     if has_residual(target):
-        leave = "leaves" if len(controls) == 1 else "leave"
+        leave = "leave" if len(controls) > 1 or controls[0].endswith("s") else "leaves"
         return f"\nThey are found in what {named_controls(controls)} {leave} of the target, and tested beyond that."
     return f"\nThey are tested beyond {named_controls(controls)}."

@@ -44,12 +44,10 @@ def test_the_page_has_naive_beside_corrected_effects(target, method, tmp_path):
     agreed = agreement(annotations, human, drawn, hypotheses=NAMES).set_index("hypothesis")
     assert len(report.beside) == len(corrected.table)
     for one in report.beside:
-        rows = [
-            table[(table["hypothesis"].str.contains(one.short)) & (table["class"] == one.of if one.of else True)].iloc[
-                0
-            ]
-            for table in (corrected.table, naive.table)
-        ]
+        rows = []
+        for table in (corrected.table, naive.table):
+            of_class = table[table["class"] == one.of] if one.of else table
+            rows.append(of_class[of_class["hypothesis"].str.contains(one.short)].iloc[0])
         for estimate, row in zip((one.corrected, one.naive), rows, strict=True):
             assert estimate.value == pytest.approx(factor * row["separation_score"])
             assert estimate.low == pytest.approx(factor * row["separation_ci_low"])
