@@ -81,6 +81,7 @@ def test_the_page_shows_prompts_above_both_texts(found, tmp_path):
     page = found.to_html(tmp_path / "page.html", texts="all").read_text("utf-8")
     assert "How was visit number" in page
     assert "it wins in" in page
+    assert "Rows are pairs of texts: the autoencoder was trained on single texts" in page
     first = page.index('<p class="side">Prompt</p>')
     assert first < page.index('<p class="side">First</p>', first) < page.index('<p class="side">Second</p>', first)
     assert "How was visit" not in found.to_html(tmp_path / "none.html", texts="none").read_text("utf-8")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from sklearn_sae import __version__
-from sklearn_sae._text_pairs import annotator_of
+from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.report._beyond import of_controls_and_weights
 from sklearn_sae.report._corrected import is_corrected, of_correction
@@ -45,10 +45,32 @@ def of_finding(discovery, words):
         "on scikit-learn [[pedregosa2011]], after HypotheSAEs [[movva2025]].",
         _split(discovery, words),
         *_encoded(discovery, encoder, words),
+        *_paired(discovery.pipeline),
         f"By {_selected(encoder[-1])}, neurons that predict {predicted(words)} were selected; "
         f"{counted(n, 'hypothesis is', 'hypotheses are')} reported.",
-        *_named(annotator_of(discovery.pipeline)),
+        *_named(annotator_of(discovery.pipeline), compares=_compares(discovery.pipeline)),
     ]
+
+
+def _compares(pipeline):
+    """Return whether a language model compared the texts of pairs."""
+    return is_of_pairs(pipeline) and pipeline["hypotheses"].judge == "pairs"
+
+
+def _paired(pipeline):
+    """Yield a sentence on pairs, if rows are some."""
+    if not is_of_pairs(pipeline):
+        return
+    if _compares(pipeline):
+        yield (
+            "Rows are pairs of texts: the autoencoder, with signed activations, was trained on the differences of the "
+            "embeddings of both."
+        )
+    else:
+        yield (
+            "Rows are pairs of texts: the autoencoder was trained on single texts, each with whether it won, and a "
+            "hypothesis counts as 1 where it holds for the first text alone, −1 where for the second and else 0."
+        )
 
 
 def _split(discovery, words):
@@ -135,7 +157,7 @@ def _selected(select):
     }.get(method, f"a {type(select).__name__}")
 
 
-def _named(annotator):
+def _named(annotator, *, compares=False):
     if isinstance(annotator, KeywordHypothesisAnnotator):
         yield (
             "Each neuron was named by words and phrases that set apart the texts in which it is active (log-odds with "
@@ -147,6 +169,12 @@ def _named(annotator):
         yield (
             f"Each neuron was named by up to {annotator.n_quotes} quotes of the texts; such a name holds for a text of "
             "which a sentence comes close to their mean in the space of the sentence model."
+        )
+    elif compares:
+        yield (
+            f"The language model {_model(annotator.interpreter)} named each neuron from pairs of which the first text "
+            f"has more of it and others; the model {_model(annotator.annotator)} then said for each pair which text "
+            "has more of what the name says, or neither, with both shown in an order drawn by lot."
         )
     elif isinstance(annotator, LLMHypothesisAnnotator):
         yield (

@@ -90,8 +90,8 @@ class NeuronDisplay:
         -------
         display : NeuronDisplay
         """
-        items, _ = items_of(texts)
-        found, X, encodes_texts = _found(source, X, items)
+        items, prompts = items_of(texts)
+        found, X, encodes_texts = _found(source, X, items, prompts)
         activations = encode(found.encoder, X)
         check_consistent_length(activations, items)
         facts, _ = facts_of(found, X, activations.shape[1])

@@ -102,7 +102,7 @@ def show_neurons(source, texts, y=None, *, X=None, neurons=None, n=3, max_words=
             raise ValueError(f"{name}={value!r} must be an integer, at least 1.")
     check_alignment(texts, y, name="texts")
     data = _data(texts, y)
-    found, X, encodes_texts = _found(source, X, data.items)
+    found, X, encodes_texts = _found(source, X, data.items, data.prompts)
     activations = encode(found.encoder, X)
     check_consistent_length(activations, data.items)
     facts, named = facts_of(found, X, activations.shape[1])
@@ -155,7 +155,7 @@ def _data(texts, y):
     return _Data(items, prompts, target, plain(str(getattr(y, "name", None) or "y")))
 
 
-def _found(source, X, items):
+def _found(source, X, items, prompts=None):
     """Return the `Source`, what its encoder takes, and whether that is the texts."""
     if not hasattr(source, "fit") and not hasattr(source, "pipeline"):
         if X is not None:
@@ -168,6 +168,8 @@ def _found(source, X, items):
         raise ValueError(
             "X is missing. The annotator has no encoder, so pass what it was fitted on: X=activations, of these texts."
         )
+    if prompts is not None:
+        return found, [(prompt, *item) for prompt, item in zip(prompts, items, strict=True)], True
     return found, [item if len(item) == 2 else item[0] for item in items], True
 
 
