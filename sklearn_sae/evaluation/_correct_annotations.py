@@ -169,11 +169,11 @@ def correct_annotations(
     1 of 2 hypotheses significant, 1 jointly (bonferroni, alpha=0.05: p < 0.025)
     R² 0.250 estimated; 2,000 rows, of which people labelled 300
     Corrected by design-based supervised learning
-    separation  holds  hypothesis
-        +1.12*    53%  praises the food
-        -0.12     49%  mentions parking
+    separation   naive  holds  hypothesis
+        +1.12*  +0.92*    53%  praises the food
+        -0.12   +0.19*    49%  mentions parking
     separation: mean target where the hypothesis holds minus where not, ±0.13 to ±0.14 (95%); *
-    significant. More: .to_text(wide=True).
+    significant. naive: by the annotations alone. More: .to_text(wide=True).
     >>> corrected.table["naive_separation_score"].round(2).tolist()
     [0.92, 0.19]
     """
