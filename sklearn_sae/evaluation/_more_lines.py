@@ -73,9 +73,10 @@ def naive_column(table, task):
     """Return the heading and the cells of effects that annotations alone give, as a list; none unless corrected."""
     if "naive_separation_score" not in table:
         return []
-    names = [name for name in table if name.startswith("naive_separation") or name == "naive_significant"]
-    table = table[names].rename(columns=lambda name: name.removeprefix("naive_"))
-    return [("naive", effects(table, unit=unit_of(task)))]
+    naive = {"separation_score": table["naive_separation_score"], "significant": table["naive_significant"]}
+    return [
+        ("naive", effects(table.assign(**naive), unit=unit_of(task)))
+    ]  # with as many decimals as the corrected ones
 
 
 def legend_of_controls(controls):
