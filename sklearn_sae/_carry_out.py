@@ -20,7 +20,8 @@ def carry_out(plan):
     of_train, held_out = (target._replace(values=target.values[rows]) for rows in (train, test))
     weights = (None, None) if plan.weights is None else (plan.weights[train], plan.weights[test])
     with noted() as said:
-        options = {"found_for": plan.found_for, "sample_weight": weights[0]}
+        by = None if plan.by is None else plan.by.take(train).of_rows()
+        options = {"found_for": plan.found_for, "sample_weight": weights[0], "by": by}
         embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
         leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
     annotator, are_pairs = annotator_of(pipeline), is_of_pairs(pipeline)
@@ -41,6 +42,7 @@ def carry_out(plan):
         groups=plan.clusters,
         controls=None if plan.controls is None else plan.controls.take(test),
         weights=weights[1],
+        by=None if plan.by is None else plan.by.take(test),
     )
     metric = "r2" if target.task == "regression" else "auc"
     some, of_some = slice(None), of_train

@@ -8,7 +8,7 @@ from sklearn_sae.utils._decimals import shortened
 from sklearn_sae.utils._validation import counted
 
 
-def describe(target, name, n_train, n_test, encoder, controls=(), noun="text"):
+def describe(target, name, n_train, n_test, encoder, controls=(), by=None, noun="text"):
     """Return what the target is, how texts are split and what reads them, in two or three lines.
 
     Parameters
@@ -20,6 +20,7 @@ def describe(target, name, n_train, n_test, encoder, controls=(), noun="text"):
     encoder : Pipeline
     controls : sequence of str, default=()
         Their names.
+    by : Subgroups or None, default=None
     noun : str, default="text"
         What a row is: a text, or a pair of texts.
     """
@@ -41,7 +42,7 @@ def describe(target, name, n_train, n_test, encoder, controls=(), noun="text"):
     return (
         f"{n_train + n_test:,} {rows}; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {counted(n_train, noun)} and tested on the other {n_test:,}.{_read_by(encoder)}"
-        f"{_beyond(target, controls)}"
+        f"{_beyond(target, controls)}{_by(by)}"
     )
 
 
@@ -60,3 +61,11 @@ def _beyond(target, controls):
         leave = "leave" if len(controls) > 1 or controls[0].endswith("s") else "leaves"
         return f"\nThey are found in what {named_controls(controls)} {leave} of the target, and tested beyond that."
     return f"\nThey are tested beyond {named_controls(controls)}."
+
+
+def _by(by):
+    if by is None:
+        return ""
+    n = len(by.labels)
+    parts = counted(n, "period") if by.times is not None else counted(n, "subgroup")
+    return f"\nThey are also looked for where effects differ by {by.name} ({parts}), and tested by that."

@@ -31,6 +31,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "controls": "no_validation",
         "control_length": ["boolean", StrOptions({"auto"})],
         "sample_weight": "no_validation",
+        "by": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
@@ -56,6 +57,7 @@ def discover(
     controls=None,
     control_length="auto",
     sample_weight=None,
+    by=None,
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
@@ -69,10 +71,11 @@ def discover(
 
     Parameters
     ----------
-    texts : sequence of str, 1-D array, Series, one-column frame, or ParquetTexts; or pairs of texts
-        The texts. Those of `ParquetTexts` stay on disk, see docs/large.md. Pairs, such as two answers of which one was
-        preferred, are a sequence of (str, str), or an array or frame of two columns; of three columns the first, or the
-        one called "prompt", is what both answer.
+    texts : sequence of str, 1-D array, Series, one-column frame, frame with a column "text", or ParquetTexts; or pairs
+        The texts. Other columns of a frame can be named in the place of what they hold: ``discover(frame, "stars",
+        controls=["age", "topic"], by="town")``. Those of `ParquetTexts` stay on disk, see docs/large.md. Pairs, such as
+        two answers of which one was preferred, are a sequence of (str, str), or an array or frame of two columns, none
+        of which is called "text"; of three columns the first, or the one called "prompt", is what both answer.
 
     y : array-like of shape (n_texts,)
         The target: numbers, also written as text ("4,5", "45%"), or classes. Its name, if it is a Series that has one,
@@ -134,9 +137,15 @@ def discover(
         because the longer answer often wins, whatever it says.
 
     sample_weight : array-like of shape (n_texts,), default=None
-        How much each text counts, as in a survey: in the tests, in the model that predicts, and in what controls leave.
-        Neurons are trained, selected and named from the texts as they are, and the scores are without weights. Texts of
-        weight 0 are left out.
+        How much each text counts, as in a survey: in the selection of neurons, in the tests, in the model that
+        predicts, and in what controls leave. Neurons are trained and named from the texts as they are, and the scores
+        are without weights. Texts of weight 0 are left out.
+
+    by : array-like of shape (n_texts,), default=None
+        A column of subgroups, such as the region, or of periods, such as ``dates.dt.to_period("M")``. The effect of
+        each hypothesis is then tested in each of them, and whether it differs, as `evaluate_hypotheses` does; and
+        hypotheses are also looked for that hold in one subgroup only, or turn their sign or grow over time, as
+        `NeuronSelector` does. Texts without a value are left out of that.
 
     test_size : float, default=0.2
         Share of the texts to hold out, between 0 and 1. Copies of a text, near ones too, count once and are never on
@@ -166,12 +175,12 @@ def discover(
     Raises
     ------
     TypeError, ValueError
-        If a parameter is out of its range; if a text is missing, empty or no str; if `y`, `groups`, `controls` or
-        `sample_weight` has another length, or the first two a missing value, `y` the index of `texts` in another order,
-        or `groups` are the texts or `y` themselves; if the target is constant, on one side of the split too, has nearly
-        as many classes as there are texts, or is a linear combination of the controls; if there are too few texts (or
-        groups) to split; if the run is estimated to cost more than `max_cost`, or no price is known; if `k` or
-        `n_hypotheses` is larger than the number of neurons; if a
+        If a parameter is out of its range; if a text is missing, empty or no str; if `y`, `groups`, `controls`,
+        `sample_weight` or `by` has another length, or the first two a missing value, `y` the index of `texts` in
+        another order, or `groups` are the texts or `y` themselves; if the target is constant, on one side of the split
+        too, has nearly as many classes as there are texts, or is a linear combination of the controls; if there are too
+        few texts (or groups) to split; if the run is estimated to cost more than `max_cost`, or no price is known; if
+        `k` or `n_hypotheses` is larger than the number of neurons; if a
         language model is to be asked and there is no key. All of that is checked before the work begins.
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
@@ -227,6 +236,7 @@ def discover(
         controls=controls,
         control_length=control_length,
         sample_weight=sample_weight,
+        by=by,
         test_size=test_size,
         alpha=alpha,
         correction=correction,

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.evaluation import HypothesisEvaluation
+from sklearn_sae.evaluation._by_lines import by_lines
 from sklearn_sae.evaluation._more_lines import columns_of_tests, legend_of_controls, unit_of, what_of_pairs
 from sklearn_sae.utils._decimals import written
 from sklearn_sae.utils._tables import (
@@ -257,9 +258,12 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
     legends[-1] += names_cut(n_cut, options[1])
     legends = [line for legend in legends for line in wrap(legend, width)]
     scores = _score_lines(discovery, width, full)
-    n_taken = len(described(discovery.description, width)) + len(table) + len(legends) + len(scores)
+    where = ".evaluation.by" if options == _PARAMETERS else "--report"
+    by = by_lines(evaluation, width, full=full, where=where)
+    scores_and_by = [*scores, *(by or ())]
+    n_taken = len(described(discovery.description, width)) + len(table) + len(legends) + len(scores_and_by)
     notes = note_lines(discovery.notes, width, where=options[1], n_taken=0 if wide else n_taken, full=full)
-    return [[*table, *legends, *notes], scores]
+    return [[*table, *legends, *notes], scores, *([] if by is None else [by])]
 
 
 def _score_lines(discovery, width, full):

@@ -23,7 +23,14 @@ class _FirstOutput:
         return call
 
 
-def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
+def selection_params(pipeline, sample_weight, by):
+    """Return what the annotator of a pipeline passes on to the selection of neurons, if it is one of ours."""
+    params = {"sample_weight": sample_weight, "by": by}
+    ours = isinstance(pipeline["hypotheses"], BaseHypothesisAnnotator)
+    return {name: value for name, value in params.items() if ours and value is not None}
+
+
+def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None, by=None):
     """Fit the pipeline; return the embedding of the texts and their annotations.
 
     Parameters
@@ -35,10 +42,13 @@ def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None):
     found_for : array-like or None, default=None
         What hypotheses are found for, if that is another target.
     sample_weight : ndarray or None, default=None
-        Weights of the model.
+        Weights of the selection of neurons and of the model.
+    by : ndarray or None, default=None
+        The subgroup of each text, for the selection.
     """
     encoder = annotator_of(pipeline).encoder.set_params(memory=_FirstOutput())
-    annotations = pipeline["hypotheses"].fit_transform(texts, y if found_for is None else found_for)
+    params = selection_params(pipeline, sample_weight, by)
+    annotations = pipeline["hypotheses"].fit_transform(texts, y if found_for is None else found_for, **params)
     annotator = annotator_of(pipeline)
     embedded = annotator.encoder_.memory.output
     for each in (encoder, annotator.encoder, annotator.encoder_):

@@ -32,10 +32,12 @@ from sklearn_sae._text_pairs import (
 )
 from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
+from sklearn_sae.utils._frames import TEXT, columns_named, is_frame
 from sklearn_sae.utils._many_copies import copies_of_many
 from sklearn_sae.utils._notes import noted
 from sklearn_sae.utils._pair_text import table_of_pairs
 from sklearn_sae.utils._parquet_texts import ParquetTexts
+from sklearn_sae.utils._subgroups import Subgroups, check_by
 from sklearn_sae.utils._targets import Target
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 
@@ -54,6 +56,7 @@ class Plan(NamedTuple):
     n_hypotheses: int
     controls: Controls | None  # of all texts
     weights: np.ndarray | None  # (n_texts,)
+    by: Subgroups | None  # of all texts
     found_for: np.ndarray | None  # (n_train,) what the controls leave of the target, if hypotheses are found in that
     alpha: float
     correction: str
@@ -79,6 +82,7 @@ def plan_discovery(
     controls=None,
     control_length="auto",
     sample_weight=None,
+    by=None,
     test_size,
     alpha=0.05,
     correction="bonferroni",
@@ -86,15 +90,19 @@ def plan_discovery(
     random_state,
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
+    given = columns_named(texts, y=y, groups=groups, controls=controls, sample_weight=sample_weight, by=by)
+    y, groups, controls, sample_weight, by = given
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
         check_alignment(texts, sample_weight, name="texts", other_name="sample_weight")
         controls = check_controls(controls, len(texts), X=texts, X_name="texts")
+        by = check_by(by, len(texts), texts, "texts")
     texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
     texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
     groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
-    pairs = None if isinstance(texts, ParquetTexts) else table_of_pairs(texts, name="texts")
+    are_single = isinstance(texts, ParquetTexts) or (is_frame(texts) and TEXT in list(texts.columns))
+    pairs = None if are_single else table_of_pairs(texts, name="texts")
     are_pairs, noun = (pairs is not None), ("text" if pairs is None else "pair")
     texts = pairs if are_pairs else check_texts(texts, name="texts")
     texts = texts if isinstance(texts, ParquetTexts) else np.array(texts, dtype=object)
@@ -102,6 +110,8 @@ def plan_discovery(
     target = check_discovery_target(y, task, len(texts), name)
     refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
+    if are_pairs and by is not None:
+        raise ValueError("by is for single texts; of pairs, annotate and call evaluate_hypotheses(by=).")
     if are_pairs:
         target, of_copies = check_winner(target, name), copies_of_pairs(pairs)
     else:
@@ -159,6 +169,7 @@ def plan_discovery(
         n_hypotheses=n_hypotheses,
         controls=controls,
         weights=weights,
+        by=by,
         found_for=found_for,
         alpha=alpha,
         correction=correction,
@@ -169,6 +180,7 @@ def plan_discovery(
             len(test),
             annotator_of(pipeline).encoder,
             controls=() if controls is None else controls.names,
+            by=by,
             noun=noun,
         ),
         notes=tuple(notes),
@@ -180,6 +192,7 @@ def plan_discovery(
             "groups": groups_name,
             "alpha": alpha,
             "correction": correction,
+            **({} if by is None else {"by": by.name}),
             "task": target.task if not target.scale else "ordinal",
             "texts": texts_name,
         },

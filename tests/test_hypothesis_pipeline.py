@@ -34,7 +34,7 @@ def test_hypotheses_are_those_of_the_residual_and_the_model_is_that_of_the_targe
     texts, y, frame, w = reviews
     y = np.where(y > 3, "good", "bad") if binary else y
     residual = left_by_controls(check_target(y), check_controls(frame, 300), w)
-    expected = clone(pipeline["hypotheses"]).fit(texts, residual).get_feature_names_out()
+    expected = clone(pipeline["hypotheses"]).fit(texts, residual, sample_weight=w).get_feature_names_out()
     pipeline.fit(texts, y, controls=frame, sample_weight=w)
     np.testing.assert_array_equal(pipeline["hypotheses"].get_feature_names_out(), expected)
     annotations = pipeline["hypotheses"].transform(texts)

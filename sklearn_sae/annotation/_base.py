@@ -1,6 +1,7 @@
 """The steps that the annotators share: encode, choose examples, name, score, keep the best name, annotate."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn_sae.annotation._hypothesis_table import hypothesis_table
 from sklearn_sae.annotation._neurons import as_columns, check_neurons, column, density_of, warn_left_out
 from sklearn_sae.annotation._outputs import check_output, last_step, output_names, selection_of
 from sklearn_sae.annotation._sampling import check_several, first_rows
+from sklearn_sae.annotation._selection_params import check_selection_params, fit_with_params, rows_of
 from sklearn_sae.annotation._succession import (
     NEARLY,
     Named,
@@ -39,7 +41,6 @@ from sklearn_sae.utils._sklearn_compat import (
     StrOptions,
     _fit_context,
     check_feature_names_in,
-    safe_indexing,
 )
 from sklearn_sae.utils._validation import check_alignment, check_texts, unique_names
 
@@ -57,7 +58,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     A subclass gives `_choose_examples`, `_name` and `_annotate`.
     """
 
-    __metadata_request__fit = {"texts": True}
+    __metadata_request__fit = {"texts": True, "by": True}
     __metadata_request__transform = {"texts": True}
 
     _parameter_constraints: dict = {
@@ -133,7 +134,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     # The contract
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, texts=None):
+    def fit(self, X, y=None, *, texts=None, **params):
         """Name the neurons.
 
         Parameters
@@ -144,6 +145,9 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             The target. The encoder uses it, and where annotations cost nothing the choice of names and their words.
         texts : sequence of str of shape (n_samples,), default=None
             The texts, if `X` is something else.
+        **params : dict
+            What `fit` of the encoder's last step takes, a value a row, such as ``by`` and ``sample_weight`` of a
+            `NeuronSelector`.
 
         Returns
         -------
@@ -156,13 +160,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             one sample only; `neurons` is not among the encoder's outputs; or no neuron activates or can be named.
         """
         self._check_parameters()
+        params = check_selection_params(self.encoder, params)
         self._start()
         if self._given_hypotheses() is not None:
             self._check_texts(X, texts)
             self.hypotheses_ = hypothesis_table(interpretation=self._interpretations())
             self.examples_ = []
             return self
-        texts, activations, features, selection = self._check_and_encode(X, y, texts)
+        texts, activations, features, selection = self._check_and_encode(X, y, texts, params)
         neurons, density = check_neurons(self.neurons, activations), density_of(activations)
         rows = np.arange(len(texts))
         if isinstance(texts, ParquetTexts):
@@ -184,8 +189,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         warn_left_out(neurons, alive, "activated on no text")
         neurons, activations = neurons[alive], activations[:, alive]
 
-        of_texts = None if y is None else safe_indexing(y, first)
-        named, passed = self._name_in_turn(texts, activations, neurons, len(features), of_texts)
+        y, params = rows_of(first, y, params)
+        named, passed = self._name_in_turn(texts, activations, neurons, len(features), y, params)
         self.passed_over_ = [
             {"neuron": int(neurons[one.place]), "interpretation": one.sentence, "reason": why} for one, why in passed
         ]
@@ -203,7 +208,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         self.examples_ = [{kind: first[rows] for kind, rows in one.examples._asdict().items()} for one in named]
         return self
 
-    def fit_transform(self, X, y=None, *, texts=None):
+    def fit_transform(self, X, y=None, *, texts=None, **params):
         """Name the neurons, then annotate the same texts.
 
         Parameters
@@ -214,13 +219,15 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             The target. The encoder uses it, and where annotations cost nothing the choice of names and their words.
         texts : sequence of str of shape (n_samples,), default=None
             The texts, if `X` is something else.
+        **params : dict
+            As of `fit`.
 
         Returns
         -------
         annotations : ndarray of shape (n_samples, n_hypotheses), float64
             As `transform` returns them.
         """
-        return self.fit(X, y, texts=texts).transform(X, texts=texts)
+        return self.fit(X, y, texts=texts, **params).transform(X, texts=texts)
 
     def transform(self, X, *, texts=None):
         """Annotate each text by each hypothesis.
@@ -313,7 +320,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         given = self._given_hypotheses()
         return self.hypotheses_["interpretation"].tolist() if given is None else check_texts(given, name="hypotheses")
 
-    def _check_and_encode(self, X, y, texts):
+    def _check_and_encode(self, X, y, texts, params):
         """Return the texts, the activations (csc_array), their names and what they were selected by."""
         check_alignment(X, y)
         if self.encoder is not None:
@@ -322,14 +329,14 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             check_several(texts)
             check_before_encoding(self.encoder, y, len(texts))
             self._check_source()
-            return texts, *self._fit_encoder(X, y)
+            return texts, *self._fit_encoder(X, y, params)
         texts = self._check_texts_beside(texts)
         X = validate_data(self, X, accept_sparse=("csr", "csc"))
         check_consistent_length(X, texts)
         check_several(texts)
         return texts, as_columns(X), check_feature_names_in(self), {}
 
-    def _fit_encoder(self, X, y):
+    def _fit_encoder(self, X, y, params):
         """Fit the encoder; return its activations, their names and what they were selected by.
 
         The encoder runs once: neurons are named from what `fit_transform` returns. An encoder whose `transform` differs
@@ -338,17 +345,13 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         """
         self.encoder_ = clone(self.encoder)
         with config_context(transform_output="default"):
-            if isinstance(X, ParquetTexts):
-                output = fit_encoder(self.encoder_, X, y)
-            elif hasattr(self.encoder_, "fit_transform"):
-                output = self.encoder_.fit_transform(X, y)
-            else:  # a FrozenEstimator, whose `fit` changes nothing, is one of these
-                output = self.encoder_.fit(X, y).transform(X)
+            fit = partial(fit_with_params, params=params)
+            output = fit_encoder(self.encoder_, X, y, fit) if isinstance(X, ParquetTexts) else fit(self.encoder_, X, y)
         output = check_output(output, X)
         n_outputs = output.shape[1]
         return as_columns(output), output_names(self.encoder_, n_outputs), selection_of(self.encoder_, n_outputs)
 
-    def _name_in_turn(self, texts, activations, neurons, n_outputs, y):
+    def _name_in_turn(self, texts, activations, neurons, n_outputs, y, params):
         """Return the names that are offered, in the order of the neurons, and those passed over with why.
 
         The neurons that the encoder wants are named, and then as many of its spare ones as are missing. Where
@@ -377,7 +380,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
             passed += others
         if len(kept) > n_wanted:
             annotations = self._annotate(texts, [one.sentence for one in kept])
-            kept, others = most_telling(kept, annotations, y, last_step(encoder))
+            kept, others = most_telling(kept, annotations, y, last_step(encoder), params)
             passed += others
         kept, passed = at_least_one(kept, passed, why_not)
         if not selects or len(kept) < n_wanted:

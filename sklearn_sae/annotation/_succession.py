@@ -90,7 +90,7 @@ def can_select_names(encoder):
     return isinstance(getattr(last_step(encoder), "method", None), str)
 
 
-def most_telling(kept, annotations, y, selector):
+def most_telling(kept, annotations, y, selector, params):
     """Return the names that a selector selects by what they say of the texts, and the others with why.
 
     Parameters
@@ -100,12 +100,14 @@ def most_telling(kept, annotations, y, selector):
     y : array-like of shape (n_texts,)
     selector : estimator
         With the parameters `n_neurons` and `n_spare`; a clone of it is fitted to the annotations.
+    params : dict
+        What its `fit` takes beside the target, a value a row.
     """
     selector = clone(selector).set_params(n_spare=0)
     n_wanted = selector.n_neurons
     if getattr(selector, "max_fdr", None) is not None:  # the neurons have passed it
         selector.set_params(max_fdr=None)
-    ranking = np.asarray(selector.fit(annotations, y).ranking_)
+    ranking = np.asarray(selector.fit(annotations, y, **params).ranking_)
     chosen = set(np.argsort(ranking, kind="stable")[:n_wanted].tolist())
     return (
         [one for i, one in enumerate(kept) if i in chosen],

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sklearn_sae import __version__
+from sklearn_sae.cli._by import PERIODS
 
 _KINDS = ".csv, .tsv, .json, .jsonl (these also as .gz), .xlsx or .parquet file; - reads standard input"
 
@@ -187,6 +188,16 @@ def _add_discover(parser):
         help="the length of the text, too, or the difference in length of a pair (default: of pairs)",
     )
     test.add_argument("--weight", metavar="COLUMN", help="how much each row counts, as in a survey")
+    test.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="subgroups (region, party): look also for what holds in one of them only, and test where effects differ",
+    )
+    test.add_argument(
+        "--period",
+        choices=list(PERIODS),
+        help="take the dates of --by as periods, and test whether effects change over time",
+    )
     _add_output(parser.add_argument_group("output"))
 
 

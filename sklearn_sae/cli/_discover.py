@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sklearn_sae._text_pairs import annotator_of
+from sklearn_sae.cli._by import subgroups_of
 from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
 from sklearn_sae.cli._progress import say
@@ -32,7 +33,7 @@ def run(arguments):
     """Read the file, discover, and print and write what came out."""
     _check_together(arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
-    columns = [*filter(None, (arguments.groups, arguments.weight)), *arguments.control]
+    columns = [*filter(None, (arguments.groups, arguments.weight, arguments.by)), *arguments.control]
     pair = [arguments.prompt, arguments.text, arguments.text_b] if arguments.text_b is not None else [arguments.text]
     columns_of_text = list(filter(None, pair))
     with noted() as on_file:
@@ -68,6 +69,7 @@ def run(arguments):
         controls=table[arguments.control] if arguments.control else None,
         control_length=arguments.control_length,
         sample_weight=None if arguments.weight is None else _weights(table[arguments.weight]),
+        by=None if arguments.by is None else subgroups_of(table[arguments.by], arguments.period),
         task=arguments.task,
         transform=transform,
         about=_about(arguments, table, on_file),
@@ -154,14 +156,19 @@ def _check_together(arguments):
                 f"--groups and --{option} name the same column, {arguments.groups!r}; --groups names what several rows "
                 "have in common, such as their author."
             )
-    for column in arguments.control:
+    given = [("control", column) for column in arguments.control]
+    for name, column in [*given, *([] if arguments.by is None else [("by", arguments.by)])]:
         for option in ("text", "target"):
             if visible(column) == visible(getattr(arguments, option)):
-                raise ValueError(f"--control and --{option} name the same column, {column!r}.")
+                raise ValueError(f"--{name} and --{option} name the same column, {column!r}.")
+    if arguments.period is not None and arguments.by is None:
+        raise ValueError("--period is for --by, which names the column of dates.")
     if arguments.text_b is None and arguments.prompt is not None:
         raise ValueError("--prompt is for pairs; --text-b names the column of the second texts.")
     if arguments.text_b is not None and arguments.save is not None:
         raise ValueError("--save is for single texts; a model of pairs can be kept by pickling what discover returns.")
+    if arguments.text_b is not None and arguments.by is not None:
+        raise ValueError("--by is for single texts.")
     if arguments.naming != "llm":
         for name in (*_LLM_OPTIONS, "max_cost"):
             if getattr(arguments, name) is not None:

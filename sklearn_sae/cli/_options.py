@@ -13,6 +13,8 @@ _OPTIONS = {
     r"max_cost is for naming by a language model": "--max-cost is for --naming llm",
     r"max_cost needs prices, (.*); pass prices=\.": r"--max-cost needs prices, \1; pass --prices MODEL=P,C.",
     r"more than max_cost=": "more than --max-cost ",
+    r"^by has (\d+ value)": r"--by has \1",
+    r"cut numbers into ranges \(pandas\.cut\)": "cut numbers into ranges",
     r'naming="quotes"': "--naming quotes",
     r"or pass embedder=, the name of another one or a transformer of texts to vectors": "or name another: --embedder",
     r"pass a model of many languages as embedder=": "name a model of many languages: --embedder",

@@ -5,11 +5,11 @@ from numbers import Real
 
 from sklearn_sae.evaluation._check_annotations import are_of_pairs, check_annotations
 from sklearn_sae.evaluation._evaluate import evaluate
-from sklearn_sae.evaluation._subgroups import check_by
 from sklearn_sae.utils._controls import check_controls, check_weights
 from sklearn_sae.utils._notes import noted
 from sklearn_sae.utils._pair_targets import first_wins
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
+from sklearn_sae.utils._subgroups import check_by
 from sklearn_sae.utils._targets import TASKS, check_target
 from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_masked
 
@@ -278,7 +278,7 @@ def evaluate_hypotheses(
         confidence=confidence,
         controls=controls,
         weights=check_weights(sample_weight, len(A)),
-        by=check_by(by, len(A), annotations),
+        by=check_by(by, len(A), annotations, "annotations"),
     )
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     return replace(evaluation, notes=(*target.notes, *on_controls, *evaluation.notes), target_name=target_name)

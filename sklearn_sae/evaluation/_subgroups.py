@@ -1,7 +1,5 @@
 """The effect of a hypothesis in each subgroup or period, and tests that it is not the same in all."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from scipy.stats import f, norm
@@ -10,63 +8,6 @@ from sklearn_sae.evaluation._adjusted import adjusted_separation, coefficient
 from sklearn_sae.evaluation._regression import effective_number
 from sklearn_sae.evaluation._separation import sides_of
 from sklearn_sae.utils._controls import Adjustment, Adjustments, Controls
-from sklearn_sae.utils._validation import check_alignment, counted, is_missing, refuse_masked
-
-_MOST_SUBGROUPS = 20
-_TAKEN = ("class", "hypothesis", "n_samples", "prevalence", "effect", "pvalue", "significant")
-
-
-class Subgroups(NamedTuple):
-    """To which subgroup, or period, each row belongs."""
-
-    name: str
-    labels: list  # of the subgroups, in order
-    codes: np.ndarray  # (n_samples,) of int, -1 for none
-    times: np.ndarray | None  # (n_subgroups,) of float: the number of each period; None for subgroups
-
-    def take(self, rows):
-        """Return the subgroups of some rows."""
-        return self._replace(codes=self.codes[rows])
-
-
-def check_by(by, n_samples, annotations=None):
-    """Return the `Subgroups` of a column; None stays None.
-
-    Raises
-    ------
-    ValueError
-        If `by` has another length, dates that are not periods, one value, or more than 20 that are not periods.
-    """
-    if by is None:
-        return None
-    check_alignment(annotations, by, name="annotations", other_name="by")
-    refuse_masked(by, "by")
-    if isinstance(by, pd.PeriodIndex | pd.Categorical):
-        by = pd.Series(by)
-    values = by if isinstance(by, pd.Series) else pd.Series(np.asarray(by, dtype=object).tolist()).infer_objects()
-    if len(values) != n_samples or np.ndim(by) != 1:
-        raise ValueError(f"by must be one value a row: its shape is {np.shape(by)} for {counted(n_samples, 'row')}.")
-    name = values.name if isinstance(values.name, str) and values.name not in _TAKEN else "subgroup"
-    if values.dtype.kind in "mM":
-        raise ValueError("by holds dates; pass periods, such as its months: by=by.dt.to_period('M').")
-    missing = np.array([is_missing(value) for value in values])
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        present = set(values[~missing])
-        labels = [label for label in values.dtype.categories if label in present]
-    else:
-        labels = sorted(pd.unique(values[~missing]).tolist(), key=lambda label: (isinstance(label, str), label))
-    is_period = bool(labels) and all(isinstance(label, pd.Period) for label in labels)
-    if len(labels) < 2:
-        raise ValueError(f"by has {counted(len(labels), 'value')}; to compare subgroups it needs two or more.")
-    if len(labels) > _MOST_SUBGROUPS and not is_period:
-        raise ValueError(
-            f"by has {len(labels):,} values, too many for subgroups; cut numbers into ranges (pandas.cut), or join "
-            "rare ones."
-        )
-    place = {label: code for code, label in enumerate(labels)}
-    codes = np.array([-1 if gap else place[value] for value, gap in zip(values, missing, strict=True)])
-    times = np.array([label.ordinal for label in labels], dtype=np.float64) if is_period else None
-    return Subgroups(str(name), labels, codes, times)
 
 
 def by_subgroup(A, hypotheses, y, subgroups, *, controls, weights, groups, confidence, shares, unit):

@@ -8,12 +8,14 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_sae.selection._interactions import contrasts_of, interaction_targets
 from sklearn_sae.selection._ranking import rank_neurons
 from sklearn_sae.selection._resampling import complementary_halves
 from sklearn_sae.selection._scores import passes_fdr
 from sklearn_sae.utils._controls import check_controls
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context, check_sample_weight, safe_indexing
+from sklearn_sae.utils._subgroups import check_by
 from sklearn_sae.utils._targets import TASKS, check_target, check_target_varies
 from sklearn_sae.utils._validation import refuse_texts
 
@@ -61,6 +63,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         of false discoveries, run on the `pvalues_` of all neurons that vary. Fewer than `n_neurons` may be left.
         See the notes for what this does not promise.
 
+    interaction : bool, default=True
+        Whether, where `fit` gets `by`, neurons are also looked for whose effect differs between its subgroups, though
+        they may have none on the whole. Without `by` this has no role.
+
     n_resamples : int, default=0
         Number of random halves of the rows on which to choose again, for `stability_`; 100 is customary [6]_. They
         come in complementary pairs. What is kept does not depend on them.
@@ -78,6 +84,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
 
     class_scores_ : ndarray of shape (n_classes, n_features_in_)
         Scores of each class against the rest. Only for a multiclass target and a named method.
+
+    interaction_scores_ : ndarray of shape (n_interactions, n_features_in_)
+        Scores on what each subgroup (the later of two; of periods their order) makes of the target, or of each of its
+        classes. Only with `by`; `scores_` is then the score of largest magnitude of these and those on the whole.
 
     ranking_ : ndarray of shape (n_features_in_,)
         1 for the best neuron, 2 for the next. By order of entry (for "stepwise"), then magnitude of score, then (for
@@ -109,8 +119,9 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     ValueError
         In `fit`, if `X` or `controls` has NaN or infinity, `n_neurons` is above the number of neurons in `X`, `y` is
         missing, constant or of another length, has three classes where ``task="binary"``, or is a linear combination
-        of the controls; if a weight is negative or all are 0; if a callable method comes with controls or weights; if
-        no neuron can be kept, or none of the best passes `max_fdr`.
+        of the controls; if a weight is negative or all are 0; if `by` has one value or, unless periods, more than 20;
+        if a callable method comes with controls, weights or `by`; if no neuron can be kept, or none of the best passes
+        `max_fdr`.
 
     Warns
     -----
@@ -144,6 +155,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     controls leave of the target on the rows that the activations themselves pick; where a neuron goes with the
     controls, that understates its effect beyond them.
 
+    With `by` there are more targets: beside `y` the products of each contrast of subgroups with what the best neurons
+    on the whole, the controls and the subgroups' means leave of `y` (modified outcomes [8]_). All have the same
+    variance, so that a neuron is chosen for what it is most strongly associated with.
+
     Stability and false discoveries answer different questions. A neuron of a group that says the same is unstable and
     no false discovery. And `max_fdr` looks at each neuron alone: it drops one that predicts only together with others,
     and keeps one whose association other neurons explain. The rate is that of all neurons which pass, on average over
@@ -172,6 +187,8 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
        Samworth, "Variable selection with error control", same journal 75 (2013): complementary pairs.
     .. [7] Lovell, "Seasonal adjustment of economic time series and multiple regression analysis", Journal of the
        American Statistical Association 58 (1963): controls.
+    .. [8] Tian, Alizadeh, Gentles & Tibshirani, "A simple method for estimating interactions between a treatment and a
+       large number of covariates", Journal of the American Statistical Association 109 (2014).
 
     Examples
     --------
@@ -196,6 +213,16 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
     array(['x5', 'x31'], dtype=object)
     >>> selector.fit(X, y, controls=length[:, None]).get_feature_names_out()
     array(['x7', 'x31'], dtype=object)
+
+    A neuron that raises the target in one town and lowers it in another is not chosen, unless the town is told:
+
+    >>> town = rng.choice(["Trier", "Ulm"], size=500)
+    >>> activations[:, 5] = (rng.random(500) < 0.3) * rng.random(500)
+    >>> X, y = csr_array(activations), activations[:, 7] + np.where(town == "Ulm", 2, -2) * activations[:, 5]
+    >>> NeuronSelector(n_neurons=2).fit(X, y).get_feature_names_out()
+    array(['x7', 'x46'], dtype=object)
+    >>> selector.fit(X, y, by=town).get_feature_names_out()
+    array(['x5', 'x7'], dtype=object)
     """
 
     _parameter_constraints: dict = {
@@ -205,6 +232,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         "n_spare": [Interval(Integral, 0, None, closed="left")],
         "n_top": [Interval(Integral, 1, None, closed="left")],
         "max_fdr": [None, Interval(Real, 0, 1, closed="neither")],
+        "interaction": ["boolean"],
         "n_resamples": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
@@ -218,6 +246,7 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         n_spare=0,
         n_top=100,
         max_fdr=None,
+        interaction=True,
         n_resamples=0,
         random_state=None,
     ):
@@ -227,11 +256,12 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
         self.n_spare = n_spare
         self.n_top = n_top
         self.max_fdr = max_fdr
+        self.interaction = interaction
         self.n_resamples = n_resamples
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, controls=None, sample_weight=None):
+    def fit(self, X, y=None, *, controls=None, sample_weight=None, by=None):
         """Score the neurons and choose the best.
 
         Parameters
@@ -250,6 +280,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             How many rows each row stands for: a weight of 2 is the row twice, 0 is no row. Scores depend on the
             proportions alone, but for "separation"; for `pvalues_` the sum is the number of rows. Not for a callable
             method.
+        by : array-like of shape (n_samples,) or None, default=None
+            A column of subgroups, or of periods such as ``dates.dt.to_period("M")``, as of `evaluate_hypotheses`. Then
+            neurons that predict in one subgroup only, or whose effect turns its sign or grows over time, compete with
+            those that predict on the whole. Not for a callable method.
 
         Returns
         -------
@@ -268,9 +302,10 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             )
         controls = self._check_controls(controls, X.shape[0])
         sample_weight = self._check_weights(sample_weight, X)
+        contrasts = self._check_by(by, X, sample_weight)
         rows = np.flatnonzero(sample_weight)
         if len(rows) < X.shape[0]:
-            X, controls, sample_weight = _take(rows, X, controls, sample_weight)
+            X, controls, sample_weight, contrasts = _take(rows, X, controls, sample_weight, contrasts)
             if target.task == "regression":
                 target = target._replace(values=target.values[rows])
             else:
@@ -281,18 +316,20 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             Y = np.eye(len(target.classes))[target.values]
         else:
             Y = target.values[:, None].astype(np.float64)
-        data = (X, target.values, Y, controls, sample_weight)
+        data = (X, target.values, Y, controls, sample_weight, contrasts)
         ranking = self._rank(*data)
         if ranking is None:
             raise ValueError("y is a linear combination of the controls: they leave nothing of it to predict.")
         support = self._choose(ranking)
 
-        for attribute in ("class_scores_", "classes_", "stability_"):  # left by an earlier fit
+        for attribute in ("class_scores_", "interaction_scores_", "classes_", "stability_"):  # left by an earlier fit
             vars(self).pop(attribute, None)
         self._support = support
         self.scores_ = np.take_along_axis(ranking.scores, ranking.strongest[None], axis=0)[0]
-        if len(ranking.scores) > 1:
-            self.class_scores_ = ranking.scores
+        if target.task == "multiclass" and not callable(self.method):
+            self.class_scores_ = ranking.scores[: Y.shape[1]]
+        if contrasts is not None:
+            self.interaction_scores_ = ranking.scores[Y.shape[1] :]
         self.pvalues_ = ranking.pvalues
         self.task_ = target.task
         if target.classes is not None:
@@ -340,8 +377,21 @@ class NeuronSelector(SelectorMixin, BaseEstimator):
             raise ValueError("sample_weight is zero for every row; give some row a weight above zero.")
         return sample_weight
 
-    def _rank(self, *data):
-        return rank_neurons(*data, method=self.method, n_neurons=self.n_neurons, n_top=self.n_top)
+    def _check_by(self, by, X, sample_weight):
+        if by is None or not self.interaction:
+            return None
+        if callable(self.method):
+            raise ValueError("by is not passed on to a callable method; pass interaction=False, and let it heed that.")
+        return contrasts_of(check_by(by, X.shape[0]), sample_weight)
+
+    def _rank(self, X, values, Y, controls, sample_weight, contrasts):
+        options = {"method": self.method, "n_neurons": self.n_neurons, "n_top": self.n_top}
+        ranking = rank_neurons(X, values, Y, controls, sample_weight, **options)
+        if contrasts is None or ranking is None:
+            return ranking
+        best = np.flatnonzero(ranking.top(self.n_neurons))
+        of_subgroups = interaction_targets(X, Y, controls, sample_weight, contrasts, best)
+        return rank_neurons(X, values, np.hstack([Y, of_subgroups]), controls, sample_weight, **options)
 
     def _choose(self, ranking):
         """Return the support mask, or say why it would be empty."""

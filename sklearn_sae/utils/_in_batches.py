@@ -13,8 +13,8 @@ from sklearn_sae.utils._parquet_texts import ParquetTexts, sample_rows
 from sklearn_sae.utils._sklearn_compat import safe_indexing
 
 
-def fit_encoder(encoder, texts, y):
-    """Fit an encoder to texts on disk; return what its `fit_transform` would.
+def fit_encoder(encoder, texts, y, fit):
+    """Fit an encoder to texts on disk by ``fit(encoder, X, y)``; return what that makes of them.
 
     The step `embed` of a pipeline is fitted to a sample of the texts, and its vectors go to a file that the steps after
     it read. Another encoder is trained on the texts themselves, so it gets them as a list.
@@ -24,9 +24,9 @@ def fit_encoder(encoder, texts, y):
             f"All {len(texts):,} texts were read into memory, because a sample of them is enough only for an encoder "
             "whose first step is called 'embed', as with unit='document' and without a reader."
         )
-        return encoder.fit_transform(texts.tolist(), y)
+        return fit(encoder, texts.tolist(), y)
     embedded, _ = check_memory(encoder.memory).cache(_fit_embedder)(encoder[0], texts, y)
-    return encoder[1:].fit_transform(embedded, y)
+    return fit(encoder[1:], embedded, y)
 
 
 def transform_in_batches(step, texts):

@@ -9,6 +9,7 @@ from numbers import Number
 
 import numpy as np
 
+from sklearn_sae.utils._frames import TEXT, is_frame
 from sklearn_sae.utils._notes import warn
 
 # Marks that cannot be seen: of bytes and of direction, soft hyphens, and the joiners where they join nothing.
@@ -21,7 +22,7 @@ def check_texts(X, *, name="X"):
 
     Parameters
     ----------
-    X : sequence of str, 1-D array, Series, one-column array or frame, or ParquetTexts
+    X : sequence of str, 1-D array, Series, one-column array or frame, frame with a column "text", or ParquetTexts
         The last are checked already, and returned as they are where they are too many for a list.
     name : str, default="X"
         What to call the argument in an error.
@@ -35,12 +36,14 @@ def check_texts(X, *, name="X"):
     TypeError
         If `X` is one string, or an entry is not a string.
     ValueError
-        If `X` is empty, has several columns, or an entry is missing or blank.
+        If `X` is empty, has several columns of which none is called "text", or an entry is missing or blank.
     """
     from sklearn_sae.utils._parquet_texts import ParquetTexts, in_memory
 
     if isinstance(X, ParquetTexts) and len(X):
         return in_memory(X)
+    if is_frame(X) and TEXT in list(X.columns):
+        X = X[TEXT]
     if isinstance(X, (str, bytes)):
         raise TypeError(f"{name} is a single string; pass a list of texts, [text], instead.")
     if hasattr(X, "to_numpy") or hasattr(X, "dtype"):  # a Series, a frame or an array
@@ -53,7 +56,8 @@ def check_texts(X, *, name="X"):
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise ValueError(f"{name} must be one column of texts; got an array of shape {values.shape}.")
+        hint = f", and no column is called {TEXT!r}" if is_frame(X) else ""
+        raise ValueError(f"{name} must be one column of texts; got an array of shape {values.shape}{hint}.")
     if len(values) == 0:
         raise ValueError(f"{name} is empty: found 0 texts while at least 1 is required.")
     for row, text in zip(row_labels(X, len(values)), values, strict=True):
