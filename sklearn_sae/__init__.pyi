@@ -38,6 +38,7 @@ from .report import NeuronDisplay as NeuronDisplay
 from .report import NeuronMapDisplay as NeuronMapDisplay
 from .report import PredictionPathDisplay as PredictionPathDisplay
 from .report import SizeSearchDisplay as SizeSearchDisplay
+from .report import SubgroupDisplay as SubgroupDisplay
 from .report import TrainingHistoryDisplay as TrainingHistoryDisplay
 from .report import show_neurons as show_neurons
 from .sae import TopKSAETransformer as TopKSAETransformer

@@ -6,6 +6,7 @@ from sklearn_sae.report._neuron_map_display import NeuronMapDisplay
 from sklearn_sae.report._prediction_path_display import PredictionPathDisplay
 from sklearn_sae.report._show_neurons import show_neurons
 from sklearn_sae.report._size_search_display import SizeSearchDisplay
+from sklearn_sae.report._subgroup_display import SubgroupDisplay
 from sklearn_sae.report._training_history_display import TrainingHistoryDisplay
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "NeuronMapDisplay",
     "PredictionPathDisplay",
     "SizeSearchDisplay",
+    "SubgroupDisplay",
     "TrainingHistoryDisplay",
     "show_neurons",
 ]

@@ -1,5 +1,6 @@
-"""What a report says of controls and weights, where there are any."""
+"""What a report says of controls, weights and subgroups, where there are any."""
 
+from sklearn_sae.evaluation._by_lines import subgroups_in
 from sklearn_sae.report._effects import estimate, signed
 from sklearn_sae.report._wording import is_share
 from sklearn_sae.utils._controls import named_controls
@@ -38,8 +39,8 @@ def _fact(row, columns, factor, form, evaluation):
     )
 
 
-def of_controls_and_weights(evaluation):
-    """Yield sentences on how controls and weights were heeded."""
+def of_controls_weights_and_subgroups(evaluation):
+    """Yield sentences on how controls, weights and subgroups were heeded."""
     if "n_effective" in evaluation.metrics:
         yield (
             f"Rows were weighted; they are worth {evaluation.metrics['n_effective']:,.0f} of equal weight. The effect "
@@ -52,4 +53,11 @@ def of_controls_and_weights(evaluation):
             f"squares on the hypothesis and these, with {errors} standard errors, tested by the larger p-value of that "
             f"and of the permutation test of Freedman and Lane; {evaluation.metrics['n_significant_controlled']} of "
             f"{len(evaluation.table)} are significant after correction. All other figures are without controls."
+        )
+    if evaluation.by is not None:
+        name = subgroups_in(evaluation)[0]
+        errors = "cluster-robust" if evaluation.standard_errors == "clustered" else "HC3"
+        yield (
+            f"By {name} effects are those of least squares with {errors} standard errors, of which the interval hardly "
+            "differs from Welch's, and that they are the same in all is tested by Welch's test of several means."
         )

@@ -1,6 +1,6 @@
 """What a report says, as plain data: pages, Markdown and workbooks show the same."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,3 +80,4 @@ class Report(NamedTuple):
     noun: str = "texts"  # what rows are called: "reviews", "pairs" ...
     target: str = "target"  # the name of the target
     beside: tuple = ()  # of Beside: corrected effects and those of annotations alone, where labels corrected them
+    by: Any = None  # By, effects by subgroup or period, if these were asked for

@@ -109,6 +109,13 @@ def _panels_of_classes(hypotheses, classes, kind, unit):
     )
 
 
+def panels_of_columns(titles, unit, columns):
+    """Return a panel a column of `Estimate`s, all on one scale."""
+    axis = axis_of([one for column in columns for one in column], 3)
+    effects = ([Effect("", one, one, "") for one in column] for column in columns)
+    return tuple(_panel(title, unit, ["own"], some, axis=axis) for title, some in zip(titles, effects, strict=True))
+
+
 def _panel(title, unit, kinds, effects, n_ticks=None, axis=None):
     estimates = [[(kind, getattr(effect, kind)) for kind in kinds] for effect in effects]
     axis = axis or axis_of([one for row in estimates for _, one in row], n_ticks)

@@ -18,6 +18,7 @@ _LINKS = re.compile(r"(?i)(?<=[a-z])(?=://)|(?<=www)(?=\.)")
 _LINE = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+]\s|[-\s]+$|\+$|>))")  # what would begin a list, a rule or a quote
 _MARKS = {"sentence": ("*", "*"), "word": ("**", "**")}
 _HOW = {"sentence": "in italics", "word": "in bold"}
+_MOST_LABELS = 6  # subgroups that have a column each
 
 
 def markdown_of(report):
@@ -31,6 +32,7 @@ def markdown_of(report):
         "## The hypotheses",
         _hypotheses(report),
         _paragraph([report.level]),
+        *_by(report),
         "## One by one",
         _legend(report),
         *(_in_full(one) for one in report.hypotheses),
@@ -107,6 +109,38 @@ def _hypotheses(report):
             ]
             rows.append([*row, f"{one.n_holds:,} of {one.n_answered:,}", written(one.fidelity, ".2f")])
     return _table(heads, rows)
+
+
+def _by(report):
+    """Return the part on subgroups or periods, if these were asked for; of many only the ends are shown."""
+    by = report.by
+    if by is None:
+        return []
+    form = form_of([part.effect for row in by.rows for part in row.parts])
+    shown = list(enumerate(by.labels))
+    if len(shown) > _MOST_LABELS:
+        shown = [shown[0], shown[-1]] if by.are_periods else []
+    has_classes = any(row.of for row in by.rows)
+    heads = ["", "hypothesis", *["class"] * has_classes, *(f"effect in {escaped(label)}" for _, label in shown)]
+    heads += ["lowest", "highest"] * (not shown) + ["change a period", "p"] * by.are_periods
+    heads += ["p that all are the same", "differs"]
+    rows = []
+    for row in by.rows:
+        cells = [signed(row.parts[place].effect.value, form) for place, _ in shown] or _ends(row, by, form)
+        trend = [(signed(one.value, form), pvalue(one.pvalue)) for one in row.trends[:1]]
+        cells += [*(cell for pair in trend for cell in pair), pvalue(row.pvalue), _yes(row.differs)]
+        rows.append([row.number, row.short, *[row.of] * has_classes, *cells])
+    return [f"## By {escaped(by.name)}", _paragraph([by.said]), _table(heads, rows)]
+
+
+def _ends(row, by, form):
+    known = [
+        (part.effect.value, label)
+        for part, label in zip(row.parts, by.labels, strict=True)
+        if not np.isnan(part.effect.value)
+    ]
+    ends = (min(known), max(known)) if known else ()
+    return [f"{signed(value, form)} in {label}" for value, label in ends] or ["-", "-"]
 
 
 def _interval(one, form):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sklearn_sae import __version__
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
-from sklearn_sae.report._beyond import of_controls_and_weights
+from sklearn_sae.report._beyond import of_controls_weights_and_subgroups
 from sklearn_sae.report._corrected import is_corrected, of_correction
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
 from sklearn_sae.report._settings import shown_value, sizes_of, trained_step
@@ -205,7 +205,7 @@ def of_tests(evaluation, words, *, held_out):
         f"Its p-value is the larger one of {test} and a permutation test [[mielke2007]], or that of the latter where "
         f"the former is not reliable; intervals are of {100 * evaluation.confidence:g}%."
     )
-    yield from of_controls_and_weights(evaluation)
+    yield from of_controls_weights_and_subgroups(evaluation)
     yield _jointly(evaluation)
     yield _corrected(evaluation)
 

@@ -9,6 +9,7 @@ from sklearn_sae.report._bars import bars_of
 from sklearn_sae.report._effects import form_of
 from sklearn_sae.report._forest import MOST_CLASSES, forests_of, has_classes, strength
 from sklearn_sae.report._matrix import MOST_IN_MATRIX, matrix_of, strongest_pairs
+from sklearn_sae.report._strips import forest_by, strips_by
 from sklearn_sae.report._templates import environment, source
 
 _MOST_OPEN_IN_PRINT = 60  # hypotheses; the texts of more would be a book
@@ -39,6 +40,8 @@ def page_of(report):
             policy=_policy(style, script),
             bars=bars_of(report.scores),
             forests=forests_of(report),
+            forest_by=None if report.by is None else forest_by(report),
+            strips_by=None if report.by is None else strips_by(report),
             forms={kind: form_of([getattr(effect, kind) for effect in effects]) for kind in ("own", "joint")},
             has_classes=has_classes(report),
             shows_classes=shows_classes,

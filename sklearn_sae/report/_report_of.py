@@ -11,6 +11,7 @@ from sklearn_sae.annotation._short_names import short_names
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.report._answer import answer_of, level_of, scores_of_discovery, scores_of_evaluation, title_of
 from sklearn_sae.report._beyond import facts_beyond
+from sklearn_sae.report._by import by_of, with_facts
 from sklearn_sae.report._content import Effect, Example, Hypothesis, Report
 from sklearn_sae.report._corrected import NOTE_ON_TEXTS, is_corrected, with_corrections
 from sklearn_sae.report._effect import value_of
@@ -187,11 +188,13 @@ def what_is_shown(report):
 
 def _common(evaluation, words, order, hypotheses, methods):
     between = correlations(evaluation.annotations, evaluation.annotations)
+    by = by_of(evaluation, words, hypotheses, order)
     return {
         "unit": words.unit,
         "confidence": evaluation.confidence,
         "level": level_of(evaluation),
-        "hypotheses": tuple(hypotheses),
+        "hypotheses": tuple(with_facts(hypotheses, by)),
+        "by": by,
         "correlations": between[np.ix_(order, order)],
         "versions": tuple(versions().items()),
         "methods": methods.text,

@@ -10,7 +10,12 @@ from sklearn_sae.report._items import SIDES
 
 _MOST_CHARACTERS = 32_767  # in a cell
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_WIDTHS = {"hypotheses": (6, 60), "examples": (6, 40, 24, 8, 14, 100, 100), "settings": (28, 100)}
+_WIDTHS = {
+    "hypotheses": (6, 60),
+    "examples": (6, 40, 24, 8, 14, 100, 100),
+    "settings": (28, 100),
+    "subgroups": (6, 40, 24),
+}
 
 
 def workbook_of(report):
@@ -19,6 +24,8 @@ def workbook_of(report):
 
     book = Workbook(write_only=True)
     sheets = {"hypotheses": _hypotheses(report), "examples": _examples(report), "settings": _settings(report)}
+    if report.by is not None:
+        sheets["subgroups"] = _subgroups(report)
     for name, rows in sheets.items():
         _add_sheet(book, name, rows)
     file = io.BytesIO()
@@ -76,6 +83,21 @@ def _hypotheses(report):
         for effect in one.effects:
             numbers = [one.n_holds, one.n_answered, one.fidelity, " ".join([effect.sentence, *one.facts])]
             yield [one.number, one.name, *[effect.of] * has_classes, *effect.own, *effect.joint, *numbers]
+
+
+def _subgroups(report):
+    by = report.by
+    has_classes = any(row.of for row in by.rows)
+    yield [
+        *("number", "hypothesis", *["class"] * has_classes, by.name, report.noun, "holds in (%)", "low", "high"),
+        *(f"effect ({report.unit})", "low", "high", "p", "significant", "p that all are the same", "differs"),
+        *(["change of the effect", "p", "change of the share (%)", "p"] if by.are_periods else []),
+    ]
+    for row in by.rows:
+        trends = [number for one in row.trends for number in (one.value, one.pvalue)]
+        for label, part in zip(by.labels, row.parts, strict=True):
+            names = [row.number, row.short, *[row.of] * has_classes, label, part.n_samples]
+            yield [*names, *part.share[:3], *part.effect, row.pvalue, row.differs, *trends]
 
 
 def _examples(report):
