@@ -3,6 +3,7 @@
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,6 +31,8 @@ class AutoLinearModel(BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The classes; absent for a regression.
     """
+
+    __metadata_request__score = {"sample_weight": UNUSED}  # The score of a search is without weights.
 
     def __init__(self, fit_intercept=True, task="auto"):
         self.fit_intercept = fit_intercept

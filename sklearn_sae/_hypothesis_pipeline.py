@@ -11,6 +11,7 @@ from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._sklearn_compat import num_samples, safe_indexing
 from sklearn_sae.utils._subgroups import check_by
 from sklearn_sae.utils._targets import check_target, check_target_varies
+from sklearn_sae.utils._validation import check_alignment
 
 
 class HypothesisPipeline(Pipeline):
@@ -62,6 +63,7 @@ class HypothesisPipeline(Pipeline):
                 f"controls, sample_weight and by exclude other parameters of fit; got {', '.join(params)}."
             )
         n_samples = num_samples(X)
+        check_alignment(X, y)
         target = check_target(y, n_samples=n_samples)
         controls = check_controls(controls, n_samples, X=X)
         weights = check_weights(sample_weight, n_samples)

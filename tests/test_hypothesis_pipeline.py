@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import clone, config_context
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 
 from sklearn_sae import make_hypothesis_pipeline
@@ -68,6 +69,7 @@ def test_searches_pass_controls_and_weights_on(reviews, pipeline, routing):
     with config_context(enable_metadata_routing=routing):
         grid = {"hypotheses__encoder__select__n_neurons": [2, 3]}
         search = GridSearchCV(pipeline, grid, cv=2).fit(texts, y, controls=frame, sample_weight=w)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
         alone = clone(search.best_estimator_).fit(texts, y, controls=frame, sample_weight=w)
         np.testing.assert_allclose(search.predict(texts), alone.predict(texts))
         given = {"controls": frame}
@@ -88,3 +90,53 @@ def test_wrong_controls_are_said(reviews, pipeline):
         pipeline.fit(texts, y, sample_weight=w[:10])
     with pytest.raises(ValueError, match="y is a linear combination of the controls"):
         pipeline.fit(texts, y, controls=y)
+
+
+def test_a_frame_with_texts_is_sliced_with_its_named_columns(reviews, pipeline):
+    texts, y, frame, w = reviews
+    frame = frame.assign(text=texts, kind=frame["kind"].fillna("c"), weight=w)
+    named = clone(pipeline).fit(frame, y, controls=["kind", "age"], sample_weight="weight")
+    given = clone(pipeline).fit(texts, y, controls=frame[["kind", "age"]], sample_weight=w)
+    np.testing.assert_array_equal(named.predict(frame), given.predict(texts))
+    np.testing.assert_array_equal(named.predict(frame["text"]), given.predict(texts))
+    with pytest.raises(ValueError, match="controls names the column 'topic'"):
+        clone(pipeline).fit(frame, y, controls=["age", "topic"])
+    with pytest.raises(ValueError, match="no column is called 'text'"):
+        clone(pipeline).fit(frame.drop(columns="text"), y)
+    with pytest.raises(ValueError, match="different orders"):
+        clone(pipeline).fit(frame, pd.Series(y)[::-1], controls=["age"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("routing", [False, True])
+def test_searches_slice_a_frame_with_its_named_columns(reviews, pipeline, routing):
+    texts, y, frame, _ = reviews
+    frame = frame.assign(text=texts, kind=frame["kind"].fillna("c"))
+    with config_context(enable_metadata_routing=routing):
+        names, columns = (
+            {"controls": some, "by": by} for some, by in ((["age"], "kind"), (frame[["age"]], frame["kind"]))
+        )
+        one = cross_val_score(pipeline, frame, y, params=names, cv=2)
+        np.testing.assert_allclose(one, cross_val_score(pipeline, texts, y, params=columns, cv=2))
+        search = GridSearchCV(pipeline, {"hypotheses__encoder__select__interaction": [True]}, cv=2).fit(
+            frame, y, **names
+        )
+        np.testing.assert_allclose(search.cv_results_["mean_test_score"], one.mean())
+
+
+def test_subgroups_and_weights_reach_the_selection(reviews, pipeline):
+    texts, y, frame, w = reviews
+    kind = frame["kind"].fillna("c")
+    pipeline.fit(texts, y, by=kind)
+    assert pipeline["hypotheses"].encoder_["select"].interaction_scores_.shape == (3, 8)
+    of_annotator = clone(pipeline["hypotheses"]).fit(texts, y, by=kind)
+    np.testing.assert_array_equal(of_annotator.get_feature_names_out(), pipeline["hypotheses"].get_feature_names_out())
+    plain = clone(pipeline).fit(texts, y)["hypotheses"]
+    weighted = clone(pipeline).fit(texts, y, sample_weight=w)["hypotheses"]
+    equal = clone(pipeline).fit(texts, y, sample_weight=np.full(300, 0.3))["hypotheses"]
+    scores = [one.encoder_["select"].scores_ for one in (plain, equal, weighted)]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not np.allclose(scores[0], scores[2])
+    np.testing.assert_array_equal(plain.get_feature_names_out(), equal.get_feature_names_out())
+    with pytest.raises(TypeError, match="fit got by, which is for the last step of the encoder"):
+        clone(plain).set_params(encoder=TfidfVectorizer()).fit(texts, y, by=kind)

@@ -36,6 +36,13 @@ EXAMPLES = {
         "name": "mentions $x$",
     },
     report.NeuronMapDisplay: {"positions": rng.normal(size=(6, 2)), "names": NAMES, "effects": EFFECTS[:, 0]},
+    report.SubgroupDisplay: {
+        "hypotheses": NAMES,
+        "subgroups": ["costs $5", "x_1^2", "none"],
+        "effect": np.stack([EFFECTS, EFFECTS + 0.2, np.full_like(EFFECTS, np.nan)], axis=1),
+        "significant": np.tile([True, False, False], (6, 1)),
+        "unit": "difference of y_$1$",
+    },
     report.PredictionPathDisplay: {
         "n_hypotheses": [1, 2, 5],
         "scores": rng.random((3, 4)),
