@@ -3,7 +3,6 @@
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
-from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,7 +31,7 @@ class AutoLinearModel(BaseEstimator):
         The classes; absent for a regression.
     """
 
-    __metadata_request__score = {"sample_weight": UNUSED}  # The score of a search is without weights.
+    __metadata_request__score = {"sample_weight": True}
 
     def __init__(self, fit_intercept=True, task="auto"):
         self.fit_intercept = fit_intercept

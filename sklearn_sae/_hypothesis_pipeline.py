@@ -21,7 +21,7 @@ class HypothesisPipeline(Pipeline):
     """
 
     __metadata_request__fit = {"controls": True, "sample_weight": True, "by": True}
-    __metadata_request__score = {"sample_weight": False}  # The score of a search is without weights.
+    __metadata_request__score = {"sample_weight": True}  # Searches score with weights without routing too.
 
     def fit(self, X, y=None, *, controls=None, sample_weight=None, by=None, **params):
         """Find hypotheses, and fit the model.
