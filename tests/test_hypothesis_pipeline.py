@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import clone, config_context
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_sae import make_hypothesis_pipeline
+from sklearn_sae import KeywordHypothesisAnnotator, NeuronSelector, TopKSAETransformer, make_hypothesis_pipeline
 from sklearn_sae._beyond_controls import left_by_controls
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils._controls import check_controls
@@ -140,3 +144,24 @@ def test_subgroups_and_weights_reach_the_selection(reviews, pipeline):
     np.testing.assert_array_equal(plain.get_feature_names_out(), equal.get_feature_names_out())
     with pytest.raises(TypeError, match="fit got by, which is for the last step of the encoder"):
         clone(plain).set_params(encoder=TfidfVectorizer()).fit(texts, y, by=kind)
+
+
+def test_in_one_straight_pipeline_the_selector_alone_gets_the_subgroups(reviews):
+    texts, y, frame, _ = reviews
+    kind = frame["kind"].fillna("c")
+    sae = TopKSAETransformer(8, 2, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        select = NeuronSelector(3).set_fit_request(by=True)
+        steps = (
+            FunctionTransformer(TfidfVectorizer().fit(texts).transform),
+            TruncatedSVD(10, random_state=0),
+            sae,
+            select,
+        )
+        straight = make_pipeline(*steps, KeywordHypothesisAnnotator(random_state=0))
+        straight.fit(texts, y, texts=texts, by=kind)
+        assert straight["neuronselector"].interaction_scores_.shape == (3, 8)
+        encoder = make_pipeline(TfidfVectorizer(), TruncatedSVD(10, random_state=0), sae, select)
+        annotator = KeywordHypothesisAnnotator(encoder, random_state=0).set_fit_request(by=True)
+        model = make_pipeline(annotator, Ridge()).fit(texts, y, by=kind)
+        assert hasattr(model[0].encoder_[-1], "interaction_scores_")

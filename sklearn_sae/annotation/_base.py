@@ -58,7 +58,7 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
     A subclass gives `_choose_examples`, `_name` and `_annotate`.
     """
 
-    __metadata_request__fit = {"texts": True, "by": True}
+    __metadata_request__fit = {"texts": True, "by": False}
     __metadata_request__transform = {"texts": True}
 
     _parameter_constraints: dict = {
