@@ -13,6 +13,8 @@ from ._discover import discover as discover
 from ._discovery import Discovery as Discovery
 from ._pipeline import make_hypothesis_pipeline as make_hypothesis_pipeline
 from ._show_versions import show_versions as show_versions
+from ._stability import Stability as Stability
+from ._stability import stability as stability
 from .annotation import KeywordHypothesisAnnotator as KeywordHypothesisAnnotator
 from .annotation import LLMHypothesisAnnotator as LLMHypothesisAnnotator
 from .annotation import QuoteHypothesisAnnotator as QuoteHypothesisAnnotator

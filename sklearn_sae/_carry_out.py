@@ -2,6 +2,7 @@
 
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from sklearn_sae._across_seeds import across_seeds
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once, leave_out_near_copies
@@ -60,7 +61,8 @@ def carry_out(plan):
         ),
     }
     forget()  # the texts are the user's
-    table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names), on="hypothesis")
+    more = across_seeds(plan, annotations)
+    table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names, **more), on="hypothesis")
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
     return Discovery(
         table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),

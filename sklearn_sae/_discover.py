@@ -35,6 +35,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
+        "n_seeds": [_POSITIVE],
         "max_cost": [Interval(Real, 0, None, closed="left"), None],
         "random_state": ["random_state"],
     },
@@ -61,6 +62,7 @@ def discover(
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
+    n_seeds=1,
     max_cost=None,
     random_state=None,
 ):
@@ -158,6 +160,11 @@ def discover(
     correction : {"bonferroni", "holm", "fdr_bh"}, default="bonferroni"
         The correction, as in `evaluate_hypotheses`.
 
+    n_seeds : int, default=1
+        With how many seeds hypotheses are found. Those with the first are tested; those with the others say how often
+        each comes back, in the column `comes_back`. That takes `n_seeds` times as long. A language model is asked
+        nothing more: what is compared are then the neurons that it names. See `stability`.
+
     max_cost : float or None, default=None
         What the language model may cost, and the embedding where a server does it, in the currency of the `prices` of
         the `LLMHypothesisAnnotator` that `naming` is. A run that is estimated to cost more does not begin; see
@@ -194,6 +201,7 @@ def discover(
     --------
     make_hypothesis_pipeline : The pipeline alone, for cross-validation and searches.
     evaluate_hypotheses : The tests alone, with more options.
+    stability : How often hypotheses come back with other seeds, on other texts, in another order.
     show_neurons : Shows the texts that tell what each hypothesis is about.
     sklearn.model_selection.train_test_split : A split that may part the copies of a text.
     sklearn.model_selection.GroupShuffleSplit : A split of groups alone.
@@ -240,6 +248,7 @@ def discover(
         test_size=test_size,
         alpha=alpha,
         correction=correction,
+        n_seeds=n_seeds,
         max_cost=max_cost,
         random_state=random_state,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from sklearn_sae._across_seeds import column_of_seeds, legend_of_seeds
 from sklearn_sae._baselines import n_words_in
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.evaluation import HypothesisEvaluation
@@ -50,7 +51,8 @@ class Discovery:
     ----------
     table : DataFrame
         One row a hypothesis, highest separation first; for a multiclass target one block a class. Its columns are those
-        of `HypothesisEvaluation.table`, on the texts held out, and those of the annotator's `hypotheses_`.
+        of `HypothesisEvaluation.table`, on the texts held out, and those of the annotator's `hypotheses_`. With
+        ``n_seeds`` above 1 there is `comes_back`, the share of the other seeds with which the like of it is found.
 
     scores : dict
         How well the pipeline predicts the texts held out, `r2` or `auc`, and how well others do: as many single words
@@ -257,6 +259,7 @@ def findings(discovery, width=WIDTH, *, wide=False, full=False, options=_PARAMET
         legends[-1] += f"{legend_of_controls(evaluation.controls)[:-1]}, {n_beyond} significant."
     legends[-1] += names_cut(n_cut, options[1])
     legends = [line for legend in legends for line in wrap(legend, width)]
+    legends += legend_of_seeds(discovery.table, discovery.settings, width)
     scores = _score_lines(discovery, width, full)
     where = ".evaluation.by" if options == _PARAMETERS else "--report"
     by = by_lines(evaluation, width, full=full, where=where)
@@ -308,6 +311,7 @@ def _table(discovery, width, wide, full):
     columns.append(("differs" if evaluation.of_pairs else "texts", [percent(share, 0) for share in rows["prevalence"]]))
     if wide:
         columns.append(("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]))
+    columns += column_of_seeds(rows, discovery.settings)
     head, names = headed(rows["hypothesis"])
     place = 0
     for title, block in blocks:

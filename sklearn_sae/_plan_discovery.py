@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
+from sklearn_sae._across_seeds import other_seeds, settings_of_seeds
 from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
 from sklearn_sae._check_pipeline import check_pipeline
@@ -63,6 +64,7 @@ class Plan(NamedTuple):
     description: str  # of the target and the split, as lines
     notes: tuple  # of str
     settings: dict  # parameters that are not of the pipeline
+    seeds: tuple = ()  # of int: the other ones with which hypotheses are found again
 
 
 def plan_discovery(
@@ -86,6 +88,7 @@ def plan_discovery(
     test_size,
     alpha=0.05,
     correction="bonferroni",
+    n_seeds=1,
     max_cost=None,
     random_state,
 ):
@@ -195,7 +198,9 @@ def plan_discovery(
             **({} if by is None else {"by": by.name}),
             "task": target.task if not target.scale else "ordinal",
             "texts": texts_name,
+            **settings_of_seeds(n_seeds, pipeline),
         },
+        seeds=other_seeds(n_seeds, random_state),
     )
     check_cost(plan, max_cost)
     return plan

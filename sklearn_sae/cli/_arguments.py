@@ -187,6 +187,13 @@ def _add_discover(parser):
         default="auto",
         help="the length of the text, too, or the difference in length of a pair (default: of pairs)",
     )
+    test.add_argument(
+        "--seeds",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="find hypotheses with N seeds, and say in how many of the others each comes back",
+    )
     test.add_argument("--weight", metavar="COLUMN", help="how much each row counts, as in a survey")
     test.add_argument(
         "--by",

@@ -71,6 +71,7 @@ def run(arguments):
         sample_weight=None if arguments.weight is None else _weights(table[arguments.weight]),
         by=None if arguments.by is None else subgroups_of(table[arguments.by], arguments.period),
         task=arguments.task,
+        n_seeds=arguments.seeds,
         transform=transform,
         about=_about(arguments, table, on_file),
     )

@@ -186,10 +186,7 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
     if len(found) != len(reference):
         raise ValueError(f"found has {len(found)} rows and reference {len(reference)}; both must be of the same texts.")
     between = correlations(found, reference)
-    gains = np.nan_to_num(between).clip(0)
-    rows, columns = linear_sum_assignment(gains, maximize=True)
-    matched = gains[rows, columns] > 0
-    rows, columns = rows[matched], columns[matched]
+    rows, columns = pairs_of(between)
     order = np.argsort(-between[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
     table = pd.DataFrame(
@@ -214,6 +211,14 @@ def match_hypotheses(found, reference, *, threshold=0.5, found_names=None, refer
     }
     frame = pd.DataFrame(between, index=found_names, columns=reference_names)
     return HypothesisMatching(table, metrics, frame, float(threshold))
+
+
+def pairs_of(between):
+    """Return the rows and columns of the one-to-one pairs with the largest sum of correlations, all above 0."""
+    gains = np.nan_to_num(between).clip(0)
+    rows, columns = linear_sum_assignment(gains, maximize=True)
+    matched = gains[rows, columns] > 0
+    return rows[matched], columns[matched]
 
 
 def _annotation_f1(found, reference):

@@ -54,6 +54,7 @@ class Hypothesis(NamedTuple):
     fidelity: float  # F1 of the name against its neuron; NaN is not known
     facts: tuple[str, ...]  # further sentences: what it adds, fidelity, with what it goes together
     examples: dict[str, tuple[Example, ...]]  # by what they show; empty without texts
+    back: str = ""  # in how many fits with other seeds it comes back; "" where there are none
 
 
 class Report(NamedTuple):

@@ -96,7 +96,9 @@ def _hypotheses(report):
     level = f"{100 * report.confidence:g}% interval"
     joint_unit = "log-odds" if report.metric == "AUC" else report.unit
     heads = ["", "hypothesis", *["class"] * has_classes, f"effect ({escaped(report.unit)})", level, "p", "significant"]
+    has_seeds = any(one.back for one in report.hypotheses)
     heads += [f"beside all others ({escaped(joint_unit)})", "p", "significant", "holds for", "fidelity (F1)"]
+    heads += ["comes back"] * has_seeds
     rows = []
     for one in report.hypotheses:
         for effect in one.effects:
@@ -107,7 +109,8 @@ def _hypotheses(report):
                 pvalue(effect.joint.pvalue),
                 _yes(effect.joint.significant),
             ]
-            rows.append([*row, f"{one.n_holds:,} of {one.n_answered:,}", written(one.fidelity, ".2f")])
+            row += [f"{one.n_holds:,} of {one.n_answered:,}", written(one.fidelity, ".2f")]
+            rows.append([*row, *[one.back] * has_seeds])
     return _table(heads, rows)
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_sae._across_seeds import methods_on_seeds, with_seeds
 from sklearn_sae._show_versions import versions
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation._short_names import short_names
@@ -80,8 +81,15 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
             neurons=annotator.hypotheses_["neuron"].tolist(),
         )
     hypotheses, order, form, meaning = _hypotheses(evaluation, words, annotator.hypotheses_["fidelity_f1"], shown)
+    hypotheses = with_seeds(hypotheses, [_names(evaluation)[place] for place in order], discovery)
     metric, scores = scores_of_discovery(discovery)
-    methods = methods_of([*of_finding(discovery, words), *of_tests(evaluation, words, held_out=True)])
+    methods = methods_of(
+        [
+            *of_finding(discovery, words),
+            *methods_on_seeds(discovery.settings),
+            *of_tests(evaluation, words, held_out=True),
+        ]
+    )
     return Report(
         title=title_of(len(discovery.train) + len(discovery.test), words),
         question=(

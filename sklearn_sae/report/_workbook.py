@@ -64,6 +64,7 @@ def _add_sheet(book, name, rows):
 def _hypotheses(report):
     effects = [effect for one in report.hypotheses for effect in one.effects]
     has_classes = any(effect.of for effect in effects)
+    has_seeds = any(one.back for one in report.hypotheses)
     joint_unit = "log-odds" if report.metric == "AUC" else report.unit
     yield [
         *(
@@ -77,12 +78,13 @@ def _hypotheses(report):
             "significant",
         ),
         *(f"beside all others ({joint_unit})", "low", "high", "p", "significant"),
-        *("holds for", "of", "fidelity (F1)", "in words"),
+        *("holds for", "of", "fidelity (F1)", *["comes back"] * has_seeds, "in words"),
     ]
     for one in report.hypotheses:
         for effect in one.effects:
-            numbers = [one.n_holds, one.n_answered, one.fidelity, " ".join([effect.sentence, *one.facts])]
-            yield [one.number, one.name, *[effect.of] * has_classes, *effect.own, *effect.joint, *numbers]
+            numbers = [one.n_holds, one.n_answered, one.fidelity, *[one.back] * has_seeds]
+            said = " ".join([effect.sentence, *one.facts])
+            yield [one.number, one.name, *[effect.of] * has_classes, *effect.own, *effect.joint, *numbers, said]
 
 
 def _subgroups(report):
