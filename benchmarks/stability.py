@@ -29,7 +29,7 @@ def main():
     warnings.filterwarnings("ignore")
     print_table(
         f"Share of hypotheses that come back, mean over {arguments.resamples} fits",
-        [_row(case, how, arguments.resamples) for case in arguments.cases for how in CHANGES],
+        (_row(case, how, arguments.resamples) for case in arguments.cases for how in CHANGES),
         "`stability` of `make_hypothesis_pipeline` at its defaults: annotations of a fifth of the texts, held out, "
         "correlate by more than 0.7, one to one. Correlation: the mean of the pairs, 0 without one. Seconds: a fit.",
     )
