@@ -77,9 +77,9 @@ def with_seeds(hypotheses, names, discovery):
 
 def methods_on_seeds(settings):
     """Return a sentence for a section on methods, as a list; none where there is one seed."""
-    return [f"Hypotheses were found with several seeds. Comes back: {meaning_of_seeds(settings)}."] * (
-        "n_seeds" in settings
-    )
+    if "n_seeds" not in settings:
+        return []
+    return [f"Hypotheses were found with several seeds. Comes back: {meaning_of_seeds(settings)}."]
 
 
 def legend_of_seeds(table, settings, width):

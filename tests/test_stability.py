@@ -136,6 +136,7 @@ def test_other_seeds_add_a_column_and_change_nothing_else(reviews, found):
     one = discover(reviews.data, reviews.target, **SMALL)
     assert "comes_back" not in one.table
     assert "back" not in one.to_text()
+    assert "comes back" not in markdown_of(report_of_discovery(one, texts="none"))
     assert found.table.drop(columns="comes_back").equals(one.table)
     assert found.scores == one.scores
     assert set(found.table["comes_back"]) <= {0, 0.5, 1}
