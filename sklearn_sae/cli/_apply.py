@@ -18,6 +18,8 @@ from sklearn_sae.utils._write_table import write_table
 def run(arguments):
     """Annotate the texts of files, predict, and write their rows with what was found."""
     if are_partitions(arguments.files, arguments.output):
+        if arguments.encoding is not None:
+            raise ValueError("Parquet files are no text files; leave --encoding out.")
         pairs = find_partitions(arguments.files, arguments.output)
     else:
         pairs, (file,) = None, arguments.files

@@ -59,7 +59,9 @@ def find_partitions(files, output):
     root, sources = _find(files)
     for source in sources:
         if source.suffix.lower() != ".parquet":
-            raise ValueError(f"{source} is no .parquet file; annotate files of other kinds one at a time.")
+            raise ValueError(
+                f"{source} is no .parquet file; of other kinds, annotate one file at a time, --output naming a file."
+            )
     pairs = {output / source.relative_to(root): source for source in sources}
     read = {source.resolve() for source in sources}
     for target, source in pairs.items():
