@@ -1,6 +1,6 @@
 """`LLMHypothesisAnnotator` beside `hypothesaes.annotate`, against a server of our own, in one run.
 
-``python -m benchmarks.annotation [rate prompts cache crash] [--quick]`` prints a markdown table for each section
+``python -m benchmarks.annotation [rate flight prompts cache crash] [--quick]`` prints a markdown table for each section
 named, or for all. ``--quick`` takes one repeat and a tenth of the texts. Needs Linux and the extra ``benchmarks``; no
 model, key or data.
 
@@ -36,6 +36,7 @@ from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils.store import open_store
 
 LATENCY = 0.1
+MODEL_LATENCY, TURNS = 1.0, 6  # what a language model takes for a short reply
 N_TEXTS, N_CONCEPTS = 200, 20
 IN_FLIGHT = 30  # the peer's default
 N_STORED, N_HITS = 1_000_000, 40_000
@@ -134,6 +135,40 @@ def rate(effort):
         "ones. Ours with an empty cache on disk, and with all that `transform` does. Bare sockets: one event loop that "
         "sends the bodies of our requests over as many connections and reads the replies, with no client, cache or "
         "parsing. What the latency allows: all requests in the fewest turns.",
+    )
+
+
+def flight(effort):
+    """Requests per second and the CPU time of the one process that sends them, with hundreds in flight."""
+    table = []
+    for size in (1, N_CONCEPTS):
+        for in_flight in (32, 128, 512):
+            n_requests = int(TURNS * in_flight * (effort.share if effort.share == 1 else 0.5))
+            texts, concepts = planted(n_requests * size // N_CONCEPTS)
+            with ServerProcess(MODEL_LATENCY) as server:
+                parameters = {"max_concurrency": in_flight, "concepts_per_call": size}
+                ours(server.base_url, texts[:1], concepts, **parameters)  # imports openai as well
+                started, cpu = time.perf_counter(), time.process_time()
+                ours(server.base_url, texts, concepts, **parameters)
+                elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
+            n_requests = len(texts) * N_CONCEPTS / size
+            limit = n_requests / (-(-n_requests // in_flight) * MODEL_LATENCY)
+            table.append(
+                {
+                    "what": f"{in_flight} in flight, {size} a call",
+                    "requests/s": f"{n_requests / elapsed:,.0f}",
+                    "latency allows": f"{limit:,.0f}",
+                    "share": f"{n_requests / elapsed / limit:.0%}",
+                    "answers/s": f"{size * n_requests / elapsed:,.0f}",
+                    "CPU, ms a request": f"{1e3 * cpu / n_requests:.2f}",
+                    "of one core": f"{cpu / elapsed:.0%}",
+                }
+            )
+    print_table(
+        f"One process with hundreds in flight, {MODEL_LATENCY:.0f} s a reply",
+        table,
+        f"{TURNS} turns of requests. CPU is that of the annotating process; the server is another one. The cache on "
+        "disk is empty, and all that `transform` does is included.",
     )
 
 
@@ -373,7 +408,7 @@ def _listed(numbers):
     return ", ".join(f"{number:,}" for number in numbers)
 
 
-SECTIONS = {section.__name__: section for section in (rate, prompts, cache, crash)}
+SECTIONS = {section.__name__: section for section in (rate, flight, prompts, cache, crash)}
 
 
 def main():
