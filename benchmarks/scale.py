@@ -3,8 +3,9 @@
 ``python -m benchmarks.scale rows [--rows 10000 100000 1000000 10000000]`` trains for one epoch on a memory-mapped file
 of 384 columns, in a fresh process for each number of rows. ``python -m benchmarks.scale texts [--texts 1000000]``
 writes planted texts to a folder of parquet files, discovers hypotheses from them, and from the first 50,000 in memory.
-Each prints a markdown table. Needs Linux, 10 GB of disk in the folder for temporary files, and for the first the data
-folder (see `_data.py`).
+``python -m benchmarks.scale --simulate`` simulates the schedule of up to a billion texts on a cluster, on any machine,
+in seconds. Each prints markdown tables. The first two need Linux and 10 GB of disk in the folder for temporary files,
+and the first the data folder (see `_data.py`).
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import _simulation
 from benchmarks._measure import alone
 from benchmarks._report import machine, print_table
 from benchmarks._rows import resampled
@@ -133,14 +135,22 @@ def _discover(data):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", choices=["rows", "texts"], default=["rows", "texts"])
+    parser.add_argument("sections", nargs="*", metavar="section", help="rows or texts; both if none is named")
     parser.add_argument("--rows", nargs="+", type=int, default=[10_000, 100_000, 1_000_000, 10_000_000])
     parser.add_argument("--texts", type=int, default=1_000_000)
     parser.add_argument("--folder", help="of planted texts that are written already")
+    parser.add_argument("--simulate", action="store_true", help="the schedule of a cluster, and nothing else")
     args = parser.parse_args()
+    sections = args.sections or ["rows", "texts"]
+    if unknown := set(sections) - {"rows", "texts"}:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are rows and texts")
+    if args.simulate:
+        for table in _simulation.tables():
+            print_table(*table)
+        parser.exit()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print(machine())
-    if "rows" in args.sections:
+    if "rows" in sections:
         fit_rows(args.rows)
-    if "texts" in args.sections:
+    if "texts" in sections:
         discover_parquet(args.texts, args.folder)
