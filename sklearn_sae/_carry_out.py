@@ -6,6 +6,7 @@ from sklearn_sae._across_seeds import across_seeds
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_once, leave_out_near_copies
+from sklearn_sae._offset_scores import scores_with_offset
 from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._in_batches import transform_in_batches
@@ -23,8 +24,8 @@ def carry_out(plan):
     with noted() as said:
         by = None if plan.by is None else plan.by.take(train).of_rows()
         options = {"found_for": plan.found_for, "sample_weight": weights[0], "by": by}
-        embedded, annotations = fit_once(pipeline, texts[train], as_given(of_train), **options)
-        leave_out_near_copies(pipeline, annotations, as_given(of_train), weights[0])
+        embedded, annotations_of_train = fit_once(pipeline, texts[train], as_given(of_train), **options)
+        annotations_of_train = leave_out_near_copies(pipeline, annotations_of_train, as_given(of_train), weights[0])
     annotator, are_pairs = annotator_of(pipeline), is_of_pairs(pipeline)
     with noted() as said_of_test:
         annotations = pipeline["hypotheses"].transform(texts[test])
@@ -44,6 +45,7 @@ def carry_out(plan):
         controls=None if plan.controls is None else plan.controls.take(test),
         weights=weights[1],
         by=None if plan.by is None else plan.by.take(test),
+        offset=None if plan.offset is None else plan.offset.take(test),
     )
     metric = "r2" if target.task == "regression" else "auc"
     some, of_some = slice(None), of_train
@@ -60,10 +62,14 @@ def carry_out(plan):
             embedded[some], embedded_test, of_some, held_out
         ),
     }
+    if plan.offset is not None:
+        offsets, both = map(plan.offset.take, (train, test)), (annotations_of_train, annotations)
+        scores |= scores_with_offset(offsets, both, (of_train, held_out), weights[0])
     forget()  # the texts are the user's
     more = across_seeds(plan, annotations)
     table = evaluation.table.merge(annotator.hypotheses_.assign(hypothesis=names, **more), on="hypothesis")
     order = ["class", "separation_score"] if "class" in table else ["separation_score"]
+    order = order if plan.offset is None else ["controlled_score"]
     return Discovery(
         table=table.sort_values(order, ascending=[True, False][-len(order) :], ignore_index=True),
         scores={f"{metric}{of}": value for of, value in scores.items()},

@@ -32,6 +32,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "control_length": ["boolean", StrOptions({"auto"})],
         "sample_weight": "no_validation",
         "by": "no_validation",
+        "offset": "no_validation",
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
@@ -59,6 +60,7 @@ def discover(
     control_length="auto",
     sample_weight=None,
     by=None,
+    offset=None,
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
@@ -149,6 +151,13 @@ def discover(
         hypotheses are also looked for that hold in one subgroup only, or turn their sign or grow over time, as
         `NeuronSelector` does. Texts without a value are left out of that.
 
+    offset : array-like of shape (n_texts,), default=None
+        Predictions of a model of your own: numbers, or of two classes the probability of the second, between 0 and 1.
+        Hypotheses are then found in what these leave of the target, and tested beyond them: what in the texts does your
+        model miss? The predictions must be out-of-fold, as `sklearn.model_selection.cross_val_predict` makes them: a
+        model leaves too little of texts that it was fitted to. More than two classes are refused. See
+        docs/discover.md.
+
     test_size : float, default=0.2
         Share of the texts to hold out, between 0 and 1. Copies of a text, near ones too, count once and are never on
         both sides; where there are any among the texts held out, the tests are cluster-robust as with `groups`. Without
@@ -183,12 +192,13 @@ def discover(
     ------
     TypeError, ValueError
         If a parameter is out of its range; if a text is missing, empty or no str; if `y`, `groups`, `controls`,
-        `sample_weight` or `by` has another length, or the first two a missing value, `y` the index of `texts` in
-        another order, or `groups` are the texts or `y` themselves; if the target is constant, on one side of the split
-        too, has nearly as many classes as there are texts, or is a linear combination of the controls; if there are too
-        few texts (or groups) to split; if the run is estimated to cost more than `max_cost`, or no price is known; if
-        `k` or `n_hypotheses` is larger than the number of neurons; if a
-        language model is to be asked and there is no key. All of that is checked before the work begins.
+        `sample_weight`, `by` or `offset` has another length, or the first two a missing value, `y` the index of `texts`
+        in another order; if `offset` is no number, or no probability of two classes, or there are more; if `groups` are
+        the texts or `y` themselves; if the target is constant, on one side of the split too, has nearly as many classes
+        as there are texts, is a linear combination of the controls, or the offset itself; if there are too few texts
+        (or groups) to split; if the run is estimated to cost more than `max_cost`, or no price is known; if `k` or
+        `n_hypotheses` is larger than the number of neurons; if a language model is to be asked and there is no key. All
+        of that is checked before the work begins.
     ConnectionError, PermissionError
         If the server of a language model cannot be reached, or rejects the key, and no answers of the model are stored.
 
@@ -245,6 +255,7 @@ def discover(
         control_length=control_length,
         sample_weight=sample_weight,
         by=by,
+        offset=offset,
         test_size=test_size,
         alpha=alpha,
         correction=correction,

@@ -36,6 +36,8 @@ _SHORT = {  # what a score is of, by the end of its key
     "_as_many_words": "as many as in all names",
     "_embedding": "embedding",
     "_neurons": "all neurons",
+    "_offset": "the predictions",
+    "_offset_and_hypotheses": "both",
 }
 _MOST_NAME = 20  # Of the target, in the legend; a longer one is called the target.
 
@@ -50,14 +52,16 @@ class Discovery:
     Parameters
     ----------
     table : DataFrame
-        One row a hypothesis, highest separation first; for a multiclass target one block a class. Its columns are those
-        of `HypothesisEvaluation.table`, on the texts held out, and those of the annotator's `hypotheses_`. With
-        ``n_seeds`` above 1 there is `comes_back`, the share of the other seeds with which the like of it is found.
+        One row a hypothesis, highest separation first (with an offset: beyond it); for a multiclass target one block a
+        class. Its columns are those of `HypothesisEvaluation.table`, on the texts held out, and those of the
+        annotator's `hypotheses_`. With ``n_seeds`` above 1 there is `comes_back`, the share of the other seeds with
+        which the like of it is found.
 
     scores : dict
         How well the pipeline predicts the texts held out, `r2` or `auc`, and how well others do: as many single words
         (`r2_words`), as many words as the names have (`r2_as_many_words`) and the embedding (`r2_embedding`), or where
-        words or sentences were read all neurons (`r2_neurons`).
+        words or sentences were read all neurons (`r2_neurons`). With an offset also the predictions
+        (`r2_offset`) and these with the hypotheses (`r2_offset_and_hypotheses`).
 
     pipeline : Pipeline
         As `make_hypothesis_pipeline` builds it, fitted on the texts in `train`. It predicts the target of any text;
@@ -216,6 +220,14 @@ def labelled_scores(discovery):
         **{
             f"{what} (ridge regression)": discovery.scores[f"{metric}_{of}"]
             for of, what in (("embedding", "the embedding"), ("neurons", "all neurons"))
+            if f"{metric}_{of}" in discovery.scores
+        },
+        **{
+            what: discovery.scores[f"{metric}_{of}"]
+            for of, what in (
+                ("offset", discovery.evaluation.offset),
+                ("offset_and_hypotheses", "these and the hypotheses"),
+            )
             if f"{metric}_{of}" in discovery.scores
         },
     }

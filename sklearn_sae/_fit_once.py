@@ -67,14 +67,15 @@ def fit_model(pipeline, annotations, y, sample_weight=None):
 
 
 def leave_out_near_copies(pipeline, annotations, y, sample_weight):
-    """Leave out hypotheses of which others say nearly the same, and fit the model without them.
+    """Leave out hypotheses of which others say nearly the same, fit the model without them, and return the annotations.
 
     They are compared by the annotations of the texts that they were found on. These had to be made for the model, so
     that no language model is asked for more, and the texts held out and their target play no part in the choice.
     """
     annotator = annotator_of(pipeline)
     if not isinstance(annotator, BaseHypothesisAnnotator):
-        return
+        return annotations
     kept = annotator._leave_out_near_copies(annotations)
     if len(kept) < annotations.shape[1]:
         fit_model(pipeline, annotations[:, kept], y, sample_weight)
+    return annotations[:, kept]

@@ -36,6 +36,7 @@ from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._frames import TEXT, columns_named, is_frame
 from sklearn_sae.utils._many_copies import copies_of_many
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._offset import Offset, check_offset, names_beyond
 from sklearn_sae.utils._pair_text import table_of_pairs
 from sklearn_sae.utils._parquet_texts import ParquetTexts
 from sklearn_sae.utils._subgroups import Subgroups, check_by
@@ -58,7 +59,8 @@ class Plan(NamedTuple):
     controls: Controls | None  # of all texts
     weights: np.ndarray | None  # (n_texts,)
     by: Subgroups | None  # of all texts
-    found_for: np.ndarray | None  # (n_train,) what the controls leave of the target, if hypotheses are found in that
+    offset: Offset | None  # of all texts
+    found_for: np.ndarray | None  # (n_train,) what controls and offset leave of the target, if that is looked at
     alpha: float
     correction: str
     description: str  # of the target and the split, as lines
@@ -85,6 +87,7 @@ def plan_discovery(
     control_length="auto",
     sample_weight=None,
     by=None,
+    offset=None,
     test_size,
     alpha=0.05,
     correction="bonferroni",
@@ -93,12 +96,13 @@ def plan_discovery(
     random_state,
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
-    given = columns_named(texts, y=y, groups=groups, controls=controls, sample_weight=sample_weight, by=by)
-    y, groups, controls, sample_weight, by = given
+    others = {"groups": groups, "controls": controls, "sample_weight": sample_weight, "by": by, "offset": offset}
+    y, groups, controls, sample_weight, by, offset = columns_named(texts, y=y, **others)
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
         check_alignment(texts, sample_weight, name="texts", other_name="sample_weight")
+        check_alignment(texts, offset, name="texts", other_name="offset")
         controls = check_controls(controls, len(texts), X=texts, X_name="texts")
         by = check_by(by, len(texts), texts, "texts")
     texts_name, target_name, groups_name = (getattr(some, "name", None) for some in (texts, y, groups))
@@ -132,7 +136,8 @@ def plan_discovery(
     if weights is not None:
         train, test = (rows[weights[rows] > 0] for rows in (train, test))
         on_rows += notes_on_weights(weights)
-    found_for, on_classes = target_to_find_for(target, controls, weights, train, name=name)
+    offset = check_offset(offset, target)
+    found_for, on_classes = target_to_find_for(target, controls, weights, train, offset=offset, name=name)
     on_rows += on_classes
     n_units = len(np.unique(units[test]))
     notes = [note.replace("the target", "The target", 1) for note in target.notes]
@@ -173,6 +178,7 @@ def plan_discovery(
         controls=controls,
         weights=weights,
         by=by,
+        offset=offset,
         found_for=found_for,
         alpha=alpha,
         correction=correction,
@@ -182,7 +188,7 @@ def plan_discovery(
             len(train),
             len(test),
             annotator_of(pipeline).encoder,
-            controls=() if controls is None else controls.names,
+            controls=names_beyond(controls, offset),
             by=by,
             noun=noun,
         ),
@@ -193,6 +199,7 @@ def plan_discovery(
             "test_size": test_size,
             "random_state": random_state,
             "groups": groups_name,
+            **({} if offset is None else {"offset": offset.name or "given"}),
             "alpha": alpha,
             "correction": correction,
             **({} if by is None else {"by": by.name}),

@@ -205,6 +205,12 @@ def _add_discover(parser):
         choices=list(PERIODS),
         help="take the dates of --by as periods, and test whether effects change over time",
     )
+    test.add_argument(
+        "--offset",
+        metavar="COLUMN",
+        help="out-of-fold predictions of a model of yours (of two classes the probability of the second): find and "
+        "test what it misses",
+    )
     _add_output(parser.add_argument_group("output"))
 
 

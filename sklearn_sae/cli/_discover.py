@@ -33,7 +33,7 @@ def run(arguments):
     """Read the file, discover, and print and write what came out."""
     _check_together(arguments)
     say(arguments, f"Reading {'standard input' if arguments.file == '-' else arguments.file} …")
-    columns = [*filter(None, (arguments.groups, arguments.weight, arguments.by)), *arguments.control]
+    columns = [*filter(None, (arguments.groups, arguments.weight, arguments.by, arguments.offset)), *arguments.control]
     pair = [arguments.prompt, arguments.text, arguments.text_b] if arguments.text_b is not None else [arguments.text]
     columns_of_text = list(filter(None, pair))
     with noted() as on_file:
@@ -68,8 +68,9 @@ def run(arguments):
         groups=groups,
         controls=table[arguments.control] if arguments.control else None,
         control_length=arguments.control_length,
-        sample_weight=None if arguments.weight is None else _weights(table[arguments.weight]),
+        sample_weight=None if arguments.weight is None else _numbers(table[arguments.weight], "weight"),
         by=None if arguments.by is None else subgroups_of(table[arguments.by], arguments.period),
+        offset=None if arguments.offset is None else _numbers(table[arguments.offset], "offset"),
         task=arguments.task,
         n_seeds=arguments.seeds,
         transform=transform,
@@ -158,7 +159,8 @@ def _check_together(arguments):
                 "have in common, such as their author."
             )
     given = [("control", column) for column in arguments.control]
-    for name, column in [*given, *([] if arguments.by is None else [("by", arguments.by)])]:
+    given += [(name, getattr(arguments, name)) for name in ("by", "offset") if getattr(arguments, name) is not None]
+    for name, column in given:
         for option in ("text", "target"):
             if visible(column) == visible(getattr(arguments, option)):
                 raise ValueError(f"--{name} and --{option} name the same column, {column!r}.")
@@ -170,6 +172,8 @@ def _check_together(arguments):
         raise ValueError("--save is for single texts; a model of pairs can be kept by pickling what discover returns.")
     if arguments.text_b is not None and arguments.by is not None:
         raise ValueError("--by is for single texts.")
+    if arguments.offset is not None and arguments.transform is not None:
+        raise ValueError("--offset holds predictions of the target as it is; leave --transform out.")
     if arguments.naming != "llm":
         for name in (*_LLM_OPTIONS, "max_cost"):
             if getattr(arguments, name) is not None:
@@ -218,12 +222,12 @@ def _groups(values):
     return codes
 
 
-def _weights(values):
-    """Return the weight of each row as a number."""
+def _numbers(values, option):
+    """Return the number of each row in the column of an option."""
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.isna().any():
         row = numbers.index[numbers.isna()][0]
-        raise ValueError(f"--weight {values.name!r} has no number in row {row}; fill it in, or drop the row.")
+        raise ValueError(f"--{option} {values.name!r} has no number in row {row}; fill it in, or drop the row.")
     return numbers
 
 

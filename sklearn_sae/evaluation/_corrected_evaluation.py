@@ -60,6 +60,8 @@ class CorrectedEvaluation(HypothesisEvaluation):
         Empty, because effects are not corrected beyond controls.
     by : DataFrame or None, default=None
         None for the same reason.
+    offset : str, default=""
+        Empty for the same reason.
     method : {"dsl", "ppi"}, default="dsl"
         How annotations and labels were joined.
     human : ndarray of shape (n_samples, n_hypotheses) or None, default=None

@@ -13,6 +13,7 @@ from sklearn_sae.evaluation._regression import effective_number, fit_least_squar
 from sklearn_sae.evaluation._separation import FEW, separation
 from sklearn_sae.evaluation._subgroups import by_subgroup
 from sklearn_sae.utils._controls import Adjustments
+from sklearn_sae.utils._offset import names_beyond
 from sklearn_sae.utils._targets import check_target_varies
 from sklearn_sae.utils._validation import counted
 
@@ -35,6 +36,7 @@ def evaluate(
     controls=None,
     weights=None,
     by=None,
+    offset=None,
 ):
     """Return the `HypothesisEvaluation` of annotations for a target.
 
@@ -49,6 +51,7 @@ def evaluate(
     controls : Controls or None
     weights : ndarray of shape (n_samples,) or None
     by : Subgroups or None
+    offset : Offset or None
     correction, alpha, robust, confidence
         As of `evaluate_hypotheses`, where all is told.
     """
@@ -60,7 +63,7 @@ def evaluate(
         if not answered.any():
             raise ValueError("sample_weight is zero for every row with an answer; give some a weight above zero.")
         weights = weights[answered] / weights[answered].mean()
-    controls, by = (None if each is None else each.take(answered) for each in (controls, by))
+    controls, by, offset = (None if each is None else each.take(answered) for each in (controls, by, offset))
     A, target = A[answered], target._replace(values=target.values[answered])
     check_target_varies(target)
 
@@ -76,9 +79,10 @@ def evaluate(
     }
     shares = target.task != "regression"
     weighted = Adjustments(None, weights, len(A))
-    beyond = None if controls is None else Adjustments(controls, weights, len(A))
+    beyond = None if controls is None and offset is None else Adjustments(controls, weights, len(A))
     blocks, fits, of_subgroups = [], [], []
     for label, values, unit in one_against_rest(target):
+        left = values if offset is None else values - offset.values / unit
         if weights is None:
             separations = [separation(column, values, shares=shares, **options) for column in A.T]
         else:
@@ -94,11 +98,12 @@ def evaluate(
             permuted[tested] = partial_permutation_pvalues(filled[:, tested], values, groups, weights)
         estimates["joint_pvalue"] = np.where(np.isnan(statistics[2]), np.nan, np.fmax(statistics[2], permuted))
         if beyond is not None:
-            controlled = [adjusted_separation(one, values, beyond, shares=shares, **options)[0] for one in A.T]
+            of_shares = shares and offset is None
+            controlled = [adjusted_separation(one, left, beyond, shares=of_shares, **options)[0] for one in A.T]
             estimates.update(_controlled(controlled, separations, unit, label, notes))
         if by is not None:
             effects, tests, untested = by_subgroup(
-                A, hypotheses, values, by, controls=controls, weights=weights, shares=shares, unit=unit, **options
+                A, hypotheses, left, by, controls=controls, weights=weights, shares=shares, unit=unit, **options
             )
             estimates.update(tests)
             if label is not None:
@@ -153,7 +158,8 @@ def evaluate(
         confidence=confidence,
         class_metrics=class_metrics(table, target, fits) if target.task == "multiclass" else None,
         **of_all_rows,
-        controls=() if controls is None else controls.names,
+        controls=names_beyond(controls, offset),
+        offset="" if offset is None else offset.phrase,
         by=table_by,
     )
 

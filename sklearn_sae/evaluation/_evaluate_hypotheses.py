@@ -7,6 +7,7 @@ from sklearn_sae.evaluation._check_annotations import are_of_pairs, check_annota
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._controls import check_controls, check_weights
 from sklearn_sae.utils._notes import noted
+from sklearn_sae.utils._offset import check_offset
 from sklearn_sae.utils._pair_targets import first_wins
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params
 from sklearn_sae.utils._subgroups import check_by
@@ -28,6 +29,7 @@ from sklearn_sae.utils._validation import check_alignment, check_groups, refuse_
         "controls": "no_validation",
         "sample_weight": "no_validation",
         "by": "no_validation",
+        "offset": "no_validation",
     },
     prefer_skip_nested_validation=True,
 )
@@ -45,6 +47,7 @@ def evaluate_hypotheses(
     controls=None,
     sample_weight=None,
     by=None,
+    offset=None,
 ):
     """Test which hypotheses predict a target, each alone and all together.
 
@@ -106,6 +109,11 @@ def evaluate_hypotheses(
         evaluation then has the effect in each, and the table whether it differs. Rows without a value are left out of
         that.
 
+    offset : array-like of shape (n_samples,), default=None
+        Predictions of a model of your own: numbers, or of two classes the probability of the second, between 0 and 1.
+        The columns of effects beyond the controls are then of the target minus these: of what the model misses. They
+        must come from rows that the model was not fitted to.
+
     Returns
     -------
     evaluation : HypothesisEvaluation
@@ -119,9 +127,9 @@ def evaluate_hypotheses(
         missing, constant on the rows with an answer, of another length, has three classes where ``task="binary"`` or no
         order where ``task="ordinal"``; if `hypotheses` has another length than `annotations` has columns; if `groups`
         has another length than `annotations` has rows, a missing label or only one; if `annotations` and `y` have the
-        same index in different orders; if `controls`, `sample_weight` or `by` has another length; if a control holds
-        dates or has another value in each row, a weight is negative, or `by` has dates, one value or more than 20 that
-        are no periods.
+        same index in different orders; if `controls`, `sample_weight`, `by` or `offset` has another length; if a
+        control holds dates or has another value in each row, a weight is negative, `offset` is no number, or `by` has
+        dates, one value or more than 20 that are no periods.
 
     See Also
     --------
@@ -187,6 +195,10 @@ def evaluate_hypotheses(
     categories taken out by demeaning HC1. `controlled_pvalue` is the larger p-value of its t-test and of Freedman and
     Lane's permutation test, in which what the controls leave of the target is permuted [9]_. The raw columns and the
     joint regression are without controls. Controls help against what was measured, and only against that.
+
+    *Offset.* `controlled_score` is then of the target minus the predictions, of two classes of the indicator of the
+    second minus its probability: by how much more the model errs where the hypothesis holds. For two classes the
+    estimate is zero where the score of a logistic regression with the log-odds as offset is.
 
     *Weights.* The separation is then the same least squares without controls, and the joint regression a weighted one.
     A permutation moves a row's residual as it counts, with its weight.
@@ -267,6 +279,7 @@ def evaluate_hypotheses(
     with noted() as on_controls:
         controls = check_controls(controls, len(A), X=annotations, X_name="annotations")
     check_alignment(annotations, sample_weight, name="annotations", other_name="sample_weight")
+    check_alignment(annotations, offset, name="annotations", other_name="offset")
     evaluation = evaluate(
         A,
         hypotheses,
@@ -279,6 +292,7 @@ def evaluate_hypotheses(
         controls=controls,
         weights=check_weights(sample_weight, len(A)),
         by=check_by(by, len(A), annotations, "annotations"),
+        offset=check_offset(offset, target),
     )
     target_name = y.name if isinstance(getattr(y, "name", None), str) else None
     return replace(evaluation, notes=(*target.notes, *on_controls, *evaluation.notes), target_name=target_name)

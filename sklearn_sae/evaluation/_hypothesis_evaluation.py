@@ -66,9 +66,9 @@ class HypothesisEvaluation:
         - `max_correlation`: the largest absolute correlation of its annotation with that of another hypothesis.
         - `significant`: bool; whether it holds on its own: `pvalue`, corrected, is below `alpha`.
         - `significant_jointly`: bool; whether it adds to all the others: `joint_pvalue`, corrected, is below `alpha`.
-        - With controls, `controlled_score`, `controlled_pvalue`, `controlled_ci_low`, `controlled_ci_high`,
-          `controlled_effect_size` and `significant_controlled`: the same as `separation_score`, `pvalue` and so on, of
-          what the controls leave.
+        - With controls or an offset, `controlled_score`, `controlled_pvalue`, `controlled_ci_low`,
+          `controlled_ci_high`, `controlled_effect_size` and `significant_controlled`: the same as `separation_score`,
+          `pvalue` and so on, of what these leave.
         - With ``by=``, `interaction_pvalue` and `significant_interaction`: whether the effect differs between
           subgroups; `sign_turns`: whether it is significant in `by` with either sign.
         - With ``by=`` periods, `prevalence_trend` and `effect_trend`, by how much both change from a period to the
@@ -109,12 +109,14 @@ class HypothesisEvaluation:
     target_name : str or None, default=None
         The name of the target.
     controls : tuple of str, default=()
-        The names of the controls.
+        The names of the controls, and what an offset is called.
     by : DataFrame or None, default=None
         With ``by=`` the effects by subgroup or period, one row a hypothesis (and class) and subgroup: `hypothesis`, the
         subgroup under the name of the column that was passed (or `subgroup`), `n_samples` (rows with an answer),
         `prevalence`, `effect` (as `separation_score`, or with controls as `controlled_score`) and `pvalue`, intervals
         of both as `prevalence_ci_low` and so on, and `significant`, corrected for the number of rows.
+    offset : str, default=""
+        What an offset is called.
 
     See Also
     --------
@@ -149,6 +151,7 @@ class HypothesisEvaluation:
     target_name: str | None = None
     controls: tuple = ()
     by: pd.DataFrame | None = None
+    offset: str = ""
 
     @property
     def of_pairs(self):

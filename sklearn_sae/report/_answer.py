@@ -140,8 +140,8 @@ def scores_of_discovery(discovery):
     from sklearn_sae._discovery import labelled_scores
 
     metric, _, nothing = _metric(discovery.evaluation)
-    of = ("hypotheses", "words", "as many words", "embedding")
     labelled = labelled_scores(discovery)[1].items()
+    of = ("hypotheses", "words", "as many words", "embedding", "offset", "offset and hypotheses")[: len(labelled)]
     return metric, (
         nothing,
         *(Score(label, float(value), kind) for kind, (label, value) in zip(of, labelled, strict=True)),

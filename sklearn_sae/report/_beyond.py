@@ -39,6 +39,16 @@ def _fact(row, columns, factor, form, evaluation):
     )
 
 
+def holds_beyond(evaluation):
+    """Return a sentence, as a tuple, on how many hypotheses hold beyond controls and an offset; none without these."""
+    if not evaluation.controls:
+        return ()
+    n = evaluation.metrics["n_significant_controlled"]
+    return (
+        f"Beyond {named_controls(evaluation.controls)} {'none holds' if n == 0 else f'{n:,} hold' + 's' * (n == 1)}.",
+    )
+
+
 def of_controls_weights_and_subgroups(evaluation):
     """Yield sentences on how controls, weights and subgroups were heeded."""
     if "n_effective" in evaluation.metrics:
@@ -53,6 +63,11 @@ def of_controls_weights_and_subgroups(evaluation):
             f"squares on the hypothesis and these, with {errors} standard errors, tested by the larger p-value of that "
             f"and of the permutation test of Freedman and Lane; {evaluation.metrics['n_significant_controlled']} of "
             f"{len(evaluation.table)} are significant after correction. All other figures are without controls."
+        )
+    if evaluation.offset:
+        yield (
+            f"Here {evaluation.offset} are an offset, which was subtracted from the target"
+            f"{'' if evaluation.task == 'regression' else ', as the probability of its second class'}."
         )
     if evaluation.by is not None:
         name = subgroups_in(evaluation)[0]

@@ -12,7 +12,7 @@ class Score(NamedTuple):
 
     label: str
     value: float
-    of: str  # "nothing", "words", "hypotheses", "as many words" or "embedding"
+    of: str  # "nothing", "words", "hypotheses", "as many words", "embedding", "offset" or "offset and hypotheses"
 
 
 class Estimate(NamedTuple):

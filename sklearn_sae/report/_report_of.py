@@ -11,7 +11,7 @@ from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation._short_names import short_names
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.report._answer import answer_of, level_of, scores_of_discovery, scores_of_evaluation, title_of
-from sklearn_sae.report._beyond import facts_beyond
+from sklearn_sae.report._beyond import facts_beyond, holds_beyond
 from sklearn_sae.report._by import by_of, with_facts
 from sklearn_sae.report._content import Effect, Example, Hypothesis, Report
 from sklearn_sae.report._corrected import NOTE_ON_TEXTS, is_corrected, with_corrections
@@ -97,7 +97,7 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
             *about,
             *_described(discovery),
         ),
-        answer=answer_of(hypotheses, scores, words, form, unseen=True),
+        answer=(*answer_of(hypotheses, scores, words, form, unseen=True), *holds_beyond(evaluation)),
         metric=metric,
         scores=scores,
         parameters=parameters_of(discovery.pipeline, discovery.settings),
@@ -157,7 +157,7 @@ def report_of_evaluation(evaluation, texts=None, *, source=None, target_name=Non
             f"Which of {len(hypotheses):,} hypotheses predict {predicted(words)}?",
             f"They are tested on {evaluation.metrics['n_samples']:,} {words.noun}{labelled}.",
         ),
-        answer=answer_of(hypotheses, scores, words, form, unseen=False),
+        answer=(*answer_of(hypotheses, scores, words, form, unseen=False), *holds_beyond(evaluation)),
         metric=metric,
         scores=scores,
         parameters=(
