@@ -35,6 +35,7 @@ from .evaluation import read_labels as read_labels
 from .evaluation import sample_for_labelling as sample_for_labelling
 from .pretrained import PretrainedSAETransformer as PretrainedSAETransformer
 from .pretrained import ReaderSAETransformer as ReaderSAETransformer
+from .report import Explanation as Explanation
 from .report import HypothesisDisplay as HypothesisDisplay
 from .report import NeuronDisplay as NeuronDisplay
 from .report import NeuronMapDisplay as NeuronMapDisplay
@@ -42,6 +43,7 @@ from .report import PredictionPathDisplay as PredictionPathDisplay
 from .report import SizeSearchDisplay as SizeSearchDisplay
 from .report import SubgroupDisplay as SubgroupDisplay
 from .report import TrainingHistoryDisplay as TrainingHistoryDisplay
+from .report import explain as explain
 from .report import show_neurons as show_neurons
 from .sae import TopKSAETransformer as TopKSAETransformer
 from .selection import NeuronSelector as NeuronSelector

@@ -31,7 +31,7 @@ def run(arguments):
     pipeline, facts = load_model(arguments.model)
     transform = facts.get("transform") and Transform(**facts["transform"])
     annotator = pipeline["hypotheses"].set_params(verbose=arguments.verbose)
-    _check_server(annotator, arguments)
+    check_server(annotator, arguments)
     hypotheses = counted(len(annotator.hypotheses_), "hypothesis", "hypotheses")
     if pairs is not None:
         annotate = partial(_annotate, pipeline, transform=transform)
@@ -79,7 +79,7 @@ def _annotate(pipeline, texts, transform):
     return result
 
 
-def _check_server(annotator, arguments):
+def check_server(annotator, arguments):
     """Refuse to send texts, and the key, to a server that only the file of the model names; note if one is asked."""
     if not hasattr(annotator, "base_url"):
         for option in ("base_url", "server", "api_key_env", "max_requests"):

@@ -49,6 +49,13 @@ def make_parser():
         ),
     )
     _add_apply(apply)
+    explain = commands.add_parser(
+        "explain",
+        usage="sklearn-sae explain MODEL TEXT [options]",
+        help="say why a model that discover saved predicts what it predicts for a text",
+        description="Print which hypotheses hold for a text, what each adds to the prediction, and what makes it hold.",
+    )
+    _add_explain(explain)
     _add_cache(commands)
     return parser
 
@@ -226,12 +233,26 @@ def _add_apply(parser):
         metavar="FILE",
         help="a .csv, .json or .xlsx file, or the folder for several results; without it, csv to standard output",
     )
+    _add_asked(parser)
+
+
+def _add_explain(parser):
+    parser.add_argument("model", metavar="MODEL", help="a file that `discover --save` wrote")
+    parser.add_argument("text", metavar="TEXT", help="the text; - reads standard input")
+    parser.add_argument(
+        "--class", dest="label", metavar="CLASS", help="the class to explain (default: of two the second)"
+    )
+    _add_asked(parser).add_argument("--ask", action="store_true", help="ask it; without, only stored answers are taken")
+
+
+def _add_asked(parser):
     parser.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
     llm = parser.add_argument_group("if a language model annotates", _KEY)
     llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
     _add_server(llm)
     _add_key(llm)
     llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+    return llm
 
 
 def _add_cache(commands):

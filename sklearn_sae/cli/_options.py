@@ -12,6 +12,7 @@ _OPTIONS = {
     r"control_length=False": "--no-control-length",
     r"max_cost is for naming by a language model": "--max-cost is for --naming llm",
     r"max_cost needs prices, (.*); pass prices=\.": r"--max-cost needs prices, \1; pass --prices MODEL=P,C.",
+    r"; ask=True asks the": "; --ask asks the",
     r"more than max_cost=": "more than --max-cost ",
     r"^by has (\d+ value)": r"--by has \1",
     r"cut numbers into ranges \(pandas\.cut\)": "cut numbers into ranges",

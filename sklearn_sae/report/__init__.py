@@ -1,5 +1,7 @@
 """Results as pages, pictures and tables that people read."""
 
+from sklearn_sae.report._explain import explain
+from sklearn_sae.report._explanation import Explanation
 from sklearn_sae.report._hypothesis_display import HypothesisDisplay
 from sklearn_sae.report._neuron_display import NeuronDisplay
 from sklearn_sae.report._neuron_map_display import NeuronMapDisplay
@@ -10,6 +12,7 @@ from sklearn_sae.report._subgroup_display import SubgroupDisplay
 from sklearn_sae.report._training_history_display import TrainingHistoryDisplay
 
 __all__ = [
+    "Explanation",
     "HypothesisDisplay",
     "NeuronDisplay",
     "NeuronMapDisplay",
@@ -17,5 +20,6 @@ __all__ = [
     "SizeSearchDisplay",
     "SubgroupDisplay",
     "TrainingHistoryDisplay",
+    "explain",
     "show_neurons",
 ]

@@ -81,9 +81,11 @@ def _nearest(spans, marks, max_words):
     """
     kept, distances, n_left = [], [], max_words
     for centre in marks.sentences or marks.words or ((0, 0),):
+        if len(kept) == _MOST_STRETCHES:
+            break
         distance = _distance(spans, centre)
         n_within = np.count_nonzero(distance == 0)
-        if not kept or (n_within <= n_left and len(kept) < _MOST_STRETCHES):
+        if not kept or n_within <= n_left:
             kept.append(centre)
             distances.append(distance)
             n_left -= n_within

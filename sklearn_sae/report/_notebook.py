@@ -8,6 +8,7 @@ from markupsafe import Markup
 from sklearn_sae._text_pairs import annotator_of
 from sklearn_sae.evaluation._more_lines import unit_of
 from sklearn_sae.report._excerpt import plain
+from sklearn_sae.report._explanation import parts_of, rest_of
 from sklearn_sae.report._report_of import notes_without_texts
 from sklearn_sae.report._templates import environment, source
 from sklearn_sae.utils._decimals import number_form, written
@@ -62,6 +63,14 @@ def annotator_html(annotator):
     if table["density"].notna().any():
         columns.append(("active in", [percent(share) for share in table["density"]]))
     return _html([Part(columns=tuple(columns))])
+
+
+def explanation_html(explanation):
+    """Return an `Explanation` as HTML."""
+    parts = parts_of(explanation)
+    cells = [adds.strip() for adds, _, _ in parts], [f"{name}\n{evidence}".strip() for _, name, evidence in parts]
+    columns = (("adds", cells[0]), ("hypothesis", cells[1]))
+    return _html([Part((explanation.summary(),), columns), Part(tuple(rest_of(explanation)))])
 
 
 def neurons_html(view):

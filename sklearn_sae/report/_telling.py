@@ -1,6 +1,7 @@
 """Which sentences and words of a text make a neuron active."""
 
 import warnings
+from bisect import bisect_left
 
 import numpy as np
 
@@ -173,8 +174,9 @@ def words_of_names(names, items, shown, tokenizer=None):
 
 def _shortest(spans):
     """Return the spans, shorter ones first, without those that have another in them."""
-    kept = []
+    kept = []  # in order; as none has another in it, of those that begin later the first also ends first
     for start, end in spans:
-        if not any(start <= first and last <= end for first, last in kept):
-            kept.append((start, end))
-    return tuple(sorted(kept))
+        place = bisect_left(kept, (start,))
+        if place == len(kept) or kept[place][1] > end:
+            kept.insert(place, (start, end))
+    return tuple(kept)
