@@ -1,12 +1,14 @@
 """The work of `discover`: hypotheses are found on some of the texts and tested on the others."""
 
+import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from sklearn_sae._across_seeds import across_seeds
 from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_score, score
 from sklearn_sae._discovery import Discovery
-from sklearn_sae._fit_once import fit_once, leave_out_near_copies
+from sklearn_sae._fit_once import fit_model, fit_once, leave_out_near_copies
 from sklearn_sae._offset_scores import scores_with_offset
+from sklearn_sae._residual_rounds import further_rounds
 from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._in_batches import transform_in_batches
@@ -26,7 +28,18 @@ def carry_out(plan):
         options = {"found_for": plan.found_for, "sample_weight": weights[0], "by": by}
         embedded, annotations_of_train = fit_once(pipeline, texts[train], as_given(of_train), **options)
         annotations_of_train = leave_out_near_copies(pipeline, annotations_of_train, as_given(of_train), weights[0])
-    annotator, are_pairs = annotator_of(pipeline), is_of_pairs(pipeline)
+        annotator, are_pairs = annotator_of(pipeline), is_of_pairs(pipeline)
+        if plan.residual_rounds:
+            annotations_of_train = further_rounds(
+                annotator,
+                texts[train],
+                of_train.values.astype(np.float64) if plan.found_for is None else plan.found_for,
+                annotations_of_train,
+                n_rounds=plan.residual_rounds,
+                n_hypotheses=plan.n_hypotheses,
+                sample_weight=weights[0],
+            )
+            fit_model(pipeline, annotations_of_train, as_given(of_train), weights[0])
     with noted() as said_of_test:
         annotations = pipeline["hypotheses"].transform(texts[test])
         if are_pairs:

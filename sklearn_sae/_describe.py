@@ -8,7 +8,7 @@ from sklearn_sae.utils._decimals import shortened
 from sklearn_sae.utils._validation import counted
 
 
-def describe(target, name, n_train, n_test, encoder, controls=(), by=None, noun="text"):
+def describe(target, name, n_train, n_test, encoder, controls=(), by=None, n_rounds=1, noun="text"):
     """Return what the target is, how texts are split and what reads them, in two or three lines.
 
     Parameters
@@ -21,6 +21,8 @@ def describe(target, name, n_train, n_test, encoder, controls=(), by=None, noun=
     controls : sequence of str, default=()
         Their names.
     by : Subgroups or None, default=None
+    n_rounds : int, default=1
+        In how many hypotheses are found.
     noun : str, default="text"
         What a row is: a text, or a pair of texts.
     """
@@ -42,7 +44,7 @@ def describe(target, name, n_train, n_test, encoder, controls=(), by=None, noun=
     return (
         f"{n_train + n_test:,} {rows}; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {counted(n_train, noun)} and tested on the other {n_test:,}.{_read_by(encoder)}"
-        f"{_beyond(target, controls)}{_by(by)}"
+        f"{_beyond(target, controls)}{_by(by)}{_in_rounds(n_rounds)}"
     )
 
 
@@ -69,3 +71,10 @@ def _by(by):
     n = len(by.labels)
     parts = counted(n, "period") if by.times is not None else counted(n, "subgroup")
     return f"\nThey are also looked for where effects differ by {by.name} ({parts}), and tested by that."
+
+
+def _in_rounds(n_rounds):
+    if n_rounds == 1:
+        return ""
+    later = "the second" if n_rounds == 2 else "the later ones"
+    return f"\nThey are found in {n_rounds} rounds: in {later} for what those before leave of the target."

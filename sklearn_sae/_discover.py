@@ -33,6 +33,7 @@ _POSITIVE = Interval(Integral, 1, None, closed="left")
         "sample_weight": "no_validation",
         "by": "no_validation",
         "offset": "no_validation",
+        "residual_rounds": [Interval(Integral, 0, None, closed="left")],
         "test_size": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "correction": [StrOptions({"bonferroni", "holm", "fdr_bh", "benjamini-hochberg"})],
@@ -61,6 +62,7 @@ def discover(
     sample_weight=None,
     by=None,
     offset=None,
+    residual_rounds=0,
     test_size=0.2,
     alpha=0.05,
     correction="bonferroni",
@@ -157,6 +159,12 @@ def discover(
         model miss? The predictions must be out-of-fold, as `sklearn.model_selection.cross_val_predict` makes them: a
         model leaves too little of texts that it was fitted to. More than two classes are refused. See
         docs/discover.md.
+
+    residual_rounds : int, default=0
+        In how many further rounds hypotheses are found for what those before leave of the target; the `n_hypotheses`
+        are divided among all rounds, and tested together. `table` then has a column ``round``. For names of keywords or
+        quotes, and a target of numbers or of two classes. A clone of the pipeline, fitted again, has one round, the
+        first. See docs/discover.md.
 
     test_size : float, default=0.2
         Share of the texts to hold out, between 0 and 1. Copies of a text, near ones too, count once and are never on
@@ -256,6 +264,7 @@ def discover(
         sample_weight=sample_weight,
         by=by,
         offset=offset,
+        residual_rounds=residual_rounds,
         test_size=test_size,
         alpha=alpha,
         correction=correction,

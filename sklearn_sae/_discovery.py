@@ -213,6 +213,7 @@ def labelled_scores(discovery):
     names = discovery.evaluation.table["hypothesis"]
     n = discovery.evaluation.metrics["n_hypotheses"]
     n_words = annotator_of(discovery.pipeline).encoder["select"].n_neurons
+    n_words = discovery.settings.get("n_hypotheses", n_words)
     return metric, {
         "this hypothesis" if n == 1 else f"these {n} hypotheses": discovery.scores[metric],
         f"{counted(n_words, 'word')} chosen by lasso": discovery.scores[f"{metric}_words"],
@@ -320,6 +321,8 @@ def _table(discovery, width, wide, full):
     effect = what_of_pairs(evaluation, discovery.target_name or "target") or effect
     rows = pd.concat([block for _, block in blocks])
     columns = columns_of_tests(rows, evaluation.task, own="effect", joint="adds", wide=wide)
+    if "round" in rows:
+        columns.append(("round", list(map(str, rows["round"]))))
     columns.append(("differs" if evaluation.of_pairs else "texts", [percent(share, 0) for share in rows["prevalence"]]))
     if wide:
         columns.append(("fidelity", [written(f1, ".2f") for f1 in rows["fidelity_f1"]]))

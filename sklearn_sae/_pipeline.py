@@ -117,7 +117,7 @@ def make_hypothesis_pipeline(
         raise ValueError("reader is in the place of embedder; pass one of them.")
     select = NeuronSelector(n_hypotheses, n_spare=2 * n_hypotheses, random_state=random_state)
     encoder = Pipeline([*first, ("select", select)])
-    annotator = _annotator(naming, random_state).set_params(encoder=encoder)
+    annotator = annotator_for(naming, random_state).set_params(encoder=encoder)
     if reader is not None and _needs_sentence_model(naming):
         annotator.set_params(embedder=sentence_model())
     return HypothesisPipeline(
@@ -185,7 +185,8 @@ def _reader(reader, unit, naming):
     return ReaderSAETransformer(reader, stop_words=getattr(naming, "stop_words", "english"))
 
 
-def _annotator(naming, random_state):
+def annotator_for(naming, random_state):
+    """Return the annotator that a name stands for, or a clone of one."""
     if not isinstance(naming, str):
         return clone(naming)
     if naming == "keywords":

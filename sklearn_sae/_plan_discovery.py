@@ -11,7 +11,8 @@ from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
 from sklearn_sae._check_pipeline import check_pipeline
 from sklearn_sae._describe import describe
-from sklearn_sae._pipeline import make_hypothesis_pipeline
+from sklearn_sae._pipeline import annotator_for, make_hypothesis_pipeline
+from sklearn_sae._residual_rounds import per_round, refuse_beside_rounds
 from sklearn_sae._sample_size import (
     n_hypotheses_for,
     notes_on_classes,
@@ -56,6 +57,7 @@ class Plan(NamedTuple):
     clusters: np.ndarray | None  # (n_test,) of int: which rows to test on belong together
     pipeline: Pipeline  # not fitted
     n_hypotheses: int
+    residual_rounds: int
     controls: Controls | None  # of all texts
     weights: np.ndarray | None  # (n_texts,)
     by: Subgroups | None  # of all texts
@@ -88,6 +90,7 @@ def plan_discovery(
     sample_weight=None,
     by=None,
     offset=None,
+    residual_rounds=0,
     test_size,
     alpha=0.05,
     correction="bonferroni",
@@ -117,6 +120,8 @@ def plan_discovery(
     target = check_discovery_target(y, task, len(texts), name)
     refuse_useless_groups(groups, texts, y)
     groups = check_groups(groups, len(texts))
+    beside = {"pairs of texts": are_pairs, "texts on disk": isinstance(texts, ParquetTexts), "by": by is not None}
+    refuse_beside_rounds(residual_rounds, beside | {"n_seeds": n_seeds > 1})
     if are_pairs and by is not None:
         raise ValueError("by is for single texts; of pairs, annotate and call evaluate_hypotheses(by=).")
     if are_pairs:
@@ -154,7 +159,7 @@ def plan_discovery(
         unit=unit_of_pairs(unit, naming) if are_pairs else unit,
         n_components=n_components,
         k=k,
-        n_hypotheses=n_hypotheses,
+        n_hypotheses=per_round(n_hypotheses, residual_rounds, target, annotator_for(naming, random_state)),
         target_weight=target_weight,
         naming=naming,
         model=LinearRegression() if is_regression else "auto",
@@ -175,6 +180,7 @@ def plan_discovery(
         clusters=units[test] if groups is not None or n_units < len(test) else None,
         pipeline=pipeline,
         n_hypotheses=n_hypotheses,
+        residual_rounds=residual_rounds,
         controls=controls,
         weights=weights,
         by=by,
@@ -190,11 +196,13 @@ def plan_discovery(
             annotator_of(pipeline).encoder,
             controls=names_beyond(controls, offset),
             by=by,
+            n_rounds=1 + residual_rounds,
             noun=noun,
         ),
         notes=tuple(notes),
         settings={
             "n_hypotheses": n_hypotheses,
+            **({"residual_rounds": residual_rounds} if residual_rounds else {}),
             "naming": naming if isinstance(naming, str) else type(naming).__name__,
             "test_size": test_size,
             "random_state": random_state,

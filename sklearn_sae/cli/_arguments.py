@@ -104,6 +104,13 @@ def _add_discover(parser):
     hypotheses = parser.add_argument_group("hypotheses")
     _add_hypotheses(hypotheses, n_hypotheses="auto")
     hypotheses.add_argument(
+        "--residual-rounds",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="further rounds, each for what the hypotheses before leave of the target (default %(default)s)",
+    )
+    hypotheses.add_argument(
         "--embedder",
         metavar="MODEL",
         help="tfidf (default, offline; with --naming quotes all-MiniLM-L6-v2 of the extra minilm), a "
@@ -383,6 +390,10 @@ def _positive(value):
     if not value.isdecimal() or int(value) < 1:
         raise argparse.ArgumentTypeError(f"{value!r} is not a positive whole number")
     return int(value)
+
+
+def _whole(value):
+    return 0 if value == "0" else _positive(value)
 
 
 def _size(value):

@@ -64,6 +64,7 @@ def run(arguments):
         embedder=_embedder(arguments),
         reader=arguments.reader,
         unit=arguments.unit,
+        residual_rounds=arguments.residual_rounds,
         naming=_naming(arguments),
         groups=groups,
         controls=table[arguments.control] if arguments.control else None,

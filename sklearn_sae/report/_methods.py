@@ -49,7 +49,16 @@ def of_finding(discovery, words):
         f"By {_selected(encoder[-1])}, neurons that predict {predicted(words)} were selected; "
         f"{counted(n, 'hypothesis is', 'hypotheses are')} reported.",
         *_named(annotator_of(discovery.pipeline), compares=_compares(discovery.pipeline)),
+        *_in_rounds(discovery.settings.get("residual_rounds", 0)),
     ]
+
+
+def _in_rounds(n_further):
+    if n_further:
+        yield (
+            f"This was done in {n_further + 1} rounds: after the first, neurons of the same autoencoder were selected "
+            "and named for what least squares on the hypotheses before, cross-fitted, left of the target."
+        )
 
 
 def _compares(pipeline):

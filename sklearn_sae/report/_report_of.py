@@ -80,7 +80,8 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
             source=source_of(discovery.pipeline),
             neurons=annotator.hypotheses_["neuron"].tolist(),
         )
-    hypotheses, order, form, meaning = _hypotheses(evaluation, words, annotator.hypotheses_["fidelity_f1"], shown)
+    fidelity, rounds = annotator.hypotheses_["fidelity_f1"], annotator.hypotheses_.get("round")
+    hypotheses, order, form, meaning = _hypotheses(evaluation, words, fidelity, shown, rounds)
     hypotheses = with_seeds(hypotheses, [_names(evaluation)[place] for place in order], discovery)
     metric, scores = scores_of_discovery(discovery)
     methods = methods_of(
@@ -230,7 +231,7 @@ def notes_without_texts(notes, annotator):
     return tuple(kept)
 
 
-def _hypotheses(evaluation, words, fidelity, shown):
+def _hypotheses(evaluation, words, fidelity, shown, rounds=None):
     """Return the hypotheses in order, their places in the evaluation, the format of effects, and what marks mean."""
     names, annotations = _names(evaluation), evaluation.annotations
     effects = _effects(evaluation, words, names)
@@ -253,7 +254,8 @@ def _hypotheses(evaluation, words, fidelity, shown):
             n_holds=int(np.count_nonzero(np.abs(annotations[:, i]) >= 0.5)),
             n_answered=int(np.count_nonzero(~np.isnan(annotations[:, i]))),
             fidelity=float(fidelity[i]),
-            facts=facts_beyond(
+            facts=_of_round(rounds, i)
+            + facts_beyond(
                 facts_of(i, effects[i], fidelity[i], between, numbers, annotations[:, i], evaluation.target, **options),
                 positions(evaluation)[i],
                 evaluation,
@@ -265,6 +267,13 @@ def _hypotheses(evaluation, words, fidelity, shown):
         for i in order
     ]
     return hypotheses, order, forms[0], meaning
+
+
+def _of_round(rounds, i):
+    if rounds is None:
+        return ()
+    leave = ", for what those before leave" if rounds.iloc[i] > 1 else ""
+    return (f"It was found in round {rounds.iloc[i]}{leave}.",)
 
 
 def _effects(evaluation, words, names):

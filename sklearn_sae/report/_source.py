@@ -89,9 +89,12 @@ def facts_of(source, X, n_features):
     else:
         columns = range(len(names)) if source.annotates else table["neuron"].tolist()
         rows = [row.dropna().to_dict() for _, row in table.reindex(columns=_FACTS).iterrows()]
+    named = {}  # A neuron that was named in two rounds has its first name here.
     for column, name, row in zip(columns, names, rows, strict=True):
-        facts[column].update(row, name=name)
-    return facts, list(columns)
+        named.setdefault(column, {**row, "name": name})
+    for column, known in named.items():
+        facts[column].update(known)
+    return facts, list(named)
 
 
 def _features(encoder, X, n_features):
