@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from sklearn_sae import QuoteHypothesisAnnotator, discover, explain, show_neurons
+from sklearn_sae import discover, explain, show_neurons
 from sklearn_sae._persistence import load_model, save_model
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
-from sklearn_sae.utils._minilm import has_minilm
 
 OPTIONS = {"n_hypotheses": 8, "residual_rounds": 1, "random_state": 0}
 
@@ -115,14 +114,3 @@ def test_the_command_line(capsys, tmp_path, reviews):
     assert main([*command, "--residual-rounds", "1", "--output", str(tmp_path / "out.csv")]) == 0
     assert "They are found in 2 rounds" in capsys.readouterr().out
     assert set(pd.read_csv(tmp_path / "out.csv")["round"]) <= {1, 2}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not has_minilm(), reason="needs all-MiniLM-L6-v2: the extra minilm")
-def test_quotes_have_rounds_too(yelp, tmp_path):
-    texts, stars, _ = yelp
-    found = discover(texts[:200], stars[:200], naming=QuoteHypothesisAnnotator(random_state=0), **OPTIONS)
-    assert set(found.table["round"]) == {1, 2}
-    save_model(found.pipeline, tmp_path / "model.json", {})
-    loaded = load_model(tmp_path / "model.json")[0]
-    np.testing.assert_allclose(loaded.predict(texts[:20]), found.pipeline.predict(texts[:20]))
