@@ -1,9 +1,24 @@
-"""Which device torch works on."""
+"""Which device torch works on, and with how many threads in a forked process."""
 
+import os
+import sys
 from traceback import walk_stack
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
+
+
+def _one_thread():
+    """Let torch compute in one thread, if it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+# A forked process has none of the threads of OpenMP that its parent has used. If torch counted on them, the process
+# would wait for them forever. The processes of a pool together would also use more threads than there are cores.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 def check_device(device, *, name="device"):
