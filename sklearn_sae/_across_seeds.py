@@ -5,6 +5,7 @@ from textwrap import wrap
 from sklearn.utils import check_random_state
 
 from sklearn_sae._refits import FROM, activations_of, come_back, costs_nothing, refit, table_of
+from sklearn_sae._text_pairs import is_of_pairs
 from sklearn_sae.utils._sklearn_compat import safe_indexing
 from sklearn_sae.utils._targets import as_given
 
@@ -16,6 +17,8 @@ def other_seeds(n_seeds, random_state):
 
 def settings_of_seeds(n_seeds, pipeline):
     """Return what a report says of the seeds: nothing if there is one."""
+    if n_seeds > 1 and is_of_pairs(pipeline):
+        raise ValueError("n_seeds is for single texts, and these are pairs; leave it out.")
     compared = "names" if costs_nothing(pipeline["hypotheses"]) else "neurons"
     return {} if n_seeds == 1 else {"n_seeds": n_seeds, "compared": compared}
 
@@ -40,15 +43,12 @@ def across_seeds(plan, annotations):
     """
     if not plan.seeds:
         return {}
-    annotator, unseen = plan.pipeline["hypotheses"], plan.texts[plan.test].tolist()
+    annotator, unseen = plan.pipeline["hypotheses"], plan.texts[plan.test]
     of = "names" if costs_nothing(annotator) else "neurons"
     if of == "neurons":
         annotations = activations_of(annotator.encoder_.transform(unseen), annotator.hypotheses_["neuron"].tolist())
     target = safe_indexing(as_given(plan.target), plan.train) if plan.found_for is None else plan.found_for
-    found = [
-        refit(annotator, plan.texts[plan.train].tolist(), target, unseen, seed=seed, of=of).values
-        for seed in plan.seeds
-    ]
+    found = [refit(annotator, plan.texts[plan.train], target, unseen, seed=seed, of=of).values for seed in plan.seeds]
     return {
         "comes_back": table_of(annotator.hypotheses_["interpretation"], come_back(annotations, found))["comes_back"]
     }

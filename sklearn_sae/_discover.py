@@ -180,7 +180,7 @@ def discover(
     n_seeds : int, default=1
         With how many seeds hypotheses are found. Those with the first are tested; those with the others say how often
         each comes back, in the column `comes_back`. That takes `n_seeds` times as long. A language model is asked
-        nothing more: what is compared are then the neurons that it names. See `stability`.
+        nothing more: what is compared are then the neurons that it names. Not for pairs. See `stability`.
 
     max_cost : float or None, default=None
         What the language model may cost, and the embedding where a server does it, in the currency of the `prices` of

@@ -142,6 +142,12 @@ def test_other_seeds_add_a_column_and_change_nothing_else(reviews, found):
     assert set(found.table["comes_back"]) <= {0, 0.5, 1}
 
 
+def test_pairs_are_refused_before_the_work(reviews):
+    pairs = np.array([reviews.data[:150], reviews.data[150:]], dtype=object).T
+    with pytest.raises(ValueError, match="n_seeds is for single texts"):
+        discover(pairs, reviews.target[:150] > reviews.target[150:], n_seeds=2, **SMALL)
+
+
 def test_the_column_is_of_fits_with_other_seeds_on_the_same_texts(reviews, found):
     texts, y = np.array(reviews.data, dtype=object), reviews.target
     again = discover(reviews.data, y, n_seeds=3, **SMALL)
