@@ -60,7 +60,8 @@ def _beyond(target, controls):
     if not controls:
         return ""
     if has_residual(target):
-        leave = "leave" if len(controls) > 1 or controls[0].endswith("s") else "leaves"
+        are_several = len(controls) > 1 or controls[0].endswith("s") or controls[0].startswith("the predictions")
+        leave = "leave" if are_several else "leaves"
         return f"\nThey are found in what {named_controls(controls)} {leave} of the target, and tested beyond that."
     return f"\nThey are tested beyond {named_controls(controls)}."
 
