@@ -1,29 +1,41 @@
-"""Searches on a Dask cluster of two worker processes on this machine."""
+"""Searches on Dask and Ray, each with two worker processes on this machine."""
 
+import json
 import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, KFold
 
-from sklearn_sae import EmbeddingTransformer, make_hypothesis_pipeline
+from sklearn_sae import EmbeddingTransformer, LLMHypothesisAnnotator, make_hypothesis_pipeline
 from sklearn_sae.datasets import make_concept_texts
 
 pytestmark = pytest.mark.slow
 
 SMALL = {"n_components": 8, "k": 2, "n_hypotheses": 2}
+KEY = "sk-test-0123456789"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cluster.md"
 
 
 @pytest.fixture(scope="module")
 def client():
     distributed = pytest.importorskip("distributed")
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
-    with cluster, distributed.Client(cluster) as client:
-        client.amm.stop()
-        yield client
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_API_KEY", KEY)  # because workers get their key from the environment
+        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+        with cluster, distributed.Client(cluster) as client:
+            client.amm.stop()
+            yield client
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +142,96 @@ def test_models_are_loaded_and_texts_arrive_once_a_worker(client, reviews, tiny_
         search(pipeline, {"hypotheses__encoder__sae__k": [1, 2]}, texts, refit=False).fit(texts, y)
     assert set(client.run(loads).values()) == {1}
     assert Counter(Path(arrived).read_text().split()).most_common(1)[0][1] == 1
+
+
+def reply(body):
+    """Name a neuron by the word that most sets its texts apart, and judge by that word."""
+    user = body["messages"][1]["content"]
+    if "Group A" not in user:
+        text = re.search(r"<text-\w+>\n(.*?)\n</text", user, re.DOTALL)[1]
+        return "yes" if re.search(r'mentions (\w+)"', user)[1] in text.lower() else "no"
+    count = Counter()
+    for group, text in re.findall(r"<text-\w+ ([AB])\d+>\n(.*?)\n</text", user, re.DOTALL):
+        for word in set(re.findall(r"[a-z]{4,}", text.lower())):
+            count[word] += 1 if group == "A" else -1
+    word = min(count, key=lambda word: (-count[word], word))
+    return f"Property: mentions {word}\nHolds for: 9"
+
+
+def test_no_answer_is_asked_for_twice(client, reviews, openai_server, tmp_path):
+    texts, y = reviews.data, reviews.target
+    openai_server.reply = reply
+    openai_server.latency = 0.02  # so that two workers want an answer at the same moment
+    grid = {"impute__fill_value": [0, 1], "model__fit_intercept": [True, False]}
+    asked, found = [], []
+    for name in ("alone", "together"):
+        annotator = LLMHypothesisAnnotator(
+            base_url=openai_server.base_url,
+            cache_dir=tmp_path / name,
+            n_examples=4,
+            n_scoring_examples=8,
+            random_state=0,
+        )
+        pipeline = make_hypothesis_pipeline(**SMALL, naming=annotator, model=LinearRegression(), random_state=0)
+        on = {"backend": "dask", "scatter": [texts, y]} if name == "together" else {"n_jobs": 1}
+        with joblib.parallel_config(**on):
+            found.append(search(pipeline, grid, texts, refit=False).fit(texts, y))
+        asked.append([json.dumps(request["body"], sort_keys=True) for request in openai_server.requests])
+        openai_server.requests.clear()
+    assert_same(*found)
+    assert len(asked[1]) == len(set(asked[1]))
+    assert sorted(asked[0]) == sorted(asked[1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_that_is_killed_changes_nothing(client, reviews, tmp_path):
+    texts, y = reviews.data, reviews.target
+    grid = {"hypotheses__encoder__sae__k": [1, 2]}
+
+    def pipeline(name, seconds):
+        embed = EmbeddingTransformer(
+            make_logger(tmp_path / f"{name}.log", seconds=seconds), batch_size=2, cache_dir=tmp_path / name
+        )
+        return make_hypothesis_pipeline(embed, **SMALL, random_state=0)
+
+    killed = []
+
+    def kill_who_embeds():
+        while len(embedded := calls(tmp_path / "together.log")) < 10:
+            time.sleep(0.02)
+        killed.append(int(embedded[-1][0]))
+        os.kill(killed[0], signal.SIGKILL)
+
+    alone = search(pipeline("alone", 0), grid, texts, refit=False).fit(texts, y)
+    killer = threading.Thread(target=kill_who_embeds, daemon=True)
+    killer.start()
+    with joblib.parallel_config("dask", scatter=[texts, y]):
+        together = search(pipeline("together", 0.1), grid, texts, refit=False).fit(texts, y)
+    killer.join()
+    assert_same(alone, together)
+    assert killed[0] != os.getpid()
+    embedded = [text for _, text in calls(tmp_path / "together.log")]
+    assert set(embedded) == set(texts)
+    assert len(embedded) <= len(texts) + 2  # a batch was lost
+    client.wait_for_workers(2, timeout=60)
+
+
+def test_the_page_runs_and_dask_and_ray_find_the_same():
+    """In one process, because the page is read from top to bottom."""
+    pytest.importorskip("dask")
+    pytest.importorskip("ray")
+    on_dask, on_ray = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    compare = """
+import numpy as np
+keys = [key for key in search.cv_results_ if "score" in key and "time" not in key]
+there = {key: search.cv_results_[key] for key in keys}
+here = search.fit(texts, target).cv_results_
+assert len(keys) >= 6 and all(np.array_equal(there[key], here[key]) for key in keys)
+print("the same")
+"""
+    script = on_dask + compare + "client.shutdown()\n" + on_ray + compare
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("the same") == 2
