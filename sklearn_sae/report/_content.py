@@ -82,3 +82,4 @@ class Report(NamedTuple):
     target: str = "target"  # the name of the target
     beside: tuple = ()  # of Beside: corrected effects and those of annotations alone, where labels corrected them
     by: Any = None  # By, effects by subgroup or period, if these were asked for
+    explained: tuple = ()  # of Explained: three predictions of a discovery

@@ -87,7 +87,7 @@ def explain(pipeline, texts, *, target_class=None, max_words=30, ask=False):
     is_one = isinstance(texts, str)
     texts = check_texts([texts] if is_one else texts)
     annotator, model = pipeline.steps[0][1], pipeline.steps[-1][1]
-    coef, intercept = _linear(model, pipeline)
+    coef, intercept = linear_of(model)
     annotations, reasons, notes = _annotated(annotator, texts, ask)
     values = pipeline[1:-1].transform(annotations) if len(pipeline.steps) > 2 else annotations
     values = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
@@ -137,7 +137,7 @@ def _pipeline_in(estimator):
     return estimator
 
 
-def _linear(model, pipeline):
+def linear_of(model):
     """Return the coefficients, a row a class (one of two classes), and the intercepts."""
     linear = getattr(model, "model_", model)
     if not hasattr(linear, "coef_"):

@@ -36,6 +36,8 @@ def markdown_of(report):
         "## One by one",
         _legend(report),
         *(_in_full(one) for one in report.hypotheses),
+        *(["## Predictions explained"] if report.explained else []),
+        *(_explained(one) for one in report.explained),
         *(["## Notes", _list(report.notes)] if report.notes else []),
         "## How it was made",
         _paragraph([report.methods]),
@@ -169,6 +171,12 @@ def _in_full(one):
     for kind, examples in one.examples.items():
         lines.append("\n".join([f"**{escaped(kind)}**", "", *(_example(example) for example in examples)]))
     return "\n\n".join(lines)
+
+
+def _explained(one):
+    parts = "\n".join(f"- {adds}: {number}\\. {escaped(short)}" for adds, number, short in one.parts)
+    text = _example(one.example) if one.example.excerpts else f"- row {one.example.row}"
+    return "\n\n".join(filter(None, [f"### {one.title}", _paragraph([one.said]), parts, text]))
 
 
 def _example(example):

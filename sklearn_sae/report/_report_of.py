@@ -19,6 +19,7 @@ from sklearn_sae.report._effect import value_of
 from sklearn_sae.report._effects import estimates_of, form_of, in_order, positions
 from sklearn_sae.report._examples import examples_of
 from sklearn_sae.report._excerpt import plain
+from sklearn_sae.report._explained import explained_of
 from sklearn_sae.report._items import excerpts_of, first_of_copies, items_of
 from sklearn_sae.report._marking import marks_for
 from sklearn_sae.report._methods import methods_of, of_finding, of_tests
@@ -69,13 +70,13 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
     target_name, text_name = discovery.target_name, discovery.settings.get("texts")
     are_pairs = is_of_pairs(discovery.pipeline)
     words = wording_of(evaluation.target, target_name, text_name, _names(evaluation), are_pairs=are_pairs)
-    shown = None
+    shown, rows = None, np.asarray(discovery.test if rows is None else rows)
     if texts != "none":
         items, prompts = items_of(discovery.texts)
         shown = Shown(
             items=items,
             prompts=prompts,
-            rows=np.asarray(discovery.test if rows is None else rows),
+            rows=rows,
             max_words=_FRAGMENT if texts == "fragments" else None,
             source=source_of(discovery.pipeline),
             neurons=annotator.hypotheses_["neuron"].tolist(),
@@ -105,6 +106,7 @@ def report_of_discovery(discovery, *, texts="fragments", about=(), rows=None):
         notes=_notes(discovery.notes, texts, annotator),
         texts=texts,
         marks=meaning,
+        explained=explained_of(discovery, words, hypotheses, order, rows, shown),
         **_common(evaluation, words, order, hypotheses, methods),
     )
 
@@ -190,7 +192,8 @@ def what_is_shown(report):
         if any(note.startswith("No text is shown, but") for note in report.notes):
             said += ", but the names of the hypotheses are quotes, which are fragments of texts"
         return f"{said}."
-    n = len({example.row for one in report.hypotheses for some in one.examples.values() for example in some})
+    examples = [example for one in report.hypotheses for some in one.examples.values() for example in some]
+    n = len({example.row for example in [*examples, *(one.example for one in report.explained)]})
     of = f"{n:,} of the {report.noun} held out"
     return f"shows {of} in full." if report.texts == "all" else f"shows up to {_FRAGMENT} words of {of}."
 
