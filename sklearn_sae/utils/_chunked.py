@@ -23,6 +23,8 @@ def mapped(X):
     if hasattr(X, "blocks") and hasattr(X, "numblocks"):  # Dask, whose sizes may be unknown
         return write_to_disk(_as_numbers(X.blocks[i]) for i in range(X.numblocks[0]))
     if hasattr(X, "chunks") and hasattr(X, "dtype"):
+        if len(X.shape) != 2:
+            raise ValueError(f"X must have rows and columns; got an array of shape {X.shape}.")
         n = X.chunks[0] if X.chunks else _READ
         n *= max(1, _READ // n)
         return write_to_disk(_as_numbers(X[start : start + n]) for start in range(0, X.shape[0], n))
@@ -34,4 +36,6 @@ def _as_numbers(chunk):
     chunk = np.asarray(chunk)
     if chunk.ndim != 2:
         raise ValueError(f"a chunk of X must have rows and columns; got one of shape {chunk.shape}.")
+    if chunk.dtype.kind in "cmM":  # which a cast would take for numbers
+        raise ValueError(f"X holds values of type {chunk.dtype} where real numbers are needed.")
     return chunk if chunk.dtype.kind == "f" else chunk.astype(np.float64)

@@ -78,8 +78,15 @@ def test_a_target_and_rows_to_validate_on_go_with_chunks(tmp_path):
         ([ROWS[0]], "a chunk of X must have rows and columns"),
         ([np.full((5, 4), np.nan)], "contains NaN"),
         ([np.array([["a"]])], "texts"),
+        ([1j * ROWS], "values of type complex128 where real numbers are needed"),
+        ([np.zeros((5, 4), "M8[s]")], "values of type datetime64"),
     ],
 )
 def test_chunks_that_are_no_rows_are_refused(chunks, error):
     with pytest.raises(ValueError, match=error):
         SAE.fit(iter(chunks))
+
+
+def test_an_array_that_has_no_columns_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must have rows and columns; got an array of shape \(\)"):
+        SAE.fit(of_hdf5(1.0, tmp_path))
