@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from glob import glob
+from glob import escape, glob
 from numbers import Integral
 from pathlib import Path
 
@@ -93,6 +93,7 @@ class ParquetTexts(Sequence):
 
     def _store(self, path, column, *, skip_blank):
         self.files, self.column = find_parquet(path), column
+        self._states = list(map(_state, self.files))
         ends, kept = [np.zeros(1, np.int64)], []
         if not isinstance(column, str):
             raise TypeError(f"column must be the name of the column of texts, a str; got {column!r}.")
@@ -156,12 +157,20 @@ class ParquetTexts(Sequence):
         Returns
         -------
         table : DataFrame
+
+        Raises
+        ------
+        ValueError
+            If a file has changed since its texts were read, or has no such column.
         """
         import pandas as pd
 
-        tables = [_open(file, columns).read(columns).to_pandas() for file in self.files]
+        for file, state in zip(self.files, self._states, strict=True):
+            if _state(file) != state:
+                raise ValueError(f"{file} has changed since its texts were read; make a new ParquetTexts of the files.")
+        tables = [_columns_of(file, list(columns)) for file in self.files]
         rows = self._in_files[self._rows]
-        return pd.concat(tables, ignore_index=True)[list(columns)].iloc[rows].reset_index(drop=True)
+        return pd.concat(tables, ignore_index=True).iloc[rows].reset_index(drop=True)
 
 
 def find_parquet(path):
@@ -169,12 +178,17 @@ def find_parquet(path):
     if isinstance(path, (list, tuple)):
         return [file for one in path for file in find_parquet(one)]
     path = str(path)
-    if Path(path).is_file():
-        return [path]
-    found = sorted(glob(f"{path}/**/*.parquet" if Path(path).is_dir() else path, recursive=True))
+    named = [path] if Path(path).exists() else sorted(glob(path, recursive=True))
+    found = [file for one in named for file in (_files_below(one) if Path(one).is_dir() else [one])]
     if not found:
         raise FileNotFoundError(f"{path} is no parquet file, nor a folder or a pattern of such files.")
     return found
+
+
+def _files_below(folder):
+    """Return the parquet files below a folder; what begins with an underscore is no data, as Spark and Dask write it."""
+    paths = (path for path in sorted(glob(f"{escape(folder)}/**/*.parquet", recursive=True)) if Path(path).is_file())
+    return [path for path in paths if not any(part[0] == "_" for part in Path(path).relative_to(folder).parts)]
 
 
 def in_memory(texts):
@@ -203,11 +217,28 @@ def _open(file, columns):
     return opened
 
 
+def _state(file):
+    facts = Path(file).stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
 def _texts_of(files, column):
     """Yield lists of values of the column, a few thousand at a time."""
     for file in files:
-        for batch in _open(file, [column]).iter_batches(_BATCH, columns=[column]):
-            yield batch.column(0).to_pylist()
+        with _open(file, [column]) as opened:
+            try:
+                for batch in opened.iter_batches(_BATCH, columns=[column]):
+                    yield batch.column(batch.schema.names.index(column)).to_pylist()
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{file} cannot be read as parquet: {error}") from error
+
+
+def _columns_of(file, columns):
+    """Return columns as a frame, of several of one name the first."""
+    with _open(file, columns) as opened:
+        table = opened.read(columns)  # also holds what is nested in a column of another name before a point
+    places = [table.column_names.index(column) for column in columns]
+    return table.select(places).to_pandas(ignore_metadata=True)  # in which a column could be the index
 
 
 def _encoded(batches, ends, kept, column, *, skip_blank):

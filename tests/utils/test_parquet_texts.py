@@ -80,3 +80,40 @@ def test_what_cannot_be_read_is_said(folder, tmp_path):
         ParquetTexts(tmp_path / "broken.parquet", "text")
     with pytest.raises(TypeError, match="column must be the name"):
         ParquetTexts(folder, ["text"])
+
+
+def test_folders_of_any_name_and_those_that_spark_writes_are_read(folder, tmp_path):
+    place = tmp_path / "new [1]" / "year.parquet"  # Spark and Dask write a folder of this name
+    place.mkdir(parents=True)
+    for name in ("part-0.parquet", "_old.parquet", ".hidden.parquet"):
+        (place / name).write_bytes((folder / "a.parquet").read_bytes())
+    for path in (place.parent, f"{tmp_path}/new*", place):
+        assert ParquetTexts(path, "text").files == [str(place / "part-0.parquet")]
+
+
+def test_columns_are_found_whatever_else_the_file_holds(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    nested = pa.array([{"b": "no"}, {"b": "no"}])
+    arrays = [nested, pa.array(["one", "two"]), pa.array([1, 2]), pa.array([3, 4])]
+    pq.write_table(pa.table(arrays, names=["a", "a.b", "stars", "stars"]), tmp_path / "a.parquet")
+    texts = ParquetTexts(tmp_path, "a.b")
+    assert texts.tolist() == ["one", "two"]
+    assert texts.read(["stars", "a.b"]).to_dict("list") == {"stars": [1, 2], "a.b": ["one", "two"]}
+    table = pd.DataFrame({"text": ["one", "two"]}, index=pd.Index(["x", "y"], name="id"))
+    table.to_parquet(tmp_path / "a.parquet")
+    assert ParquetTexts(tmp_path, "text").read(["id"])["id"].tolist() == ["x", "y"]
+
+
+def test_files_that_changed_or_are_damaged_are_named(folder, tmp_path):
+    texts = ParquetTexts(folder, "text")
+    pd.DataFrame({"text": ["new"], "stars": [1], "city": ["x"]}).to_parquet(folder / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet has changed since its texts were read"):
+        texts.read(["stars"])
+    damaged = tmp_path / "damaged.parquet"
+    pd.DataFrame({"text": [f"number {i}" for i in range(5000)]}).to_parquet(damaged, compression="snappy")
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:2000] + b"\xff" * 7000 + content[9000:])
+    with pytest.raises(ValueError, match=r"damaged\.parquet cannot be read as parquet"):
+        ParquetTexts(damaged, "text")
