@@ -75,8 +75,9 @@ class Checkpoint:
 def open_checkpoint(sae, *, seed, device, arrays):
     """Return the `Checkpoint` of a fit, or None without a `checkpoint_dir`.
 
-    The parameters are part of its name, except those that do not change the weights. The device that "auto" stands for
-    is part of it, and so are the weights of a warm start.
+    The parameters are part of its name, except those that do not change the weights. The kind of device that "auto"
+    stands for is part of it, and so are the weights of a warm start. Which GPU it is is not, because each process of a
+    group has another.
 
     Parameters
     ----------
@@ -92,5 +93,5 @@ def open_checkpoint(sae, *, seed, device, arrays):
     params = {name: value for name, value in sae.get_params(deep=False).items() if name not in _NOT_NAMED}
     params["matryoshka_prefixes"] = None if sae.matryoshka_prefixes is None else list(sae.matryoshka_prefixes)
     params["seed"] = None if sae.random_state is None else seed
-    named = repr(sorted(params.items())), str(device)
+    named = repr(sorted(params.items())), device.type
     return Checkpoint(sae.checkpoint_dir, __version__, *named, *(array_digest(array) for array in arrays))

@@ -10,7 +10,7 @@ from sklearn_sae.sae._metric import learn_metric, second_moments
 from sklearn_sae.sae._rows import Rows
 from sklearn_sae.sae._scaling import center_and_scale, learn_further
 from sklearn_sae.sae._schedule import anytime_schedule, resolve_schedule
-from sklearn_sae.sae._shards import agree, check_same, shards_of
+from sklearn_sae.sae._shards import agree, check_same, in_all, shards_of
 from sklearn_sae.sae._training import Run, State, one_epoch
 from sklearn_sae.sae._weights import Weights
 from sklearn_sae.utils._device import check_device
@@ -41,11 +41,34 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
         Whether to start from the fitted weights.
     """
     device, start, shards = check_device(sae.device), Weights.of(sae) if warm else (), shards_of(n_components)
-    seed = agree(shards, sae, _draw_seed(sae), (X, values, X_val, *start))
-    checkpoint = open_checkpoint(sae, seed=seed, device=device, arrays=(X, values, X_val, *start))
-    stored = None if checkpoint is None else checkpoint.load()
+    arrays = (X, values, X_val, *start)
+    seed = agree(shards, sae, _draw_seed(sae), arrays)
+    checkpoint, stored = in_all(shards, lambda: _stored_run(sae, seed, device, arrays))
+    check_same(shards, 0 if stored is None else len(stored["history"]), _NOT_SHARED)
+    data = X, X_val, encoding, values
+    run, scaling, rows, validation = in_all(
+        shards, lambda: _prepare(sae, data, n_components, settings, stored, warm=warm, on=(device, seed, shards))
+    )
+    try:
+        _train(sae, run, rows, validation, settings, checkpoint)
+    except ConnectionError as error:
+        helps = "pass a checkpoint_dir, so that it can go on" if checkpoint is None else "fit again to go on"
+        raise ConnectionError(
+            f"The fit ended in epoch {len(run.history) + 1}, because {error}; {helps} from the last whole epoch."
+        ) from error
+    return run, scaling, checkpoint
+
+
+def _stored_run(sae, seed, device, arrays):
+    """Return the `Checkpoint` of a fit and the arrays stored there, or None for either."""
+    checkpoint = open_checkpoint(sae, seed=seed, device=device, arrays=arrays)
+    return checkpoint, None if checkpoint is None else checkpoint.load()
+
+
+def _prepare(sae, data, n_components, settings, stored, *, warm, on):
+    """Return a new `Run` or the stored one, its `Scaling`, and the `Rows` to train and, or None, to validate on."""
+    (X, X_val, encoding, values), (device, seed, shards) = data, on
     run = None if stored is None else Run.from_arrays(stored, device, shards)
-    check_same(shards, 0 if run is None else len(run.history), _NOT_SHARED)
     rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
     index, held_out = choose_rows(len(X), sae.validation_fraction if X_val is None else None, rng)
     scaling = center_and_scale(X, index)
@@ -61,15 +84,7 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
         of_classes = None if encoding is None or encoding.classes is None else values[np.asarray(index)]
         weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
         run = Run(State.start(weights, device, shards), seed)
-
-    try:
-        _train(sae, run, rows, validation, settings, checkpoint)
-    except ConnectionError as error:
-        helps = "pass a checkpoint_dir, so that it can go on" if checkpoint is None else "fit again to go on"
-        raise ConnectionError(
-            f"The fit ended in epoch {len(run.history) + 1}, because {error}; {helps} from the last whole epoch."
-        ) from error
-    return run, scaling, checkpoint
+    return run, scaling, rows, validation
 
 
 def _train(sae, run, rows, validation, settings, checkpoint):

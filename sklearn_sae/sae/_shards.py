@@ -37,6 +37,14 @@ class Shards(NamedTuple):
         """Return the sum of a number over the processes."""
         return number if self.n_processes == 1 else int(self.sum(torch.tensor(number, device=device)))
 
+    def of_first(self, number, device):
+        """Return the number of the first process, so that all decide alike where processors round differently."""
+        if self.n_processes == 1:
+            return number
+        tensor = torch.tensor(number, dtype=torch.float64, device=device)
+        _together(dist.broadcast, tensor, src=0)
+        return float(tensor)
+
     def min(self, tensor):
         """Return the least over the processes, entry by entry."""
         return self._reduced(tensor, dist.ReduceOp.MIN)
@@ -118,7 +126,9 @@ def agree(shards, sae, seed, arrays):
         )
     if shards.n_neurons < shards.n_processes:
         raise ValueError(f"{shards.n_neurons} neurons cannot be spread over {shards.n_processes} processes.")
-    params = {name: value for name, value in sae.get_params(deep=False).items() if name not in ("device", "verbose")}
+    named = sae.get_params(deep=False)
+    params = {name: value for name, value in named.items() if name not in ("device", "random_state", "verbose")}
+    params["seed"] = None if named["random_state"] is None else seed
     mine = {"parameters": repr(sorted(params.items())), "data": [_some_of(array) for array in arrays]}
     everyone = [None] * shards.n_processes
     _together(dist.all_gather_object, everyone, (mine, seed))
@@ -129,6 +139,25 @@ def agree(shards, sae, seed, arrays):
                 f"but were given different {what}; give each the same."
             )
     return everyone[0][1]
+
+
+def in_all(shards, action):
+    """Return what an action returns. If it fails in one process, raise in all of them, so that none waits for it."""
+    if shards.n_processes == 1:
+        return action()
+    result = error = None
+    try:
+        result = action()
+    except Exception as raised:
+        error = raised
+    everyone = [None] * shards.n_processes
+    _together(dist.all_gather_object, everyone, None if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, said in enumerate(everyone):
+        if said is not None:
+            raise ConnectionError(f"process {rank} of the torch.distributed group failed: {said}")
+    return result
 
 
 def check_same(shards, number, message):
@@ -153,4 +182,7 @@ def _together(operation, *args, **options):
     try:
         operation(*args, **options)
     except RuntimeError as error:  # each backend has its own sentence
-        raise ConnectionError("another process of the torch.distributed group has ended, or is out of reach") from error
+        why = str(error).strip().partition("\n")[0]
+        raise ConnectionError(
+            f"another process of the torch.distributed group has ended, or is out of reach ({why})"
+        ) from error

@@ -264,7 +264,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
             of float32; if `y_val` has a class that `y` has not; if the training diverges.
         OSError
             If the checkpoint's folder cannot be used, or the checkpoint is corrupt. A disk that fills up only warns.
-            If another process of the group dies, its subclass ConnectionError.
+            If another process of the group dies or cannot begin, its subclass ConnectionError.
         """
         self._fit(X, y, X_val, y_val)
         return self

@@ -124,14 +124,17 @@ def training_step(state: State, x, settings: Settings, *, learning_rate, dead_af
 
 @torch.no_grad()
 def evaluate(state: State, rows: Rows, settings: Settings):
-    """Return the mean loss over all rows, encoded as in `transform`. The state stays as it is."""
+    """Return the mean loss over all rows, encoded as in `transform`. The state stays as it is.
+
+    Of several processes all return that of the first, because they end by it and keep the best weights together.
+    """
     threshold = state.threshold if settings.batch_topk else None
     settings = settings._replace(multi_weight=0.0)  # because only the reconstruction counts
     total = 0.0
     for start in range(0, len(rows), EVALUATION_ROWS):
         x = rows.batch(slice(start, start + EVALUATION_ROWS))
         total += len(x) * float(compute_loss(state.weights, x, settings, threshold=threshold, shards=state.shards).fit)
-    return total / len(rows)
+    return state.shards.of_first(total / len(rows), x.device)
 
 
 def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, batch_size, rate, dead_after):
@@ -149,7 +152,7 @@ def one_epoch(state: State, rows: Rows, settings: Settings, *, epoch, order, bat
         x = rows.batch(chosen)
         loss = training_step(state, x, settings, learning_rate=rate(state.step), dead_after=dead_after)
         total += len(chosen) * loss
-    total = float(total)
+    total = state.shards.of_first(float(total), x.device)
     norms = state.shards.sum(torch.stack([torch.linalg.vector_norm(weight) for weight in state.weights]))
     if not (math.isfinite(total) and norms.isfinite().all()):
         raise ValueError(f"The training diverged at epoch {epoch}; lower learning_rate.")

@@ -186,7 +186,7 @@ def find_parquet(path):
 
 
 def _files_below(folder):
-    """Return the parquet files below a folder; what begins with an underscore is no data, as Spark and Dask write it."""
+    """Return the parquet files below a folder; names with an underscore in front are no data to Spark and Dask."""
     paths = (path for path in sorted(glob(f"{escape(folder)}/**/*.parquet", recursive=True)) if Path(path).is_file())
     return [path for path in paths if not any(part[0] == "_" for part in Path(path).relative_to(folder).parts)]
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae._checkpoint import open_checkpoint
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 
@@ -137,6 +139,67 @@ def test_a_process_that_dies_ends_the_others_and_the_fit_goes_on_from_the_checkp
     assert resumed["epochs"] == 40
     assert np.isclose(resumed["components"], alone.components_, atol=1e-3).all(axis=1).mean() > 0.9
     assert not list(checkpoints.glob("*.npz"))
+
+
+@pytest.mark.slow
+def test_processes_that_round_differently_stop_in_the_same_epoch(tmp_path):
+    # As on processors of two kinds: the second computes losses that differ, here by up to a percent.
+    script = """
+    from sklearn_sae.sae import _training
+    compute_loss, noise = _training.compute_loss, np.random.default_rng(7)
+    def rounded(*args, **options):
+        loss = compute_loss(*args, **options)
+        return loss._replace(fit=loss.fit * (1 + 0.01 * noise.random()))
+    if os.environ["RANK"] == "1":
+        _training.compute_loss = rounded
+    sae = TopKSAETransformer(16, 2, max_epochs=40, patience=1, random_state=0).fit(X)
+    np.savez(f"{sys.argv[1]}/fitted-{dist.get_rank()}.npz", components=sae.components_, losses=[
+        [row["train_loss"], row["validation_loss"]] for row in sae.history_
+    ])
+    dist.destroy_process_group()
+    """
+    status, said = end([start(script, tmp_path, rank=rank) for rank in range(2)])
+    assert status == [0, 0], said
+    first, second = (np.load(tmp_path / f"fitted-{rank}.npz") for rank in range(2))
+    assert len(first["losses"]) < 40
+    for name in ("losses", "components"):
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.slow
+def test_what_fails_in_one_process_before_training_ends_the_fit_of_all(tmp_path):
+    script = """
+    import pathlib
+    rank, said = dist.get_rank(), []
+    folder = pathlib.Path(sys.argv[1])
+    (folder / "file").write_text("")
+    os.chdir(folder)
+    if rank == 1:
+        (folder / "elsewhere").mkdir()
+        os.chdir(folder / "elsewhere")  # where the folder of checkpoints is a file
+        pathlib.Path("checkpoints").write_text("")
+    params = {"max_epochs": 1, "random_state": np.random.RandomState(0)}
+    for checkpoint_dir in ("checkpoints", None):  # None shows that the group works on
+        try:
+            TopKSAETransformer(16, 2, checkpoint_dir=checkpoint_dir, **params).fit(X)
+            said.append("fitted")
+        except OSError as error:
+            said.append(f"{type(error).__name__}: {error}")
+    print(*said, sep="\\n", file=sys.stderr)
+    dist.destroy_process_group()
+    """
+    status, said = end([start(script, tmp_path, rank=rank) for rank in range(2)])
+    assert status == [0, 0], said
+    first, second = ([line for line in lines.splitlines() if "Warning" not in line][-2:] for lines in said)
+    assert first[0].startswith("ConnectionError: process 1 of the torch.distributed group failed: OSError: Cannot use")
+    assert second[0].startswith("OSError: Cannot use the checkpoint")
+    assert first[1] == second[1] == "fitted"
+
+
+def test_processes_on_different_gpus_share_a_checkpoint(tmp_path):
+    sae = TopKSAETransformer(checkpoint_dir=tmp_path, random_state=0)
+    paths = [open_checkpoint(sae, seed=0, device=torch.device("cuda", i), arrays=()).path for i in range(2)]
+    assert paths[0] == paths[1]
 
 
 @pytest.mark.slow
