@@ -30,6 +30,16 @@ def result_fields(pipeline):
     return [*fields, ("prediction", pa.array(model.classes_.tolist()).type), *probabilities]
 
 
+def is_result(path):
+    """Return whether a file was written by `annotate_file`."""
+    import pyarrow.parquet as pq
+
+    try:
+        return _KEY in (pq.read_metadata(path).metadata or {})
+    except (OSError, ValueError):  # it cannot be read, as will be said where it is
+        return False
+
+
 def is_finished(path, origin, fields):
     """Return whether a result was made from just this, and no answer is missing in it."""
     import pyarrow.parquet as pq
@@ -132,4 +142,4 @@ def _holds_texts(kind):
 
     if pa.types.is_dictionary(kind):
         return _holds_texts(kind.value_type)
-    return str(kind) in ("string", "large_string", "string_view")
+    return str(kind) in ("string", "large_string", "string_view", "null")  # null where all are missing

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_sae.cli._partition import UnreadableError, annotate_file, is_finished
+from sklearn_sae.cli._partition import UnreadableError, annotate_file, is_finished, is_result
 from sklearn_sae.cli._progress import say
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._optional import require
@@ -56,13 +56,13 @@ def find_partitions(files, output):
     require("pyarrow", extra="parquet", purpose="Reading several parquet files")
     if output is None or (output.suffix and not output.is_dir()):
         raise ValueError("Several files give several results: --output names the folder for them.")
-    root, sources = _find(files)
+    root, sources = _find(files, output)
     for source in sources:
         if source.suffix.lower() != ".parquet":
             raise ValueError(
                 f"{source} is no .parquet file; of other kinds, annotate one file at a time, --output naming a file."
             )
-    pairs = {output / source.relative_to(root): source for source in sources}
+    pairs = {output / os.path.relpath(source, root): source for source in sources}
     read = {source.resolve() for source in sources}
     for target, source in pairs.items():
         if target.resolve() in read:
@@ -103,21 +103,23 @@ def annotate_partitions(pairs, arguments, annotate, fields):
             if not is_ours:
                 counts = counts._replace(elsewhere=counts.elsewhere + 1)
                 continue
-            facts = source.stat()
-            origin = {"model": model, "text": arguments.text, "bytes": facts.st_size, "modified": facts.st_mtime_ns}
-            if is_finished(target, origin, fields):  # looked up under the lock, because another may just have done it
-                counts = counts._replace(finished=counts.finished + 1)
-            else:
-                say(arguments, f"Annotating {source} ({number:,} of {len(pairs):,}) …")
-                try:
+            try:
+                origin = {"model": model, "text": arguments.text, **_state(source)}
+                if is_finished(target, origin, fields):  # under the lock, because another may just have done it
+                    counts = counts._replace(finished=counts.finished + 1)
+                else:
+                    say(arguments, f"Annotating {source} ({number:,} of {len(pairs):,}) …")
                     n_texts = annotate_file(source, target, arguments.text, annotate, fields, origin)
                     counts = counts._replace(texts=counts.texts + n_texts)
-                except UnreadableError as error:
-                    failed.append(source)
-                    warn(str(error))
-                except OSError as error:
-                    raise _in_words(error, target) from None
-            remove(lock)
+            except UnreadableError as error:
+                failed.append(source)
+                warn(str(error))
+            except OSError as error:
+                if error.errno is None:  # a whole sentence already, of the server or the cache
+                    raise
+                raise _in_words(error, target) from None
+            finally:
+                remove(lock)
     if failed:
         others = "; the others are done" if len(failed) < len(pairs) else ""
         raise ValueError(
@@ -126,22 +128,36 @@ def annotate_partitions(pairs, arguments, annotate, fields):
     return counts
 
 
-def _find(files):
+def _state(source):
+    try:
+        facts = source.stat()
+    except OSError as error:
+        raise UnreadableError(f"{source} cannot be read as parquet: {error.strerror}") from None
+    return {"bytes": facts.st_size, "modified": facts.st_mtime_ns}
+
+
+def _find(files, output):
     """Return the folder that files have in common, and the files."""
-    if len(files) == 1 and os.path.isdir(files[0]):
-        root = Path(files[0])
-        found = [path for path in root.rglob("*.parquet") if not _is_hidden(path.relative_to(root))]
-        if not found:
-            raise FileNotFoundError(f"{root} has no .parquet file.")
-        return root, sorted(found)
-    found = set()
+    found = {}
     for file in files:
         paths = [file] if os.path.exists(file) else glob.glob(file, recursive=True)
         if not paths:
             raise FileNotFoundError(f"{file} does not exist.")
-        found |= set(map(Path, paths))
-    root = os.path.commonpath([_fixed_part(file) or os.curdir for file in files])
-    return Path(root), sorted(path for path in found if not path.is_dir())
+        for path in map(Path, paths):
+            found |= {os.path.abspath(one): one for one in (_below(path, output) if path.is_dir() else [path])}
+    if len(files) == 1 and os.path.isdir(files[0]):
+        return files[0], sorted(found.values())
+    return os.path.commonpath([os.path.abspath(_fixed_part(file)) for file in files]), sorted(found.values())
+
+
+def _below(folder, output):
+    """Return the parquet files below a folder, without the results that are in a folder of it."""
+    found = [path for path in folder.rglob("*.parquet") if path.is_file() and not _is_hidden(path.relative_to(folder))]
+    if folder.resolve() in output.resolve().parents:
+        found = [path for path in found if not (output.resolve() in path.resolve().parents and is_result(path))]
+    if not found:
+        raise FileNotFoundError(f"{folder} has no .parquet file.")
+    return found
 
 
 def _fixed_part(file):

@@ -1,5 +1,6 @@
 """Texts that stay on disk, and the other columns that are asked for, from a folder of parquet files."""
 
+from glob import has_magic
 from pathlib import Path
 
 from sklearn_sae.cli._read import are_blank
@@ -9,7 +10,7 @@ from sklearn_sae.utils._notes import warn
 
 def is_folder(path):
     """Return whether a path names a folder, or a pattern of parquet files."""
-    return Path(path).is_dir() or ("*" in path and path.endswith(".parquet"))
+    return Path(path).is_dir() or (path.endswith(".parquet") and has_magic(path) and not Path(path).exists())
 
 
 def read_folder(path, text, target, others):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sklearn_sae import KeywordHypothesisAnnotator
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils.store._sqlite import try_lock
@@ -133,6 +134,76 @@ def test_rows_without_a_text_and_files_without_rows(model, tmp_path, capsys):
     assert found["prediction"].tolist() == [1]
     assert found["prediction (2)"].isin(["good", "bad"]).all()
     assert pd.read_parquet(tmp_path / "out" / "b.parquet").shape == (0, 8)
+
+
+def test_files_that_have_no_texts_at_all_give_results_without_rows(model, tmp_path, capsys):
+    source = tmp_path / "in"
+    source.mkdir()
+    pd.DataFrame({"review": [None, None]}).to_parquet(source / "a.parquet")  # of a type of its own
+    pd.DataFrame({"review": pd.Series([], dtype=object)}).to_parquet(source / "b.parquet")
+    assert apply(model, tmp_path / "out", source) == 0
+    assert "Left out 2 of 2 rows" in capsys.readouterr().err
+    assert [len(pd.read_parquet(path)) for path in (tmp_path / "out").iterdir()] == [0, 0]
+
+
+def test_folders_are_read_however_they_are_named(model, tmp_path, capsys, monkeypatch):
+    table = pd.DataFrame({"review": ["Cold soup.", "Rude staff!"]})
+    for name in ("a/one.parquet", "b/two.parquet", "s/year.parquet/part.parquet"):  # the last as Spark writes it
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        table.to_parquet(path)
+    monkeypatch.chdir(tmp_path / "b")
+    forms = {
+        ("../a", "../b"): ["a/one.parquet", "b/two.parquet"],
+        ("../a/one.parquet", "two.parquet", tmp_path / "b" / "two.parquet"): ["a/one.parquet", "b/two.parquet"],
+        ("../s/*.parquet",): ["year.parquet/part.parquet"],
+        ("../s",): ["year.parquet/part.parquet"],
+    }
+    for number, (files, expected) in enumerate(forms.items()):
+        out = tmp_path / f"out{number}"
+        assert apply(model, out, *files) == 0
+        assert sorted(map(str, contents(out))) == expected
+    capsys.readouterr()
+
+
+def test_results_in_a_folder_of_what_is_read_are_not_read(model, source, tmp_path, capsys):
+    for _ in range(2):
+        assert apply(model, source / "found", source) == 0
+    assert "0 texts of 0 files" in capsys.readouterr().out
+    assert len(list((source / "found").rglob("*.parquet"))) == 3
+    texts = source / "year=1" / "more"
+    texts.mkdir()
+    pd.DataFrame({"review": ["Cold soup."]}).to_parquet(texts / "new.parquet")
+    assert apply(model, texts, source / "year=1") == 0  # which has a result, but the texts are none
+    assert (texts / "more" / "new.parquet").exists()
+
+
+def test_a_file_that_goes_is_named_and_no_lock_is_left(model, source, tmp_path, capsys, monkeypatch):
+    first, *_, last = sorted(source.rglob("*.parquet"))
+    transform = KeywordHypothesisAnnotator.transform
+
+    def lose_the_last(self, X):
+        last.unlink(missing_ok=True)
+        return transform(self, X)
+
+    def stop(self, X):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KeywordHypothesisAnnotator, "transform", lose_the_last)
+    assert apply(model, tmp_path / "out", source) == 1
+    error = capsys.readouterr().err
+    assert f"Note: {last} cannot be read as parquet: No such file" in error
+    assert "1 of 3 files could not be read" in error
+    monkeypatch.setattr(KeywordHypothesisAnnotator, "transform", stop)
+    assert apply(model, tmp_path / "stopped", first) == 130
+    assert not contents(tmp_path / "stopped")
+
+
+def test_a_server_that_is_out_of_reach_is_not_taken_for_a_disk(asking_model, source, tmp_path, capsys):
+    assert apply(asking_model, tmp_path / "out", source, options=["--base-url", "http://127.0.0.1:9/v1"]) == 1
+    error = capsys.readouterr().err
+    assert "127.0.0.1:9" in error
+    assert "cannot be written" not in error
 
 
 @pytest.mark.parametrize(
