@@ -28,7 +28,7 @@ class ParquetTexts(Sequence):
     ----------
     path : path-like, or list of path-like
         A parquet file, a folder with such files in it or its folders, or a pattern such as ``"reviews/*.parquet"``.
-        Files are read in the order of their names.
+        Files are read in the order of their names, without those of a folder that begin with a point or an underscore.
     column : str
         The column of texts.
 

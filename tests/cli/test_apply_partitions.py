@@ -13,6 +13,7 @@ import pytest
 
 from sklearn_sae import KeywordHypothesisAnnotator
 from sklearn_sae.cli import main
+from sklearn_sae.cli._read_folder import is_folder
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.utils.store._sqlite import try_lock
 
@@ -319,3 +320,10 @@ def test_two_processes_share_a_folder(model, tmp_path):
     assert [process.returncode for process in both] == [0, 0]
     assert sum(int(sentence.partition(" texts")[0].replace(",", "")) for sentence in said) == 3600
     assert len(contents(out)) == 12
+
+
+def test_a_pattern_is_one_whatever_its_signs(tmp_path):
+    (tmp_path / "year [1].parquet").write_bytes(b"")
+    assert is_folder(str(tmp_path / "part-?.parquet"))
+    assert is_folder(str(tmp_path / "part-[01].parquet"))
+    assert not is_folder(str(tmp_path / "year [1].parquet"))  # a file of this name
