@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_sae.evaluation._more_lines import unit_of
 from sklearn_sae.utils._decimals import number_form, written
 from sklearn_sae.utils._tables import fitted_table, headed, lines_for, marked
-from sklearn_sae.utils._validation import counted, visible
+from sklearn_sae.utils._validation import visible
 
 _MOST_COLUMNS = 4  # subgroups that have a column each; of more the lowest and the highest effect is shown
 _MOST_NAME = 12  # characters of a subgroup in a heading
@@ -37,14 +37,15 @@ def by_lines(evaluation, width, *, full=False, where=".evaluation.by"):
     parts = f"{labels[0]} to {labels[-1]}" if are_periods else ", ".join(map(short_label, labels))
     if not are_periods and len(labels) > _MOST_COLUMNS:
         parts = f"{len(labels)} subgroups"
+    n_turns = metrics["n_sign_turns"]
     found = (
-        f"By {name} ({parts}): the effect of {metrics['n_significant_interaction']} differs, "
-        f"{counted(metrics['n_sign_turns'], 'sign turns', 'signs turn')}"
+        f"By {name} ({parts}): the effect of {metrics['n_significant_interaction'] or 'none'} differs, "
+        f"{n_turns or 'no'} {'sign turns' if n_turns < 2 else 'signs turn'}"
     )
     if are_periods:
         found += (
-            f"; a trend in the effect of {metrics['n_significant_effect_trend']}, in the texts of "
-            f"{metrics['n_significant_prevalence_trend']}"
+            f"; a trend in the effect of {metrics['n_significant_effect_trend'] or 'none'}, in the texts of "
+            f"{metrics['n_significant_prevalence_trend'] or 'none'}"
         )
     if not shown.any():
         found = f"By {name} ({parts}): no effect differs" + (", and none has a trend" if are_periods else "")
@@ -52,8 +53,8 @@ def by_lines(evaluation, width, *, full=False, where=".evaluation.by"):
     rows = table.index if full else table.index[shown]
     if not len(rows):
         return lines
-    rows = sorted(rows, key=lambda row: math.inf if np.isnan(p := table["interaction_pvalue"][row]) else p)
-    rows = np.array(rows)
+    order = ["interaction_pvalue", *(["effect_trend_pvalue"] if are_periods else [])]
+    rows = table.loc[rows].sort_values(order, kind="stable").index.to_numpy()
     columns = (_trends if are_periods else _effects)(evaluation, rows, name, labels)
     differs = marked(table["interaction_pvalue"].iloc[rows], table["significant_interaction"].iloc[rows], "*")
     head, names = headed(table["hypothesis"].iloc[rows])

@@ -11,7 +11,6 @@ from sklearn_sae.report._effects import form_of, positions, signed
 from sklearn_sae.report._excerpt import plain
 from sklearn_sae.report._wording import is_share
 from sklearn_sae.utils._tables import pvalue
-from sklearn_sae.utils._validation import counted
 
 _MOST_IN_FACT = 4  # subgroups of which a fact has the effects
 
@@ -79,30 +78,35 @@ def by_of(evaluation, words, hypotheses, order):
                     _trends(of_table, factor),
                 )
             )
-    rows.sort(key=lambda row: np.inf if np.isnan(row.pvalue) else row.pvalue)
+    rows.sort(key=_how_clearly)
     are_periods = isinstance(labels[0], pd.Period)
     return By(plain(name), tuple(plain(str(label)) for label in labels), are_periods, _said(evaluation), tuple(rows))
 
 
 def fact_by(row, by, form):
-    """Return a sentence on a hypothesis of which the effect is not the same everywhere; "" for others."""
+    """Return a sentence on a hypothesis of which the effect differs, turns its sign or has a trend; "" for others."""
     trend = next(iter(row.trends), None)
     if not (row.differs or row.turns or (trend is not None and trend.significant)):
         return ""
-    of = f" on “{row.of}”" if row.of else ""
+    said = " and ".join(filter(None, [row.differs and "differs", row.turns and "turns its sign"]))
+    if not np.isnan(row.pvalue):
+        said += f" ({'' if row.differs else 'that it differs is not significant, '}p = {pvalue(row.pvalue)})" * bool(
+            said
+        )
+    begin = f"By {by.name} its effect{f' on “{row.of}”' if row.of else ''}"
     if by.are_periods:
-        told = f"it changes by {signed(trend.value, form)} from one {by.name} to the next (p = {pvalue(trend.pvalue)})"
-        return f"By {by.name} its effect{of} is not the same (p = {pvalue(row.pvalue)}): {told}."
+        changes = f"changes by {signed(trend.value, form)} from one {by.name} to the next (p = {pvalue(trend.pvalue)})"
+        return f"{begin} {'; it '.join(filter(None, [said, '' if np.isnan(trend.value) else changes]))}."
     known = [(label, part.effect) for label, part in zip(by.labels, row.parts, strict=True)]
     known = sorted((one for one in known if not np.isnan(one[1].value)), key=lambda one: one[1].value)
     if len(known) > _MOST_IN_FACT:
         known = [known[0], known[-1]]
     told = ", ".join(f"{signed(effect.value, form)} in {label}" for label, effect in known)
-    return f"By {by.name} its effect{of} differs (p = {pvalue(row.pvalue)}): {told}."
+    return f"{begin} {said}: {told}."
 
 
 def with_facts(hypotheses, by):
-    """Return hypotheses with a further fact on those of which the effect is not the same everywhere."""
+    """Return hypotheses with a further fact on those of which the effect differs, turns its sign or has a trend."""
     if by is None:
         return hypotheses
     form = form_of([part.effect for row in by.rows for part in row.parts])
@@ -134,15 +138,24 @@ def _trends(row, factor):
     )
 
 
+def _how_clearly(row):
+    """Return what sorts rows: the p-value that the effects are the same, then that of the trend, NaN last."""
+    return [np.inf if np.isnan(p) else p for p in (row.pvalue, *(trend.pvalue for trend in row.trends[:1]))]
+
+
 def _said(evaluation):
-    m = evaluation.metrics
+    m, n = evaluation.metrics, f"{len(evaluation.table):,}"
     said = (
-        f"After correction the effect of {m['n_significant_interaction']} of {len(evaluation.table)} differs, and "
-        f"{counted(m['n_sign_turns'], 'sign turns', 'signs turn')}."
+        f"After correction the effect of {_or_none(m['n_significant_interaction'])} of {n} differs, and "
+        f"{_or_none(m['n_sign_turns'], 'no')} {'sign turns' if m['n_sign_turns'] < 2 else 'signs turn'}."
     )
     if "n_significant_effect_trend" in m:
         said += (
-            f" There is a trend in the effect of {m['n_significant_effect_trend']}, and in the share of texts of "
-            f"{m['n_significant_prevalence_trend']}."
+            f" The effect has a trend in {_or_none(m['n_significant_effect_trend'])} of them, the share of texts in "
+            f"{_or_none(m['n_significant_prevalence_trend'])}."
         )
     return said
+
+
+def _or_none(n, none="none"):
+    return f"{n:,}" if n else none
