@@ -62,7 +62,7 @@ def with_corrections(hypotheses, order, evaluation, words, form):
             facts.append(_alone(naive, effect.of, form, confidence))
             kappa = _kappa(agreed.iloc[place])
             beside.append(Beside(one.number, one.short, effect.of, effect.own, naive, kappa, int(row["n_labels"])))
-        facts.append(_agreement(agreed.iloc[place], rows[0]))
+        facts.append(_agreement(agreed.iloc[place], rows[0], words.are_pairs))
         n = evaluation.metrics["n_samples"]
         n_holds = round(n * float(np.nan_to_num(rows[0]["prevalence"])))
         corrected.append(
@@ -118,12 +118,13 @@ def _alone(naive, of, form, confidence):
     )
 
 
-def _agreement(one, row):
+def _agreement(one, row, are_pairs):
     """Return in words how annotations and labels of a hypothesis agree."""
+    of = " for the first text" if are_pairs else ""
     return (
         f"Annotation and label agree with a kappa of {_kappa(one)}; of what is annotated as holding "
         f"{_share(one['precision'])} holds by the label, and of what holds {_share(one['recall'])} is annotated so. "
-        f"{int(one['n_labels']):,} labels, of which {int(row['n_labels_holds']):,} say that it holds."
+        f"{int(one['n_labels']):,} labels, of which {int(row['n_labels_holds']):,} say that it holds{of}."
     )
 
 

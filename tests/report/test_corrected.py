@@ -64,6 +64,8 @@ def test_the_page_has_naive_beside_corrected_effects(target, method, tmp_path):
     assert "The texts that are shown are chosen by their annotations, which may be wrong." in report.notes
     page = corrected.to_html(tmp_path / "page.html", texts=texts).read_text("utf-8")
     assert "Corrected, and by the annotations alone" in page
+    # The legend is of the drawing, so that nothing stands between.
+    assert page.index('class="legend"') < page.index('class="forest') < page.index("Corrected, and by the annotations")
     assert len(re.findall(r"<td>300</td>", page)) == len(corrected.table)
     assert "Corrected, and by the annotations alone" not in naive.to_html(tmp_path / "naive.html").read_text("utf-8")
 
@@ -84,6 +86,8 @@ def test_pairs():
     assert corrected.table["separation_score"][0] > 0.1
     report = report_of_evaluation(corrected)
     assert "it wins in" in report.hypotheses[0].effects[0].sentence
+    said = re.search(r"([0-9]+) say that it holds for the first text", " ".join(report.hypotheses[0].facts))
+    assert int(said[1]) == (human[:, NAMES.index(report.hypotheses[0].name)] == 1).sum()
     text = " ".join(corrected.to_text(width=80).split())
     assert "win rate above 50%" in text
 
