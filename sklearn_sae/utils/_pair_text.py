@@ -1,6 +1,6 @@
 """A pair of texts, with a prompt or without, as one text, so that it goes wherever texts go.
 
-The parts stand between separators of control characters, which no text has once they are taken out of it here.
+The parts stand between separators of control characters, of which one is taken out of every text here.
 """
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils.store import digest
 
-_SEPARATOR = "\x1f\x1e\x1f"
+_RARE = "\x1e"
+_SEPARATOR = f"\x1f{_RARE}\x1f"
 
 
 def join_pair(first, second, prompt=None):
@@ -22,7 +23,7 @@ def join_pair(first, second, prompt=None):
     True
     """
     parts = [first, second] if prompt is None else [prompt, first, second]
-    return _SEPARATOR.join(part.replace(_SEPARATOR, " ") for part in parts)
+    return _SEPARATOR.join(part.replace(_RARE, " ") for part in parts)
 
 
 def split_pair(text):
@@ -31,8 +32,8 @@ def split_pair(text):
 
 
 def are_pairs(texts):
-    """Return whether texts are pairs, joined to one text each."""
-    return len(texts) > 0 and split_pair(texts[0]) is not None
+    """Return whether texts are pairs, joined to one text each; a separator in some text by itself makes none."""
+    return len(texts) > 0 and all(_SEPARATOR in text for text in texts)
 
 
 def in_drawn_order(text):
