@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, softmax
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -63,8 +64,9 @@ def explain(pipeline, texts, *, target_class=None, max_words=30, ask=False):
     Notes
     -----
     The contribution of a hypothesis is its coefficient times its annotation, so that one that does not hold adds
-    nothing. The intercept is what is predicted where none holds. Both add up to the prediction exactly, of classes to
-    its log-odds. Coefficients are those beside all other hypotheses, and like these no proof of a cause.
+    nothing. The intercept is what is predicted where none holds. Both add up to the prediction exactly, of two classes
+    to its log-odds, of more to the logit of the class, whose softmax is the probability. Coefficients are those beside
+    all other hypotheses, and like these no proof of a cause.
 
     Evidence is what the name looks for: the words of keywords, the sentence that comes closest to quotes, and of a
     language model with ``rationale=True`` the reason that it gave; without, there is none.
@@ -95,6 +97,7 @@ def explain(pipeline, texts, *, target_class=None, max_words=30, ask=False):
         raise TypeError("explain needs a model of the hypotheses; a step between these and it makes other columns.")
     predicted = pipeline[1:].predict(annotations)
     likely = pipeline[1:].predict_proba(annotations) if hasattr(model, "predict_proba") else None
+    unit = _unit(pipeline[1:], annotations, likely)
     rows = [_sign_and_row(model, label, target_class) for label in predicted]
     names = list(map(str, annotator.get_feature_names_out()))
     evidence = reasons or _evidence(pipeline, annotator, names, texts, annotations, max_words)
@@ -114,7 +117,7 @@ def explain(pipeline, texts, *, target_class=None, max_words=30, ask=False):
                 total=float(baseline + parts.sum()),
                 target_class=of,
                 probability=None if likely is None else float(likely[i, code]),
-                unit="" if of is None else "decision" if likely is None else "log-odds",
+                unit=unit,
                 notes=notes[i],
             )
         )
@@ -166,6 +169,18 @@ def _sign_and_row(model, predicted, target_class):
         raise ValueError(f"target_class={target_class!r} is no class of the model; choose from {labels!r}.")
     code = labels.index(of)
     return (1 if code else -1, 0, of) if len(labels) == 2 else (1, code, of)
+
+
+def _unit(rest, annotations, likely):
+    """Return what the contributions are measured in, by whether the decisions are what the probabilities are of."""
+    if not hasattr(rest, "classes_"):
+        return ""
+    if likely is None:
+        return "decision"
+    scores = rest.decision_function(annotations)
+    meant = expit(scores) if scores.ndim == 1 else softmax(scores, axis=1)
+    are_logits = np.allclose(meant, likely[:, 1] if scores.ndim == 1 else likely, rtol=0, atol=1e-6)
+    return "decision" if not are_logits else "log-odds" if scores.ndim == 1 else "logit"
 
 
 def _annotated(annotator, texts, ask):

@@ -37,20 +37,20 @@ class Explanation:
         What the pipeline predicts for the text.
 
     baseline : float
-        The intercept: what is predicted where no hypothesis holds, for classes as log-odds.
+        The intercept: what is predicted where no hypothesis holds, for classes in `unit`.
 
     total : float
-        The baseline and all contributions together: the predicted number, or the log-odds of `target_class`.
+        The baseline and all contributions together: the predicted number, or the score of `target_class` in `unit`.
 
     target_class : label or None, default=None
-        The class whose log-odds are explained; None for a regression.
+        The class whose score is explained; None for a regression.
 
     probability : float or None, default=None
         That of the class.
 
     unit : str, default=""
-        What contributions are measured in, if that is not the unit of the target: "log-odds", or the "decision" of a
-        classifier that has no probabilities.
+        What contributions are measured in, if that is not the unit of the target: "log-odds", of more than
+        two classes "logit", or the "decision" of a classifier whose probabilities are not those of its decisions.
 
     notes : tuple of str, default=()
         Sentences that say what is not known.

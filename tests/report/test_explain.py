@@ -74,9 +74,11 @@ def test_contributions_and_baseline_are_the_prediction(found, reviews, task, tmp
         other = explain(pipeline, texts[0], target_class="bad")
         assert other.total == pytest.approx(-total[0])
         assert other.probability == pytest.approx(1 - p[0])
+        assert {one.unit for one in explained} == {"log-odds"}
     else:
         scores = pipeline.decision_function(texts)
         np.testing.assert_allclose(total, scores.max(axis=1))
+        assert {one.unit for one in explained} == {"logit"}  # the log-odds of its probability are others
         assert explain(pipeline, texts[0], target_class="fair").total == pytest.approx(scores[0, 1])
     save_model(pipeline, tmp_path / "model.json", {})
     again = explain(load_model(tmp_path / "model.json")[0], texts)
