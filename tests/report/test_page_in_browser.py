@@ -3,6 +3,8 @@
 import shutil
 from itertools import pairwise
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_sae.report._page import page_of
@@ -319,3 +321,25 @@ def test_a_thousand_hypotheses_remain_usable(make_report, opened):
     assert not page.get_by_label("Print with every row open").is_checked()
     page.set_viewport_size({"width": 390, "height": 900})
     assert_no_scroll(page)
+
+
+@pytest.mark.slow
+def test_a_page_by_month_and_one_of_corrected_effects_are_accessible(opened):
+    from sklearn_sae import correct_annotations, evaluate_hypotheses
+    from sklearn_sae.report._report_of import report_of_evaluation
+
+    rng = np.random.default_rng(0)
+    A = (rng.random((400, 3)) < 0.3).astype(float)
+    y = pd.Series(np.linspace(0, 3, 400) * A[:, 2] + rng.normal(size=400), name="stars")
+    month = pd.Series(pd.date_range("2025-01-01", periods=400, freq="20h"), name="month").dt.to_period("M")
+    labels = np.where(rng.random((400, 1)) < 0.3, A, np.nan)
+    for evaluation in (
+        evaluate_hypotheses(A, y, by=month),
+        evaluate_hypotheses(A, y, by=np.array(["Trier", "Ulm"])[rng.integers(0, 2, 400)]),
+        correct_annotations(A, labels, np.full(400, 0.3), y),
+    ):
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            page = opened(report_of_evaluation(evaluation), width=width, color_scheme=scheme)
+            open_all(page)
+            assert_no_scroll(page)
+            assert_accessible(page)
