@@ -72,6 +72,13 @@ def test_a_model_that_always_says_a_has_no_effect(openai_server):
     assert judge(openai_server, lambda body: "A").fit(pairs).transform([("Same?", "Yes.", "Yes.")])[0, 0] == 0
 
 
+def test_neither_is_zero_without_a_sign_in_either_order(openai_server):
+    pairs = made(12)
+    annotations = judge(openai_server, lambda body: "neither").fit(pairs).transform(pairs)
+    assert not annotations.any()
+    assert not np.signbit(annotations).any()
+
+
 def test_names_come_from_pairs_with_their_prompts(openai_server):
     asked = []
 

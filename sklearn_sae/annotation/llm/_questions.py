@@ -230,7 +230,7 @@ class AnnotationQuestions:
         annotations[is_answered] = answered if self.logprobs else np.array(self._values)[answered.astype(np.intp)]
         annotations = annotations[self._rows[:, np.newaxis], self._columns]
         if self._signs is not None:
-            annotations *= self._signs[:, np.newaxis]
+            annotations = annotations * self._signs[:, np.newaxis] + 0.0  # which takes the sign from zeros
         return annotations if self._mask is None else np.where(self._mask, annotations, np.nan)
 
     def reasons(self):
