@@ -103,7 +103,7 @@ def explain(pipeline, texts, *, target_class=None, max_words=30, ask=False):
     evidence = reasons or _evidence(pipeline, annotator, names, texts, annotations, max_words)
     explanations = []
     for i, (sign, row, of) in enumerate(rows):
-        parts, baseline = sign * coef[row] * values[i], float(sign * intercept[row])
+        parts, baseline = sign * coef[row] * values[i] + 0.0, float(sign * intercept[row])
         table = pd.DataFrame(
             {"hypothesis": names, "holds": annotations[i], "contribution": parts, "evidence": evidence[i]}
         )
