@@ -49,7 +49,7 @@ def notes_on_copies(of_copies, groups, n_units, *, noun="text"):
         n_groups = int((sizes > 1).sum())
         if noun == "pair":
             yield (
-                f"{n_copied:,} of {len(of_copies):,} pairs share a text or a prompt with others, or nearly the same: "
+                f"{n_copied:,} of {len(of_copies):,} pairs share a prompt or, at least nearly, a text with others: "
                 f"they are {counted(n_groups, 'group')}, which stay together in the split and in the standard errors."
             )
         else:

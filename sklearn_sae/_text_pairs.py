@@ -72,9 +72,14 @@ def check_winner(target, name):
 
 
 def copies_of_pairs(pairs):
-    """Return the group that each pair is in, as a number: of those that share a text or a prompt, or near copies."""
-    rows = np.repeat(np.arange(len(pairs)), pairs.shape[1])
-    return joined(rows, copies(pairs.ravel().tolist()))[:: pairs.shape[1]]
+    """Return the group that each pair is in, as a number: of those that share a text, nearly too, or a prompt.
+
+    Prompts that are nearly the same are no copies, because many are made from one template.
+    """
+    of_texts = joined(np.repeat(np.arange(len(pairs)), 2), copies(pairs[:, -2:].ravel().tolist()))[::2]
+    if pairs.shape[1] == 2:
+        return of_texts
+    return joined(of_texts, np.unique(pairs[:, 0].astype(str), return_inverse=True)[1])
 
 
 def unit_of_pairs(unit, naming):

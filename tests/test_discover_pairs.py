@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_sae import LLMHypothesisAnnotator, PairTransformer, discover, evaluate_hypotheses, show_neurons
+from sklearn_sae._text_pairs import copies_of_pairs
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 
@@ -137,7 +138,7 @@ def test_pairs_that_share_a_text_are_on_one_side(answers):
     found = discover(rows, answers["winner"], **SMALL)
     is_test = np.isin(np.arange(500), found.test)
     np.testing.assert_array_equal(is_test[::5], is_test[1::5])
-    assert any("pairs share a text or a prompt with others" in note for note in found.notes)
+    assert any("pairs share a prompt or, at least nearly, a text with others" in note for note in found.notes)
     assert found.evaluation.standard_errors == "clustered"
 
 
@@ -189,3 +190,15 @@ def test_the_command_line(answers, tmp_path, capsys):
     assert "How was visit number" in report.read_text("utf-8")
     main(["discover", str(file), *options, *sizes, "--no-control-length"])
     assert "length leaves" not in capsys.readouterr().out
+
+
+def test_prompts_of_one_template_are_no_copies():
+    words = np.random.default_rng(0).permutation([f"w{i}" for i in range(2400)]).reshape(-1, 12)
+    texts = np.array([" ".join(row) for row in words], dtype=object).reshape(-1, 2)
+    template = "Please write a short and friendly answer to the following question of a customer of our shop: "
+    prompts = [template + str(i) for i in range(len(texts))]
+    prompts[1] = prompts[0]
+    pairs = np.column_stack([np.array(prompts, dtype=object), texts])
+    groups = copies_of_pairs(pairs)
+    assert groups[0] == groups[1]
+    assert len(np.unique(groups)) == len(pairs) - 1
