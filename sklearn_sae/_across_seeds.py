@@ -4,6 +4,7 @@ from textwrap import wrap
 
 from sklearn.utils import check_random_state
 
+from sklearn_sae._fit_once import selection_params
 from sklearn_sae._refits import FROM, activations_of, come_back, costs_nothing, refit, table_of
 from sklearn_sae._text_pairs import is_of_pairs
 from sklearn_sae.utils._sklearn_compat import safe_indexing
@@ -48,7 +49,14 @@ def across_seeds(plan, annotations):
     if of == "neurons":
         annotations = activations_of(annotator.encoder_.transform(unseen), annotator.hypotheses_["neuron"].tolist())
     target = safe_indexing(as_given(plan.target), plan.train) if plan.found_for is None else plan.found_for
-    found = [refit(annotator, plan.texts[plan.train], target, unseen, seed=seed, of=of).values for seed in plan.seeds]
+    params = selection_params(
+        plan.pipeline,
+        None if plan.weights is None else plan.weights[plan.train],
+        None if plan.by is None else plan.by.take(plan.train).of_rows(),
+    )
+    options = {"of": of, "params": params}
+    texts = plan.texts[plan.train]
+    found = [refit(annotator, texts, target, unseen, seed=seed, **options).values for seed in plan.seeds]
     return {
         "comes_back": table_of(annotator.hypotheses_["interpretation"], come_back(annotations, found))["comes_back"]
     }

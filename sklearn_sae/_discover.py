@@ -79,9 +79,10 @@ def discover(
     ----------
     texts : sequence of str, 1-D array, Series, one-column frame, frame with a column "text", or ParquetTexts; or pairs
         The texts. Other columns of a frame can be named in the place of what they hold: ``discover(frame, "stars",
-        controls=["age", "topic"], by="town")``. Those of `ParquetTexts` stay on disk, see docs/large.md. Pairs, such as
-        two answers of which one was preferred, are a sequence of (str, str), or an array or frame of two columns, none
-        of which is called "text"; of three columns the first, or the one called "prompt", is what both answer.
+        controls=["age", "topic"], by="town")``. So can those of `ParquetTexts`, whose texts stay on disk, see
+        docs/large.md. Pairs, such as two answers of which one was preferred, are a sequence of (str, str), or an array
+        or frame of two columns besides those named, none of which is called "text"; of three columns the first, or the
+        one called "prompt", is what both answer.
 
     y : array-like of shape (n_texts,)
         The target: numbers, also written as text ("4,5", "45%"), or classes. Its name, if it is a Series that has one,
@@ -145,7 +146,7 @@ def discover(
     sample_weight : array-like of shape (n_texts,), default=None
         How much each text counts, as in a survey: in the selection of neurons, in the tests, in the model that
         predicts, and in what controls leave. Neurons are trained and named from the texts as they are, and the scores
-        are without weights. Texts of weight 0 are left out.
+        are without weights; of pairs the selection is, too. Texts of weight 0 are left out.
 
     by : array-like of shape (n_texts,), default=None
         A column of subgroups, such as the region, or of periods, such as ``dates.dt.to_period("M")``. The effect of

@@ -34,13 +34,13 @@ from sklearn_sae._text_pairs import (
 )
 from sklearn_sae.utils._controls import Controls, check_controls, check_weights
 from sklearn_sae.utils._copies import copies
-from sklearn_sae.utils._frames import TEXT, columns_named, is_frame
+from sklearn_sae.utils._frames import TEXT, columns_named, is_frame, note_on_columns, without_named
 from sklearn_sae.utils._many_copies import copies_of_many
 from sklearn_sae.utils._notes import noted
 from sklearn_sae.utils._offset import Offset, check_offset, names_beyond
 from sklearn_sae.utils._pair_text import table_of_pairs
 from sklearn_sae.utils._parquet_texts import ParquetTexts
-from sklearn_sae.utils._subgroups import Subgroups, check_by
+from sklearn_sae.utils._subgroups import Subgroups, check_by, refuse_one_subgroup
 from sklearn_sae.utils._targets import Target
 from sklearn_sae.utils._validation import check_alignment, check_groups, check_texts
 
@@ -100,7 +100,9 @@ def plan_discovery(
 ):
     """Check the parameters of `discover`, split the texts and build the pipeline; return the `Plan`."""
     others = {"groups": groups, "controls": controls, "sample_weight": sample_weight, "by": by, "offset": offset}
-    y, groups, controls, sample_weight, by, offset = columns_named(texts, y=y, **others)
+    named = {"y": y, **others}
+    y, groups, controls, sample_weight, by, offset = columns_named(texts, **named)
+    texts = without_named(texts, named)
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
@@ -112,6 +114,7 @@ def plan_discovery(
     texts_name, target_name = (name if isinstance(name, str) else None for name in (texts_name, target_name))
     groups_name = "none" if groups is None else groups_name if isinstance(groups_name, str) else "given"
     are_single = isinstance(texts, ParquetTexts) or (is_frame(texts) and TEXT in list(texts.columns))
+    on_rows += note_on_columns(texts)
     pairs = None if are_single else table_of_pairs(texts, name="texts")
     are_pairs, noun = (pairs is not None), ("text" if pairs is None else "pair")
     texts = pairs if are_pairs else check_texts(texts, name="texts")
@@ -141,6 +144,7 @@ def plan_discovery(
     if weights is not None:
         train, test = (rows[weights[rows] > 0] for rows in (train, test))
         on_rows += notes_on_weights(weights)
+    refuse_one_subgroup(by, train)
     offset = check_offset(offset, target)
     found_for, on_classes = target_to_find_for(target, controls, weights, train, offset=offset, name=name)
     on_rows += on_classes

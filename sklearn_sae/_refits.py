@@ -8,6 +8,7 @@ from sklearn import config_context
 from sklearn.base import clone
 
 from sklearn_sae.annotation._outputs import check_output, last_step
+from sklearn_sae.annotation._selection_params import fit_with_params
 from sklearn_sae.evaluation._correlation import correlations
 from sklearn_sae.evaluation._match_hypotheses import pairs_of
 from sklearn_sae.utils._notes import noted
@@ -28,7 +29,7 @@ def costs_nothing(annotator):
     return getattr(annotator, "_annotates_freely", False)
 
 
-def refit(annotator, texts, y, unseen, *, seed=None, of="names"):
+def refit(annotator, texts, y, unseen, *, seed=None, of="names", params=None):
     """Fit a clone of the annotator, or of its encoder alone, and apply it to other texts.
 
     Parameters
@@ -41,6 +42,8 @@ def refit(annotator, texts, y, unseen, *, seed=None, of="names"):
         Takes the place of all seeds inside. None: they stay.
     of : {"names", "neurons"}, default="names"
         Whether neurons are named, and names annotate. Else their activations are what is returned.
+    params : dict or None, default=None
+        What the selection of neurons takes beside texts and a target, such as ``by``.
 
     Returns
     -------
@@ -51,9 +54,10 @@ def refit(annotator, texts, y, unseen, *, seed=None, of="names"):
         set_random_states(fitted, seed)
     with noted(), config_context(transform_output="default"):  # the notes of the first fit say the same
         if of == "names":
-            values = fitted.fit(texts, y).transform(unseen)
+            values = fitted.fit(texts, y, **(params or {})).transform(unseen)
             return Refit(values, fitted.get_feature_names_out().tolist())
-        output = check_output(fitted.fit(texts, y).transform(unseen), unseen)
+        fit_with_params(fitted, texts, y, params)
+        output = check_output(fitted.transform(unseen), unseen)
     neurons = _wanted(fitted, output.shape[1])
     return Refit(activations_of(output, neurons), [f"neuron {i}" for i in neurons])
 

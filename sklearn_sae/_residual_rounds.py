@@ -63,6 +63,7 @@ def further_rounds(annotator, texts, base, annotations, *, n_rounds, n_hypothese
         In all rounds together.
     sample_weight : ndarray or None, default=None
     """
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     annotator.hypotheses_["round"] = 1
     for place in range(n_rounds):
         n_left = n_hypotheses - annotations.shape[1]
@@ -70,12 +71,14 @@ def further_rounds(annotator, texts, base, annotations, *, n_rounds, n_hypothese
         size = -(-n_left // (n_rounds - place))
         steps = [(name, FrozenEstimator(step)) for name, step in annotator.encoder_.steps[:-1]]
         select = clone(annotator.encoder_[-1]).set_params(task="regression", n_neurons=size)
-        again = clone(annotator).set_params(encoder=Pipeline([*steps, ("select", select)])).fit(texts, left)
+        again = clone(annotator).set_params(encoder=Pipeline([*steps, ("select", select)]))
+        again.fit(texts, left, **weights)
         says = again.transform(texts)
         new = _unlike(annotations, says)
         if len(new) < says.shape[1]:
             n = says.shape[1] - len(new)
-            warn(f"Round {place + 2}: left out {counted(n, 'name', 'names')} that say nearly the same as one before.")
+            names = counted(n, "name that says", "names that say")
+            warn(f"Round {place + 2}: left out {names} nearly the same as one before.")
         if new:
             _join(annotator, again, new, place + 2)
             annotations = np.hstack([annotations, says[:, new]])

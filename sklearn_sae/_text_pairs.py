@@ -96,10 +96,10 @@ def with_length(controls, texts):
     Length is in characters, on the scale of logarithms too. Of pairs a third column levels off where one text is much
     longer, as its chances to win do: without it, three times as many false effects remain; see docs/compose.md.
     """
-    texts = texts.reshape(len(texts), -1)[:, -2:]
-    n = np.array([[len(text) for text in row] for row in texts], dtype=np.float64)
+    rows = texts[:, -2:] if len(texts.shape) == 2 else ([text] for text in texts)
+    n = np.array([[len(text) for text in row] for row in rows], dtype=np.float64)
     length = np.stack([np.log(n), n], axis=2)
-    if texts.shape[1] == 2:
+    if n.shape[1] == 2:
         length = length[:, 0] - length[:, 1]
         bent = np.tanh(length[:, 0] / (length[:, 0].std() or 1.0))
         length = np.column_stack([length, bent])

@@ -56,13 +56,16 @@ def of_controls_weights_and_subgroups(evaluation):
             f"Rows were weighted; they are worth {evaluation.metrics['n_effective']:,.0f} of equal weight. The effect "
             "of a hypothesis is then a weighted difference."
         )
+    n_controls = len(evaluation.controls) - bool(evaluation.offset)
     if evaluation.controls:
         errors = "cluster-robust" if evaluation.standard_errors == "clustered" else "HC3"
+        of = [part for part, has in (("the offset", evaluation.offset), ("controls", n_controls)) if has]
+        beyond = " and ".join(of)
         yield (
             f"Beside it stands the effect beyond {named_controls(evaluation.controls)}: the coefficient in least "
             f"squares on the hypothesis and these, with {errors} standard errors, tested by the larger p-value of that "
             f"and of the permutation test of Freedman and Lane; {evaluation.metrics['n_significant_controlled']} of "
-            f"{len(evaluation.table)} are significant after correction. All other figures are without controls."
+            f"{len(evaluation.table)} are significant after correction. All other figures are without {beyond}."
         )
     if evaluation.offset:
         yield (

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.annotation import LLMHypothesisAnnotator
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
+from sklearn_sae.compose import PairTransformer
 from sklearn_sae.report._excerpt import Marks, excerpt, marked, plain
 from sklearn_sae.report._explanation import Explanation
 from sklearn_sae.report._marking import marks_for
@@ -131,6 +132,8 @@ def _pipeline_in(estimator):
         if not isinstance(estimator, Pipeline) and hasattr(estimator, holder):
             estimator = getattr(estimator, holder)
     first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else None
+    if isinstance(first, PairTransformer):
+        raise TypeError("explain is for predictions of single texts; this pipeline takes pairs of texts.")
     if not isinstance(first, BaseHypothesisAnnotator) or not first._takes_texts() or len(estimator.steps) < 2:
         raise TypeError(
             f"explain needs a pipeline from texts to predictions that begins with an annotator, as "

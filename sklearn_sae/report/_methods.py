@@ -3,13 +3,16 @@
 from typing import NamedTuple
 
 from sklearn_sae import __version__
+from sklearn_sae._beyond_controls import has_residual
 from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
+from sklearn_sae.evaluation._by_lines import subgroups_in
 from sklearn_sae.report._beyond import of_controls_weights_and_subgroups
 from sklearn_sae.report._corrected import is_corrected, of_correction
 from sklearn_sae.report._references import bibtex, bibtex_of_package, cited, reference
 from sklearn_sae.report._settings import shown_value, sizes_of, trained_step
 from sklearn_sae.report._wording import predicted
+from sklearn_sae.utils._controls import named_controls
 from sklearn_sae.utils._validation import counted
 
 
@@ -46,11 +49,21 @@ def of_finding(discovery, words):
         _split(discovery, words),
         *_encoded(discovery, encoder, words),
         *_paired(discovery.pipeline),
-        f"By {_selected(encoder[-1])}, neurons that predict {predicted(words)} were selected; "
+        f"By {_selected(encoder[-1])}, neurons that predict {_looked_for(discovery, words)} were selected; "
         f"{counted(n, 'hypothesis is', 'hypotheses are')} reported.",
         *_named(annotator_of(discovery.pipeline), compares=_compares(discovery.pipeline)),
         *_in_rounds(discovery.settings.get("residual_rounds", 0)),
     ]
+
+
+def _looked_for(discovery, words):
+    """Return what neurons were selected for: the target, or what an offset and controls leave of it."""
+    evaluation, target = discovery.evaluation, predicted(words)
+    if evaluation.controls and has_residual(evaluation.target):
+        target = f"what is left of {target} beyond {named_controls(evaluation.controls)}"
+    if evaluation.by is not None:
+        target += f", or do so differently by {subgroups_in(evaluation)[0]},"
+    return target
 
 
 def _in_rounds(n_further):

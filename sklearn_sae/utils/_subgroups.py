@@ -68,3 +68,12 @@ def check_by(by, n_samples, X=None, X_name="X"):
     codes = np.array([-1 if gap else place[value] for value, gap in zip(values, missing, strict=True)])
     times = np.array([label.ordinal for label in labels], dtype=np.float64) if is_period else None
     return Subgroups(str(name), labels, codes, times)
+
+
+def refuse_one_subgroup(by, rows):
+    """Say that hypotheses are to be found on rows of one subgroup, before the work begins."""
+    if by is not None and len(set(by.codes[rows].tolist()) - {-1}) < 2:
+        raise ValueError(
+            "by has fewer than two values among the rows that hypotheses are found on, so there is nothing to compare; "
+            "join rare ones, or leave it out."
+        )
