@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sklearn_sae import NeuronSelector, discover, explain
+from sklearn_sae.__main__ import main
 from sklearn_sae._refits import refit
 from sklearn_sae.datasets import ParquetTexts, make_concept_texts
 from sklearn_sae.report._report_of import report_of_discovery
@@ -121,3 +122,15 @@ def test_a_second_column_of_texts_beside_text_is_noted(reviews):
     with pytest.warns(UserWarning, match="The texts are the column 'text' alone; 'text_b' is not read"):
         found = discover(frame, "stars", **SMALL)
     assert sum("is not read" in note for note in found.notes) == 1
+
+
+def test_one_column_is_not_both_texts_of_pairs_nor_text_and_target(tmp_path, capsys):
+    pd.DataFrame({"a": ["tea", "soup"], "b": ["cake", "rice"], "won": [1, 0]}).to_csv(tmp_path / "a.csv", index=False)
+    command = ["discover", str(tmp_path / "a.csv"), "--text", "a", "--target", "won"]
+    for options, message in (
+        (["--text-b", "a"], "--text-b and --text name the same column, 'a'"),
+        (["--text-b", "won"], "--text-b and --target name the same column, 'won'"),
+        (["--text-b", "b", "--prompt", "b"], "--prompt and --text-b name the same column, 'b'"),
+    ):
+        assert main([*command, *options]) == 1
+        assert message in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The command `discover`."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -165,6 +166,12 @@ def _check_together(arguments):
         for option in ("text", "target"):
             if visible(column) == visible(getattr(arguments, option)):
                 raise ValueError(f"--{name} and --{option} name the same column, {column!r}.")
+    columns = {
+        option: getattr(arguments, option.replace("-", "_")) for option in ("prompt", "text-b", "text", "target")
+    }
+    for (one, column), (other, same) in combinations(columns.items(), 2):
+        if column is not None and same is not None and visible(column) == visible(same):
+            raise ValueError(f"--{one} and --{other} name the same column, {column!r}.")
     if arguments.period is not None and arguments.by is None:
         raise ValueError("--period is for --by, which names the column of dates.")
     if arguments.text_b is None and arguments.prompt is not None:
