@@ -20,7 +20,7 @@ class Rates(NamedTuple):
     encoded: float = 1_100_000  # rows of `transform`
     selected: float = 200_000  # labelled rows of the lasso, a core
     worded: float = 5_900  # texts annotated by keywords, a core
-    requests: float = 500  # what a provider allows; one process sends as many (docs/scale.md)
+    requests: float = 500  # what a provider allows; one or two processes send as many (docs/scale.md)
 
 
 class Prices(NamedTuple):
