@@ -1,15 +1,23 @@
 """The arguments of the command line."""
 
 import argparse
-import codecs
-import difflib
-import math
-import os
-from importlib.util import find_spec
-from pathlib import Path
 
 from sklearn_sae import __version__
 from sklearn_sae.cli._by import PERIODS
+from sklearn_sae.cli._values import (
+    encoding,
+    file,
+    language,
+    positive,
+    prices,
+    report_file,
+    share,
+    size,
+    table_file,
+    table_file_or_folder,
+    weight,
+    whole,
+)
 
 _KINDS = ".csv, .tsv, .json, .jsonl (these also as .gz), .xlsx or .parquet file; - reads standard input"
 
@@ -62,7 +70,7 @@ def make_parser():
 
 def _add_demo(parser):
     parser.add_argument(
-        "--n-texts", type=_positive, default=4000, metavar="N", help="how many reviews (default %(default)s)"
+        "--n-texts", type=positive, default=4000, metavar="N", help="how many reviews (default %(default)s)"
     )
     _add_hypotheses(parser.add_argument_group("hypotheses"), n_hypotheses=10)
     _add_test(parser.add_argument_group("test"))
@@ -105,7 +113,7 @@ def _add_discover(parser):
     _add_hypotheses(hypotheses, n_hypotheses="auto")
     hypotheses.add_argument(
         "--residual-rounds",
-        type=_whole,
+        type=whole,
         default=0,
         metavar="N",
         help="further rounds, each for what the hypotheses before leave of the target (default %(default)s)",
@@ -140,7 +148,7 @@ def _add_discover(parser):
     )
     hypotheses.add_argument(
         "--language",
-        type=_language,
+        type=language,
         metavar="LANG",
         help="of the texts, whose function words are no keywords (default english)",
     )
@@ -153,7 +161,7 @@ def _add_discover(parser):
     _add_key(llm)
     llm.add_argument("--instructions", metavar="TEXT", help="what the texts are, and what to look for in them")
     llm.add_argument(
-        "--concepts-per-call", type=_positive, metavar="N", help="names asked about in one request (default 1)"
+        "--concepts-per-call", type=positive, metavar="N", help="names asked about in one request (default 1)"
     )
     llm.add_argument(
         "--batch",
@@ -161,17 +169,17 @@ def _add_discover(parser):
         default=None,
         help="through the provider's batch endpoint: half the price, up to a day a step",
     )
-    llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+    llm.add_argument("--max-requests", type=positive, metavar="N", help="stop before sending more than N requests")
     llm.add_argument(
         "--prices",
-        type=_prices,
+        type=prices,
         action="append",
         metavar="MODEL=P,C",
         help="dollars for a million prompt tokens and for a million completion tokens; may be given again",
     )
     llm.add_argument(
         "--max-cost",
-        type=_weight,
+        type=weight,
         metavar="DOLLARS",
         help="do not begin what shall cost more (needs --prices)",
     )
@@ -203,7 +211,7 @@ def _add_discover(parser):
     )
     test.add_argument(
         "--seeds",
-        type=_positive,
+        type=positive,
         default=1,
         metavar="N",
         help="find hypotheses with N seeds, and say in how many of the others each comes back",
@@ -236,7 +244,7 @@ def _add_apply(parser):
     _add_text(parser)
     parser.add_argument(
         "--output",
-        type=_table_file_or_folder,
+        type=table_file_or_folder,
         metavar="FILE",
         help="a .csv, .json or .xlsx file, or the folder for several results; without it, csv to standard output",
     )
@@ -258,7 +266,7 @@ def _add_asked(parser):
     llm.add_argument("--base-url", metavar="URL", help="the OpenAI-compatible server to ask")
     _add_server(llm)
     _add_key(llm)
-    llm.add_argument("--max-requests", type=_positive, metavar="N", help="stop before sending more than N requests")
+    llm.add_argument("--max-requests", type=positive, metavar="N", help="stop before sending more than N requests")
     return llm
 
 
@@ -278,8 +286,8 @@ def _add_cache(commands):
         "--max-size, of that only the oldest, until the files are at most so large.",
     )
     prune.add_argument("--model", metavar="NAME", help="only what is of this model, as `cache info` names it")
-    prune.add_argument("--older-than", type=_weight, metavar="DAYS", help="only what was written before")
-    prune.add_argument("--max-size", type=_weight, metavar="MB", help="only the oldest, until so much is left")
+    prune.add_argument("--older-than", type=weight, metavar="DAYS", help="only what was written before")
+    prune.add_argument("--max-size", type=weight, metavar="MB", help="only the oldest, until so much is left")
     prune.add_argument("--yes", action="store_true", help="do not ask")
     for action in (info, prune):
         action.add_argument(
@@ -311,14 +319,14 @@ def _add_file(parser, text="the column of texts", also=""):
 def _add_text(parser, text="the column of texts"):
     parser.add_argument("--text", required=True, metavar="COLUMN", help=text)
     parser.add_argument(
-        "--encoding", type=_encoding, metavar="E", help="of the characters in FILE, such as cp1252; told or guessed"
+        "--encoding", type=encoding, metavar="E", help="of the characters in FILE, such as cp1252; told or guessed"
     )
 
 
 def _add_hypotheses(group, *, n_hypotheses):
     group.add_argument(
         "--n-hypotheses",
-        type=_size,
+        type=size,
         default=n_hypotheses,
         metavar="N",
         help="how many (default %(default)s: 20, or fewer where few texts test them)"
@@ -328,15 +336,15 @@ def _add_hypotheses(group, *, n_hypotheses):
     group.add_argument(
         "-M",
         "--n-components",
-        type=_size,
+        type=size,
         default="auto",
         metavar="M",
         help="neurons of the autoencoder (by default, by the number of texts)",
     )
-    group.add_argument("-K", "--k", type=_size, default="auto", metavar="K", help="neurons active per text")
+    group.add_argument("-K", "--k", type=size, default="auto", metavar="K", help="neurons active per text")
     group.add_argument(
         "--target-weight",
-        type=_weight,
+        type=weight,
         default=0.2,
         metavar="W",
         help="how much training heeds the target; 0 ignores it (default %(default)s)",
@@ -346,13 +354,13 @@ def _add_hypotheses(group, *, n_hypotheses):
 def _add_test(group):
     group.add_argument(
         "--held-out",
-        type=_share,
+        type=share,
         default=0.2,
         metavar="SHARE",
         help="share of texts kept to test on (default %(default)s)",
     )
     group.add_argument(
-        "--alpha", type=_share, default=0.05, metavar="A", help="level of significance (default %(default)s)"
+        "--alpha", type=share, default=0.05, metavar="A", help="level of significance (default %(default)s)"
     )
     group.add_argument(
         "--correction",
@@ -368,11 +376,11 @@ def _add_output(group):
     )
     group.add_argument("--full", action="store_true", help="print all that --wide does, all names whole, and all notes")
     group.add_argument(
-        "--output", type=_table_file, metavar="FILE", help="write the table to a .csv, .json or .xlsx file"
+        "--output", type=table_file, metavar="FILE", help="write the table to a .csv, .json or .xlsx file"
     )
     group.add_argument(
         "--report",
-        type=_report_file,
+        type=report_file,
         metavar="FILE",
         help="write what one hands on, with example texts: a .html page, .md or .xlsx",
     )
@@ -381,106 +389,6 @@ def _add_output(group):
         choices=["all", "fragments", "none"],
         help="what the report shows of the texts: all of a few, some 30 words around what tells (default), or none",
     )
-    group.add_argument("--save", type=_file, metavar="MODEL", help="keep the model in a file, for `sklearn-sae apply`")
+    group.add_argument("--save", type=file, metavar="MODEL", help="keep the model in a file, for `sklearn-sae apply`")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default %(default)s)")
     group.add_argument("--verbose", action="store_true", help="show progress also where that is no terminal")
-
-
-def _positive(value):
-    if not value.isdecimal() or int(value) < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a positive whole number")
-    return int(value)
-
-
-def _whole(value):
-    return 0 if value == "0" else _positive(value)
-
-
-def _size(value):
-    return value if value == "auto" else _positive(value)
-
-
-def _weight(value):
-    number = _number(value)
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number from 0 on")
-    return number
-
-
-def _prices(value):
-    model, _, pair = value.rpartition("=")
-    numbers = pair.split(",")
-    if not model or len(numbers) != 2:
-        raise argparse.ArgumentTypeError(f"{value!r} is not of the form MODEL=P,C, such as gpt-5-mini=0.25,2")
-    return model, tuple(map(_weight, numbers))
-
-
-def _share(value):
-    number = _number(value)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is not between 0 and 1")
-    return number
-
-
-def _number(value):
-    try:
-        return float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
-
-
-def _encoding(value):
-    try:
-        "".encode(value)  # `codecs.lookup` also knows what is no encoding of text, such as zip
-    except (LookupError, ValueError):
-        raise argparse.ArgumentTypeError(f"there is no encoding {value!r}") from None
-    return codecs.lookup(value).name
-
-
-def _language(value):
-    from sklearn_sae.utils._languages import LANGUAGES  # loads the words of all languages
-
-    if value.lower() not in LANGUAGES:
-        near = difflib.get_close_matches(value.lower(), LANGUAGES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(LANGUAGES)}"
-        raise argparse.ArgumentTypeError(f"no function words of {value!r} are known; {hint}")
-    return value.lower()
-
-
-def _table_file(value):
-    kind = Path(value).suffix.lower()
-    if kind not in (".csv", ".json", ".xlsx"):
-        raise argparse.ArgumentTypeError(f"{value} ends neither in .csv nor in .json nor in .xlsx")
-    if kind == ".xlsx" and find_spec("openpyxl") is None:
-        raise argparse.ArgumentTypeError(
-            f"{value} needs the package 'openpyxl': pip install 'sklearn-sae[excel]'; or write a .csv file"
-        )
-    return _file(value)
-
-
-def _table_file_or_folder(value):
-    if Path(value).suffix and not Path(value).is_dir():
-        return _table_file(value)
-    if not Path(value).absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"the folder {Path(value).parent} does not exist")
-    return Path(value)
-
-
-def _report_file(value):
-    from sklearn_sae.report._write import check_report_path
-
-    try:
-        check_report_path(value)
-    except (ValueError, OSError, ImportError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return _file(value)
-
-
-def _file(value):
-    # A file that cannot be written is refused before the work and not after it.
-    path = Path(value)
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{value} cannot be written")
-    return path
