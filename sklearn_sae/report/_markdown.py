@@ -175,7 +175,7 @@ def _in_full(one):
 
 def _explained(one):
     parts = "\n".join(f"- {adds}: {number}\\. {escaped(short)}" for adds, number, short in one.parts)
-    text = _example(one.example) if one.example.excerpts else f"- row {one.example.row}"
+    text = _example(one.example) if one.example.excerpts else f"Row {one.example.row}."
     return "\n\n".join(filter(None, [f"### {one.title}", _paragraph([one.said]), parts, text]))
 
 
