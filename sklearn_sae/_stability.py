@@ -12,6 +12,7 @@ from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._check_discovery import refuse_useless_groups
 from sklearn_sae._refits import FROM, come_back, costs_nothing, refit, table_of
 from sklearn_sae._split import joined, split
+from sklearn_sae.annotation._selection_params import check_selection_params
 from sklearn_sae.utils._controls import check_controls, check_weights
 from sklearn_sae.utils._copies import copies
 from sklearn_sae.utils._notes import warn
@@ -192,7 +193,8 @@ def stability(
         What else may explain the target. Hypotheses are found in what the controls leave of it, as in `discover`.
 
     sample_weight : array-like of shape (n_texts,), default=None
-        How much each text counts in what controls leave. Texts of weight 0 are left out.
+        How much each text counts in the selection of neurons and in what controls leave, as in `discover`. Texts of
+        weight 0 are left out.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the split, and draws the seeds, texts or orders of the other fits.
@@ -248,6 +250,7 @@ def stability(
     rng = check_random_state(random_state)
     train, test = split(units, target, groups is None, _UNSEEN, rng, name="y", what=what, why=[])
     if weights is not None:
+        check_selection_params(annotator.encoder, {"sample_weight": weights})
         train = train[weights[train] > 0]
     unseen = texts[test].tolist()
 
@@ -256,7 +259,8 @@ def stability(
         for one in notes if note else ():
             warn(one)
         aim = safe_indexing(y, rows) if found_for is None else found_for
-        return delayed(refit)(annotator, texts[rows].tolist(), aim, unseen, seed=seed, of=of)
+        params = {} if weights is None else {"sample_weight": weights[rows]}
+        return delayed(refit)(annotator, texts[rows].tolist(), aim, unseen, seed=seed, of=of, params=params)
 
     changed = _changed(how, train, units, rng, n_resamples)
     fits = [fit(train, None, note=True), *(fit(rows, seed) for rows, seed in changed)]

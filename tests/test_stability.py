@@ -185,3 +185,32 @@ def test_seeds_on_the_command_line(reviews, tmp_path, capsys):
     main(["discover", str(file), "--text", "review", "--target", "stars", *options])
     assert "back: of 1 more fit with other seeds" in " ".join(capsys.readouterr().out.split())
     assert set(pd.read_csv(out)["comes_back"]) <= {0, 1}
+
+
+class RecordsWeights(NeuronSelector):
+    """Keeps what weights it was fitted with."""
+
+    seen = []
+
+    def fit(self, X, y=None, *, controls=None, sample_weight=None, by=None):
+        self.seen.append(sample_weight)
+        return super().fit(X, y, controls=controls, sample_weight=sample_weight, by=by)
+
+
+@pytest.mark.parametrize("of", ["names", "neurons"])
+def test_weights_reach_the_selection_in_each_fit(reviews, of):
+    pipeline = make_hypothesis_pipeline(**SMALL)
+    pipeline["hypotheses"].encoder.set_params(select=RecordsWeights(3))
+    RecordsWeights.seen.clear()
+    weights = np.arange(300) % 3 + 1.0
+    stability(pipeline, reviews.data, reviews.target, n_resamples=1, of=of, sample_weight=weights, random_state=0)
+    assert len(RecordsWeights.seen) == 2
+    assert all(set(seen) == {0.5, 1.0, 1.5} for seen in RecordsWeights.seen)  # their mean is 1
+
+
+def test_weights_that_nothing_takes_are_refused_before_any_fit(reviews):
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    annotator = KeywordHypothesisAnnotator(CountVectorizer(min_df=10))
+    with pytest.raises(TypeError, match="fit got sample_weight"):
+        stability(annotator, reviews.data, reviews.target, sample_weight=np.ones(300))

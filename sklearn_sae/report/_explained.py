@@ -24,7 +24,7 @@ class Explained(NamedTuple):
 
 
 def explained_of(discovery, words, hypotheses, order, rows, shown):
-    """Return up to three `Explained`; none of pairs, of more than two classes, or of a model without coefficients.
+    """Return up to three `Explained`; none of pairs, or of more than two classes.
 
     Parameters
     ----------
@@ -44,12 +44,7 @@ def explained_of(discovery, words, hypotheses, order, rows, shown):
     if not isinstance(pipeline[0], BaseHypothesisAnnotator) or (is_binary and len(target.classes) > 2):
         return ()
     values = np.asarray(pipeline[1:-1].transform(evaluation.annotations), dtype=np.float64)
-    try:
-        coef, intercept = linear_of(model)
-    except TypeError:
-        return ()
-    if coef.shape != (1, values.shape[1]):
-        return ()
+    coef, intercept = linear_of(model)
     adds = (coef[0] * values)[:, order]
     total = intercept[0] + adds.sum(axis=1)
     predicted = 1 / (1 + np.exp(-total)) if is_binary else total
