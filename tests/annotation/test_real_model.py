@@ -98,7 +98,9 @@ def served(request, tmp_path_factory):
         patch.setenv("LLAMA_ARG_THREADS", "1")  # because two threads crawl where other tests run beside
         patch.setattr(_local, "_held", held := {})
         base_url = _local.local_address(request.param, model)
-        yield {"base_url": base_url, "annotator": model, "interpreter": model}
+        greedy = {"temperature": 0}  # because a reply that is drawn at random now and then says nothing
+        params = {"annotator_params": greedy, "interpreter_params": greedy}
+        yield {"base_url": base_url, "annotator": model, "interpreter": model, **params}
         for file in held.values():
             file.close()
 
