@@ -12,11 +12,12 @@ _ON_GPU = torch.cuda.is_available()
 
 
 class Alone(NamedTuple):
-    """What work in a process of its own returned, its seconds, and its peak of anonymous memory above the start."""
+    """What work in a process of its own returned, its seconds, and its peaks of memory."""
 
     result: Any
     seconds: float
-    peak_bytes: int
+    peak_bytes: int  # of anonymous memory, above the start
+    address_bytes: int  # of addresses in all, which `ulimit -v` limits
 
 
 def seconds(call):
@@ -54,13 +55,13 @@ def alone(prepare, work, *args):
     process.start()
     there.close()  # else a process that died would be waited for
     here.recv()
-    idle = peak = _anonymous_bytes(process.pid)
+    idle = peak = _status_bytes(process.pid, "RssAnon")
     here.send("start")
     while not here.poll(0.005):
-        peak = max(peak, _anonymous_bytes(process.pid))
-    elapsed, result = here.recv()
+        peak = max(peak, _status_bytes(process.pid, "RssAnon"))
+    elapsed, address_bytes, result = here.recv()
     process.join()
-    return Alone(result, elapsed, peak - idle)
+    return Alone(result, elapsed, peak - idle, address_bytes)
 
 
 def _serve(pipe, prepare, work, args):
@@ -69,9 +70,9 @@ def _serve(pipe, prepare, work, args):
     pipe.recv()
     start = time.perf_counter()
     result = work(prepared)
-    pipe.send((time.perf_counter() - start, result))
+    pipe.send((time.perf_counter() - start, _status_bytes("self", "VmPeak"), result))
 
 
-def _anonymous_bytes(pid):
-    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+def _status_bytes(pid, name):
+    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return 1024 * int(found[1]) if found else 0  # no line: the process has just ended

@@ -28,26 +28,38 @@ from sklearn_sae.datasets import _make_concept_texts as planted
 N_CONCEPTS, NOISE, PART = 10, 0.5, 50_000
 
 
-def fit_rows(sizes):
+def fit_rows(sizes, repeats=3):
     """Print the time and the memory of one epoch over each number of rows."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         _write_rows(path, max(sizes))
-        fits = ((n_rows, alone(_open_rows, _fit, str(path), n_rows)) for n_rows in sizes)
-        print_table(
-            "One epoch on a memory-mapped file of n x 384 float16, M=256, K=8, batches of 512",
-            (
-                {
-                    "rows": f"{n_rows:,}",
-                    "CPU seconds": f"{fit.result:.2f}",
-                    "rows a CPU second": f"{n_rows / fit.result:,.0f}",
-                    "peak MB of anonymous memory": f"{fit.peak_bytes / 1e6:.0f}",
-                }
-                for n_rows, fit in fits
-            ),
-            "Each fit in a fresh process. Memory: RssAnon above what the process had before. Goal: the same rows a "
-            "second within 10 %, and flat memory.",
-        )
+        fits = [_least(alone(_open_rows, _fit, str(path), n_rows) for _ in range(repeats)) for n_rows in sizes]
+    seconds = np.array([fit.result for fit in fits])
+    further = np.diff(seconds, prepend=0) / np.diff(sizes, prepend=0)  # seconds for each row more
+    print_table(
+        "One epoch on a memory-mapped file of n x 384 float16, M=256, K=8, batches of 512",
+        [
+            {
+                "rows": f"{n_rows:,}",
+                "CPU seconds": f"{fit.result:.2f}",
+                "rows a CPU second": f"{n_rows / fit.result:,.0f}",
+                "µs for a further row": f"{1e6 * each:.1f}",
+                "peak MB of anonymous memory": f"{fit.peak_bytes / 1e6:.0f}",
+            }
+            for n_rows, fit, each in zip(sizes, fits, further, strict=True)
+        ],
+        f"The least of {repeats} fits, each in a fresh process. A further row is one beyond those of the line above. "
+        f"The slope of log seconds by log rows is {_slope(sizes, seconds)}; 1 is linear. Memory: RssAnon above what "
+        "the process had before.",
+    )
+
+
+def _least(fits):
+    return min(fits, key=lambda fit: fit.result)
+
+
+def _slope(sizes, seconds):
+    return f"{np.polyfit(np.log(sizes), np.log(seconds), 1)[0]:.2f}" if len(sizes) > 1 else "-"
 
 
 def discover_parquet(n_texts, folder=None):
@@ -64,6 +76,7 @@ def discover_parquet(n_texts, folder=None):
                     "texts": name,
                     "CPU seconds": f"{run.result[0]:.0f}",
                     "peak MB of anonymous memory": f"{run.peak_bytes / 1e6:,.0f}",
+                    "peak MB of addresses": f"{run.address_bytes / 1e6:,.0f}",
                     "held-out R2": f"{run.result[1].scores['r2']:.3f}",
                 }
                 for name, run in ((f"{n_texts:,} in parquet files", disk), (f"{PART:,} in memory", memory))
@@ -151,6 +164,6 @@ if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print(machine())
     if "rows" in sections:
-        fit_rows(args.rows)
+        fit_rows(sorted(args.rows))
     if "texts" in sections:
         discover_parquet(args.texts, args.folder)

@@ -79,7 +79,9 @@ def initial_weights(directions, gain=1.0):
 
 def initial_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
-    chosen = np.sort(rng.permutation(len(rows))[: 2 * n_components])  # twice as many as needed, because rows may repeat
+    order = np.arange(len(rows), dtype=np.min_scalar_type(len(rows)))  # because int64 takes twice the memory or more
+    rng.shuffle(order)
+    chosen = np.sort(order[: 2 * n_components]).astype(np.int64)  # twice as many as needed, because rows may repeat
     points = rows.batch(chosen).cpu().numpy()
     points = points[np.unique(points, axis=0, return_index=True)[1]]
     norms = np.linalg.norm(points, axis=1)

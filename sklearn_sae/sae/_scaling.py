@@ -68,10 +68,9 @@ def center_and_scale(X, index):
     ValueError
         If the rows are beyond the range of float32.
     """
-    chunks = [index[start : start + _CHUNK_ROWS] for start in range(0, len(index), _CHUNK_ROWS)]
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = sum(X[rows].sum(axis=0, dtype=np.float64) for rows in chunks) / len(index)
-        spread = math.sqrt(sum(np.square(X[rows] - mean).sum() for rows in chunks) / len(index))
+        mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in _chunks(X, index)) / len(index)
+        spread = math.sqrt(_sum_of_squares(X, index, mean) / len(index))
         bound = float(np.abs(mean).max()) + math.sqrt(len(index)) * spread  # no entry is larger
     if not bound < float(np.finfo(np.float32).max):
         raise ValueError(TOO_LARGE)
@@ -81,6 +80,21 @@ def center_and_scale(X, index):
     if spread < np.finfo(np.float32).tiny:
         raise ValueError("X has values too small for float32; scale it up.")
     return Scaling(mean, spread)
+
+
+def _sum_of_squares(X, index, mean):
+    # All chunks share one array, because a new one for each would be of pages that the system has just taken back and
+    # clears again, which takes twice as long as the sums.
+    centered, total = np.empty((min(_CHUNK_ROWS, len(index)), X.shape[1])), 0.0
+    for chunk in _chunks(X, index):
+        part = np.subtract(chunk, mean, out=centered[: len(chunk)])
+        total += np.square(part, out=part).sum()
+    return total
+
+
+def _chunks(X, index):
+    for start in range(0, len(index), _CHUNK_ROWS):
+        yield X[index[start : start + _CHUNK_ROWS]]
 
 
 def learn_further(scaling, moments, X, values, encoding, weight):

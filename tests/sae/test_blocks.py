@@ -1,11 +1,16 @@
 """Many rows are chosen and shuffled in blocks: each once, and nearly as random as one by one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from sklearn_sae import TopKSAETransformer
 from sklearn_sae.sae import _blocks
 from sklearn_sae.sae._blocks import BlockOrder, Blocks, choose_rows, draw_order, hold_out_blocks
+from sklearn_sae.sae._initialization import initial_directions
+from sklearn_sae.sae._rows import Rows
+from sklearn_sae.sae._scaling import center_and_scale
 
 
 @pytest.mark.parametrize("n_samples", [256, 1000, 1024, 5000])
@@ -45,6 +50,29 @@ def test_few_rows_are_chosen_one_by_one():
     index, held_out = choose_rows(1000, 0.1, rng(0))
     assert isinstance(index, np.ndarray)
     assert len(held_out) == 100
+
+
+def _peak_bytes(work):
+    tracemalloc.start()
+    try:
+        result = work()
+        return result, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_precedes_training_keeps_no_int64_for_each_row():
+    n_rows = 2**20
+    X = np.random.default_rng(0).standard_normal((n_rows, 2), dtype=np.float32)
+    index = Blocks(np.arange(n_rows // 256), n_rows)
+    scaling, of_scaling = _peak_bytes(lambda: center_and_scale(X, index))
+    rows = Rows(X, scaling, "cpu", index=index)
+    directions, of_directions = _peak_bytes(lambda: initial_directions(rows, 16, np.random.default_rng(0)))
+    assert of_scaling < 0.1 * 8 * n_rows
+    assert of_directions < 0.6 * 8 * n_rows
+    in_order = Rows(X, scaling, "cpu")
+    np.testing.assert_array_equal(directions, initial_directions(in_order, 16, np.random.default_rng(0)))
+    assert scaling.spread == center_and_scale(X, np.arange(n_rows)).spread
 
 
 @pytest.mark.parametrize("target_weight", [0, 0.2])
