@@ -146,7 +146,7 @@ def discover(
     sample_weight : array-like of shape (n_texts,), default=None
         How much each text counts, as in a survey: in the selection of neurons, in the tests, in the model that
         predicts, and in what controls leave. Neurons are trained and named from the texts as they are, and the scores
-        are without weights; of pairs the selection is, too. Texts of weight 0 are left out.
+        are without weights. Texts of weight 0 are left out.
 
     by : array-like of shape (n_texts,), default=None
         A column of subgroups, such as the region, or of periods, such as ``dates.dt.to_period("M")``. The effect of

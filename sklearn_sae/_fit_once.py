@@ -26,7 +26,7 @@ class _FirstOutput:
 def selection_params(pipeline, sample_weight, by):
     """Return what the annotator of a pipeline passes on to the selection of neurons, if it is one of ours."""
     params = {"sample_weight": sample_weight, "by": by}
-    ours = isinstance(pipeline["hypotheses"], BaseHypothesisAnnotator)
+    ours = isinstance(annotator_of(pipeline), BaseHypothesisAnnotator)
     return {name: value for name, value in params.items() if ours and value is not None}
 
 

@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._fit_once import fit_model, selection_params
+from sklearn_sae._text_pairs import BY_OF_PAIRS, is_of_pairs
 from sklearn_sae.utils._controls import check_controls, check_weights
 from sklearn_sae.utils._frames import columns_named
 from sklearn_sae.utils._notes import warn
@@ -62,6 +63,8 @@ class HypothesisPipeline(Pipeline):
             raise ValueError(
                 f"controls, sample_weight and by exclude other parameters of fit; got {', '.join(params)}."
             )
+        if by is not None and is_of_pairs(self):
+            raise ValueError(BY_OF_PAIRS)
         n_samples = num_samples(X)
         check_alignment(X, y)
         target = check_target(y, n_samples=n_samples)

@@ -23,6 +23,7 @@ from sklearn_sae._sample_size import (
 from sklearn_sae._spending import check_cost
 from sklearn_sae._split import joined, split
 from sklearn_sae._text_pairs import (
+    BY_OF_PAIRS,
     NOTE_ON_LENGTH,
     annotator_of,
     check_winner,
@@ -126,7 +127,7 @@ def plan_discovery(
     beside = {"pairs of texts": are_pairs, "texts on disk": isinstance(texts, ParquetTexts), "by": by is not None}
     refuse_beside_rounds(residual_rounds, beside | {"n_seeds": n_seeds > 1})
     if are_pairs and by is not None:
-        raise ValueError("by is for single texts; of pairs, annotate and call evaluate_hypotheses(by=).")
+        raise ValueError(BY_OF_PAIRS)
     if are_pairs:
         target, of_copies = check_winner(target, name), copies_of_pairs(pairs)
     else:

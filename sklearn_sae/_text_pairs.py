@@ -15,6 +15,8 @@ NOTE_ON_LENGTH = (
     "control_length=False leaves it out."
 )
 
+BY_OF_PAIRS = "by is for single texts; of pairs, annotate and call evaluate_hypotheses(by=)."
+
 
 def annotator_of(pipeline):
     """Return the annotator in a pipeline of `make_hypothesis_pipeline`, also where it stands in a `PairTransformer`."""

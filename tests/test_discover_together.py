@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
-from sklearn_sae import NeuronSelector, discover, explain
+from sklearn_sae import LLMHypothesisAnnotator, NeuronSelector, discover, explain
 from sklearn_sae.__main__ import main
 from sklearn_sae._refits import refit
 from sklearn_sae.datasets import ParquetTexts, make_concept_texts
@@ -88,6 +89,45 @@ def test_further_rounds_select_with_weights(reviews, monkeypatch):
     assert set(found.table["round"]) == {1, 2}
     assert len(seen) == 2
     assert all(one is not None and np.ptp(one) > 1 for one in seen)
+
+
+def test_weights_reach_the_selection_of_pairs(reviews, monkeypatch):
+    pairs = np.array(reviews["review"], dtype=object).reshape(-1, 2)
+    lead = reviews["stars"].to_numpy().reshape(-1, 2) @ [1, -1]
+    weights, seen, fit = np.linspace(0.5, 2, len(lead)), [], NeuronSelector.fit
+
+    def watched(self, X, *args, sample_weight=None, **options):
+        seen.append(sample_weight)
+        return fit(self, X, *args, sample_weight=sample_weight, **options)
+
+    monkeypatch.setattr(NeuronSelector, "fit", watched)
+    found = discover(pairs, lead, sample_weight=weights, **SMALL)
+    of_train = weights[found.train] / weights[found.train].mean()
+    np.testing.assert_allclose(seen[0], np.repeat(of_train, 2))  # no text stands in two pairs
+    pipeline = clone(found.pipeline)
+    pipeline.fit(pairs, lead, sample_weight=weights)
+    np.testing.assert_allclose(seen[-1], np.repeat(weights / weights.mean(), 2))
+    with pytest.raises(ValueError, match="by is for single texts"):
+        pipeline.fit(pairs, lead, by=np.tile(["a", "b"], len(lead) // 2))
+
+
+def test_weights_reach_the_selection_of_differences(reviews, openai_server, monkeypatch):
+    openai_server.reply = lambda body: "mentions the wait" if body["model"] == "gpt-5.2" else "A"
+    naming = LLMHypothesisAnnotator(
+        base_url=openai_server.base_url, cache_dir=None, n_scoring_examples=4, max_retries=0, random_state=0
+    )
+    pairs = np.array(reviews["review"], dtype=object).reshape(-1, 2)
+    lead = reviews["stars"].to_numpy().reshape(-1, 2) @ [1, -1]
+    weights, seen, fit = np.linspace(0.5, 2, len(lead)), [], NeuronSelector.fit
+
+    def watched(self, X, *args, sample_weight=None, **options):
+        seen.append(sample_weight)
+        return fit(self, X, *args, sample_weight=sample_weight, **options)
+
+    monkeypatch.setattr(NeuronSelector, "fit", watched)
+    found = discover(pairs, lead, sample_weight=weights, naming=naming, **SMALL | {"n_hypotheses": 1})
+    of_train = weights[found.train] / weights[found.train].mean()
+    np.testing.assert_allclose(seen[0], np.tile(of_train, 2))  # of both orders
 
 
 def test_a_subgroup_that_only_left_out_texts_have_is_said_before_the_work(reviews):

@@ -37,16 +37,17 @@ class InnerTransformerMixin(TextTransformerMixin):
         return tags
 
 
-def fit_inner(transformer, method, items, y, **params):
+def fit_inner(transformer, method, items, y, *, only_fit=None, **params):
     """Return a fitted clone of `transformer` and, where `method` is "fit_transform", its output, else None.
 
-    `params` are for `fit` and for `transform`.
+    `params` are for `fit` and for `transform`, and those in the dict `only_fit` for `fit`.
     """
+    of_fit = {**params, **(only_fit or {})}
     fitted = clone(transformer)
     with config_context(transform_output="default"):
         if method == "fit_transform" and hasattr(fitted, "fit_transform"):
-            return fitted, _check_output(fitted.fit_transform(items, y, **params), items)
-        fitted = fitted.fit(items, y, **params)
+            return fitted, _check_output(fitted.fit_transform(items, y, **of_fit), items)
+        fitted = fitted.fit(items, y, **of_fit)
     return fitted, transform_inner(fitted, items, **params) if method == "fit_transform" else None
 
 

@@ -6,8 +6,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_sae.compose._inner import InnerTransformerMixin, fit_inner, transform_inner
-from sklearn_sae.compose._pairs import as_texts, check_pairs, in_both_orders, target_of_items
+from sklearn_sae.compose._pairs import as_texts, check_pairs, in_both_orders, target_of_items, weights_of_items
 from sklearn_sae.utils._containers import in_container
+from sklearn_sae.utils._controls import check_weights
 from sklearn_sae.utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from sklearn_sae.utils._targets import check_target
 
@@ -111,7 +112,7 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         self.judge = judge
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, sample_weight=None):
         """Fit the transformer on the distinct texts.
 
         Parameters
@@ -123,6 +124,9 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
             It is not embedded, and is shown to an annotator with ``judge="pairs"``.
         y : array-like of shape (n_pairs,), default=None
             The target: which of the two won (two labels of any kind), or the lead of the first over the second.
+        sample_weight : array-like of shape (n_pairs,), default=None
+            How much each pair counts. A text is given the mean weight of its pairs, and the mean of the target counts
+            them by it. `transformer` must take weights, as an annotator does for the selection of neurons.
 
         Returns
         -------
@@ -132,14 +136,15 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If `X` is empty or no table of pairs, a text is missing, empty or no str, or `y` has missing values
-            or another length; or, with ``order="before"`` and texts, `transformer` has no first step; or, with
-            ``judge="pairs"``, `transformer` judges no pairs.
+            or another length; if `sample_weight` has another length, is negative, or `transformer` takes none; or, with
+            ``order="before"`` and texts, `transformer` has no first step; or, with ``judge="pairs"``, `transformer`
+            judges no pairs.
         """
-        self._fit(X, y, "fit")
+        self._fit(X, y, sample_weight, "fit")
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X, y=None, *, sample_weight=None):
         """Do `fit` and `transform`, running the transformer once over each text.
 
         Parameters
@@ -149,13 +154,15 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
             The pairs.
         y : array-like of shape (n_pairs,), default=None
             The target.
+        sample_weight : array-like of shape (n_pairs,), default=None
+            How much each pair counts, as in `fit`.
 
         Returns
         -------
         differences : {ndarray, CSR matrix} of shape (n_pairs, n_features_out)
             As `transform` returns them.
         """
-        return in_container(self, self._differences(*self._fit(X, y, "fit_transform")), X)
+        return in_container(self, self._differences(*self._fit(X, y, sample_weight, "fit_transform")), X)
 
     def transform(self, X):
         """Return the transformed first texts minus the transformed second texts.
@@ -187,10 +194,11 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
         tags.input_tags.one_d_array = False  # because a pair is a row of two columns or an even number
         return tags
 
-    def _fit(self, X, y, method):
+    def _fit(self, X, y, sample_weight, method):
         """Fit the transformer; return the pairs and, for "fit_transform", what became of their texts."""
         pairs = self._ordered(check_pairs(X))
         target = None if y is None else check_target(y, n_samples=len(pairs.first))
+        weights = check_weights(sample_weight, len(pairs.first))
         has_reverse = target is not None and (target.classes is None or len(target.classes) <= 2)
         transformer = self.transformer
         if self.judge == "pairs":
@@ -202,7 +210,8 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
                 transformer,
                 method,
                 pairs.items,
-                target_of_items(pairs, target) if has_reverse else None,
+                target_of_items(pairs, target, weights) if has_reverse else None,
+                only_fit={} if weights is None else {"sample_weight": weights_of_items(pairs, weights)},
                 **self._texts_beside(transformer, pairs),
             )
         except ValueError as error:

@@ -95,11 +95,30 @@ def as_texts(pairs):
     return [join_pair(*item, prompt) for item, prompt in zip(pairs.items, prompts, strict=True)]
 
 
-def target_of_items(pairs, target):
-    """Return for each item the mean over its pairs of the target as it would be, were the item in first place."""
+def target_of_items(pairs, target, weights=None):
+    """Return for each item the mean over its pairs of the target as it would be, were the item in first place.
+
+    Pairs count by their weights; those of an item that has none of any weight count alike.
+    """
     values = target.values.astype(np.float64)
     if target.classes is not None:
         values = 2 * values - 1
+    values = np.concatenate([values, -values])
+    means = _means_of_items(pairs, values)
+    if weights is None:
+        return means
+    both = np.concatenate([weights, weights])
+    weighted, share = (_means_of_items(pairs, column) for column in (both * values, both))
+    return np.divide(weighted, share, out=means, where=share > 0)
+
+
+def weights_of_items(pairs, weights):
+    """Return for each item the mean weight of its pairs, so that weights which are all the same change nothing."""
+    return _means_of_items(pairs, np.concatenate([weights, weights]))
+
+
+def _means_of_items(pairs, values):
+    """Return the mean for each item of values, first of all first items and then of all second ones."""
     rows = np.concatenate([pairs.first, pairs.second])
     # Each item is in a pair, so no count is zero.
-    return np.bincount(rows, weights=np.concatenate([values, -values])) / np.bincount(rows)
+    return np.bincount(rows, weights=values) / np.bincount(rows)

@@ -189,6 +189,32 @@ def test_a_text_gets_the_mean_over_its_pairs_of_the_target_were_it_first():
     assert calls[1][1].tolist() == [1.5, -2, -2, 3, 0]
 
 
+def test_a_text_has_the_mean_weight_of_its_pairs_and_targets_count_by_it():
+    class Weighed(Recorder):
+        def fit(self, X, y=None, sample_weight=None):
+            self.calls.append((y, sample_weight))
+            return self
+
+        def __sklearn_clone__(self):
+            return Weighed(self.calls)
+
+    calls, lead, weights = [], np.array([2.0, -3.0, 1.0, 5.0]), np.array([1.0, 2.0, 3.0, 0.0])
+    PairTransformer(Weighed(calls)).fit(PAIRS, lead, sample_weight=weights)
+    y, given_to = calls.pop()
+    np.testing.assert_allclose(y, [5 / 4, -2, -9 / 5, 3, 0])
+    np.testing.assert_allclose(given_to * 2, [2, 1, 2.5, 2, 0])  # they have a mean of 1, where there are any
+    PairTransformer(Weighed(calls)).fit(PAIRS, lead, sample_weight=np.full(4, 7.0))
+    y, given_to = calls.pop()
+    np.testing.assert_allclose(y, [1.5, -2, -2, 3, 0])
+    np.testing.assert_allclose(given_to, np.ones(5))
+    PairTransformer(Weighed(calls), order="after").fit(PAIRS, WINNER, sample_weight=[0.1, 0.2, 0.3, 0.7])
+    assert set(calls.pop()[0]) == {-1, 0, 1}
+    with pytest.raises(ValueError, match="sample_weight must be one number a row"):
+        PairTransformer(Weighed(calls)).fit(PAIRS, lead, sample_weight=[1, 2])
+    with pytest.raises(TypeError, match="sample_weight"):
+        PairTransformer(CountVectorizer()).fit(PAIRS, lead, sample_weight=weights)
+
+
 @given(flips=st.lists(st.booleans(), min_size=4, max_size=4))
 @settings(max_examples=16, deadline=None)
 def test_swapping_pairs_and_their_target_changes_no_text(flips):
