@@ -2,6 +2,7 @@
 
 TEXT = "text"
 _FEW_WORDS = 3  # of a title or a name
+_MAY_BE_SEVERAL = ("controls",)  # Of the others a list of str is one label a row, if perhaps too few.
 
 
 def is_frame(X):
@@ -27,7 +28,7 @@ def columns_named(X, **given):
     Raises
     ------
     ValueError
-        If there is no such column.
+        If there is no such column, or `X` has no columns beside the texts.
     """
     return [_looked_up(X, name, value) for name, value in given.items()]
 
@@ -80,7 +81,15 @@ def _looked_up(X, name, value):
     names = _names(X, value)
     from sklearn_sae.utils._parquet_texts import ParquetTexts  # which checks what it reads with the help of this module
 
-    if not names or not (is_frame(X) or isinstance(X, ParquetTexts)):
+    if not (is_frame(X) or isinstance(X, ParquetTexts)):
+        are_names = len(set(names)) == len(names) > 0 and name in _MAY_BE_SEVERAL  # Categories come again.
+        if isinstance(value, str) or are_names:
+            raise ValueError(
+                f"{name} names the column{'s' * (len(names) > 1)} {', '.join(map(repr, names))}, and beside the texts "
+                "there are no columns: pass a DataFrame with the texts in its column 'text', or the values themselves."
+            )
+        return value
+    if not names:
         return value
     if isinstance(X, ParquetTexts):
         return X.read(names)[value if isinstance(value, str) else names]

@@ -14,7 +14,22 @@ def test_names_are_columns_and_all_else_stays():
     assert y.tolist() == [1, 2, 3]
     assert list(controls.columns) == ["age", "town"]
     assert (by, weights) == (["x", "y", "x"], None)
-    assert columns_named(FRAME["text"], by="town") == ["town"]
+
+
+@pytest.mark.parametrize("X", [["a", "b", "c"], FRAME["text"], FRAME[["text"]]])
+def test_names_where_there_are_no_columns_are_said(X):
+    for given, columns in (
+        ("town", "column 'town'"),
+        (["age"], "column 'age'"),
+        (["age", "town"], "columns 'age', 'to"),
+    ):
+        with pytest.raises(ValueError, match=f"controls names the {columns}.* beside the texts there are no columns"):
+            columns_named(X, controls=given)
+    with pytest.raises(ValueError, match=r"by names the column 'month', .* pass a DataFrame"):
+        columns_named(X, by="month")
+    categories, labels = ["x", "y", "x", "y"], ["x", "y"]  # of another length than the texts, which others say
+    assert columns_named(X, controls=categories, groups=labels) == [categories, labels]
+    assert columns_named(X, controls=["x", "y", "z"], y=None) == [["x", "y", "z"], None]
 
 
 def test_polars_frames_are_frames():
