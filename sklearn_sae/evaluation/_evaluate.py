@@ -100,7 +100,8 @@ def evaluate(
         if beyond is not None:
             of_shares = shares and offset is None
             controlled = [adjusted_separation(one, left, beyond, shares=of_shares, **options)[0] for one in A.T]
-            estimates.update(_controlled(controlled, separations, unit, label, notes))
+            what = _in_one_phrase(controls, offset)
+            estimates.update(_controlled(controlled, separations, unit, label, notes, what))
         if by is not None:
             effects, tests, untested = by_subgroup(
                 A, hypotheses, left, by, controls=controls, weights=weights, shares=shares, unit=unit, **options
@@ -280,15 +281,20 @@ def _estimates(separations, statistics, unit):
     }
 
 
-def _controlled(controlled, separations, unit, label, notes):
-    """Return the columns of effects beyond the controls, in the unit of the target."""
+def _in_one_phrase(controls, offset):
+    """Return what effects are beyond, without the names of controls."""
+    return " and ".join([*([] if controls is None else ["the controls"]), *([] if offset is None else [offset.phrase])])
+
+
+def _controlled(controlled, separations, unit, label, notes, beyond):
+    """Return the columns of effects beyond controls and an offset, in the unit of the target."""
     lost = [np.isnan(one.score) and not np.isnan(raw.score) for one, raw in zip(controlled, separations, strict=True)]
     if any(lost):
         notes.add("The controls leave nothing of the annotation", lost)
     reliable = np.array([one.reliable for one in controlled])
     if (~reliable & ~np.array(lost)).any():
         notes.add(
-            "Beyond the controls only the permutation test counts, as the t-test is not reliable",
+            f"Beyond {beyond} only the permutation test counts, as the t-test is not reliable",
             ~reliable & ~np.array(lost),
             label=label,
         )

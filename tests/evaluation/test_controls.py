@@ -336,3 +336,18 @@ def test_null_pvalues_beyond_controls_and_with_weights_are_not_too_small(kind):
     pvalues = np.array(pvalues)
     for level in (0.05, 0.01):
         assert np.mean(pvalues < level) <= level + 3 * np.sqrt(level * (1 - level) / 400)
+
+
+def test_notes_say_what_effects_are_beyond():
+    rng = np.random.default_rng(0)
+    A, p, age = np.zeros((200, 1)), rng.normal(size=200), rng.normal(size=200)
+    A[:5] = 1  # fewer than a t-test needs
+    y = p + A[:, 0] + rng.normal(size=200)
+    for given, beyond in (
+        ({"offset": p}, "the predictions"),
+        ({"offset": pd.Series(p, name="mine")}, "the predictions in 'mine'"),
+        ({"controls": age}, "the controls"),
+        ({"controls": age, "offset": p}, "the controls and the predictions"),
+    ):
+        notes = evaluate_hypotheses(A, y, **given).notes
+        assert any(note.startswith(f"Beyond {beyond} only the permutation test counts") for note in notes)
