@@ -33,7 +33,9 @@ def planned_cost(plan):
     asks = isinstance(annotator, LLMHypothesisAnnotator)
     texts = annotated = plan.texts.tolist()
     if is_of_pairs(plan.pipeline):
-        annotated = [join_pair(*row[-2:], *row[:-2]) for row in texts]
+        annotated = [
+            join_pair(*row[-2:], *row[:-2]) for row in texts if row[-2] != row[-1]
+        ]  # equal texts are not asked
         texts = texts_of(plan.texts)
     cost = estimate(annotator, None, texts=annotated, fits_on_texts=True) if asks else {}
     embedder = embedder_on_a_server(annotator.encoder)

@@ -33,8 +33,9 @@ class PairTransformer(InnerTransformerMixin, BaseEstimator):
     judge : {"texts", "pairs"}, default="texts"
         What an annotator annotates. "texts": each text by itself, and the annotation of a pair is the difference.
         "pairs": an `LLMHypothesisAnnotator` is shown the two texts side by side, with their prompt if there is one, and
-        says in which of them there is more: in the first (1), in the second (-1) or in neither (0). It also names
-        neurons from pairs. Needs ``order="before"``, or an annotator whose ``hypotheses`` are given.
+        says in which of them there is more: in the first (1), in the second (-1) or in neither (0). Of two equal texts
+        it is neither, and nothing is asked. It also names neurons from pairs. Needs ``order="before"``, or an annotator
+        whose ``hypotheses`` are given.
 
     Attributes
     ----------

@@ -72,6 +72,20 @@ def test_a_model_that_always_says_a_has_no_effect(openai_server):
     assert judge(openai_server, lambda body: "A").fit(pairs).transform([("Same?", "Yes.", "Yes.")])[0, 0] == 0
 
 
+@pytest.mark.parametrize("on_error", ["nan", "raise"])
+def test_equal_texts_are_not_asked(openai_server, on_error):
+    bodies = []
+    pairs = [("Same?", "Yes.", "Yes."), *made(3), ("Again?", "No. Not today.", "No. Not ever.")]
+    model = judge(openai_server, lambda body: bodies.append(body) or "A", max_words=2, on_error=on_error).fit(pairs)
+    annotations = model.transform(pairs).ravel()
+    assert set(annotations[1:4]) <= {-1, 1}
+    assert annotations[[0, 4]].tolist() == [0, 0]  # the last two are equal as they are shown, cut to their first words
+    assert not np.signbit(annotations[[0, 4]]).any()
+    assert len(bodies) == model.transformer_.usage_["requests"] == 3
+    assert model.transform([("Same?", "Yes.", "Yes.")]).tolist() == [[0]]
+    assert len(bodies) == 3
+
+
 def test_neither_is_zero_without_a_sign_in_either_order(openai_server):
     pairs = made(12)
     annotations = judge(openai_server, lambda body: "neither").fit(pairs).transform(pairs)

@@ -106,7 +106,8 @@ class AnnotationQuestions:
     Parameters
     ----------
     texts, concepts : list of str
-        Texts may be pairs, joined by `join_pair`; an answer is then which of the two has more of the concept.
+        Texts may be pairs, joined by `join_pair`; an answer is then which of the two has more of the concept. Of two
+        equal texts neither has, which is not asked.
     mask : ndarray of bool of shape (n_texts, n_concepts) or None
     model : str
     params : dict or None
@@ -158,6 +159,8 @@ class AnnotationQuestions:
         if mask is not None:
             rows, columns = np.nonzero(mask)
             asked[self._rows[rows], self._columns[columns]] = True
+        if self._signs is not None:
+            asked[self._rows[self._signs == 0]] = False
         self.places = np.flatnonzero(asked)
         self.refused = set()  # as in `InterpretationQuestions`
         self._answered = np.full(asked.shape, np.nan)
@@ -230,7 +233,8 @@ class AnnotationQuestions:
         annotations[is_answered] = answered if self.logprobs else np.array(self._values)[answered.astype(np.intp)]
         annotations = annotations[self._rows[:, np.newaxis], self._columns]
         if self._signs is not None:
-            annotations = annotations * self._signs[:, np.newaxis] + 0.0  # which takes the sign from zeros
+            signs = self._signs[:, np.newaxis]
+            annotations = np.where(signs == 0, 0.0, annotations * signs) + 0.0  # which takes the sign from zeros
         return annotations if self._mask is None else np.where(self._mask, annotations, np.nan)
 
     def reasons(self):
