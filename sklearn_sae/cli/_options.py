@@ -14,13 +14,39 @@ _OPTIONS = {
     r"max_cost needs prices, (.*); pass prices=\.": r"--max-cost needs prices, \1; pass --prices MODEL=P,C.",
     r"; ask=True asks the": "; --ask asks the",
     r"more than max_cost=": "more than --max-cost ",
-    r"^by has (\d+ value)": r"--by has \1",
-    r"cut numbers into ranges \(pandas\.cut\)": "cut numbers into ranges",
     r'naming="quotes"': "--naming quotes",
     r"or pass embedder=, the name of another one or a transformer of texts to vectors": "or name another: --embedder",
     r"pass a model of many languages as embedder=": "name a model of many languages: --embedder",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
+    r"cut numbers into ranges \(pandas\.cut\)": "cut numbers into ranges",
+    r"too large: n_neurons=(\d+) is": r"too large: \1 is",
+    r"\bk=(?=\d)": "--k ",
+    r"does not go with by;": "does not go with --by;",
+    r"discover\(texts, y, offset=their out-of-fold predictions\)": "--offset with their out-of-fold predictions",
+    r"\(offset\)": "(--offset)",
+    r"^(by|groups|offset)(?= (has|have|holds|must|needs|and the|is for)\b)": r"--\1",
+    r"^controls(?= (has|must)\b)": "--control",
+    r"raise timeout, or check": "check",
+    r"pass another cache_dir(, or None to do without)?": "name another folder in SKLEARN_SAE_CACHE_DIR",
 }
+
+# Names that are no words of a sentence. An option stands in their place wherever they are no value in quotes.
+_NAMES = {
+    "n_seeds": "--seeds",
+    "residual_rounds": "--residual-rounds",
+    "n_hypotheses": "--n-hypotheses",
+    "n_components": "--n-components",
+    "target_weight": "--target-weight",
+    "sample_weight": "--weight",
+    "test_size": "--held-out",
+    "random_state": "--seed",
+    "target_class": "--class",
+    "max_requests": "--max-requests",
+    "concepts_per_call": "--concepts-per-call",
+    "base_url": "--base-url (of an embedder --embedder-url)",
+    "api_key_env": "--api-key-env (of an embedder --embedder-key-env)",
+}
+_NAME = re.compile(rf"(?<![\w'\"./-])({'|'.join(_NAMES)})(?![\w'\"])(=?)")
 
 
 def in_options(sentence):
@@ -34,7 +60,9 @@ def in_options(sentence):
     --------
     >>> in_options('y has 3 values (0, 1, 2) and counts as a number; for classes pass task="multiclass".')
     'y has 3 values (0, 1, 2) and counts as a number; for classes pass --classes.'
+    >>> in_options("k=9 is larger than n_components=8; a row has at most so many active neurons.")
+    '--k 9 is larger than --n-components 8; a row has at most so many active neurons.'
     """
     for parameter, option in _OPTIONS.items():
         sentence = re.sub(parameter, option, sentence)
-    return sentence
+    return _NAME.sub(lambda found: _NAMES[found[1]] + " " * len(found[2]), sentence)

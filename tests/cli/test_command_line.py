@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
@@ -384,11 +385,20 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--text", "body"], "has no column 'body'; it has 'review', 'stars'."),
+        (["--text", "body"], "has no column 'body'; it has 'review', 'stars', 'won', 'none', 'other'."),
         (["--target", "review"], "--text and --target name the same column, 'review'"),
         (["--target", "rating"], "has no column 'rating'"),
-        (["--n-hypotheses", "9"], "n_neurons=9 is more than the 8 neurons"),
-        (["-K", "9"], "k=9 is larger than n_components=8"),
+        (["--n-hypotheses", "9"], "--n-hypotheses is too large: 9 is more than the 8 neurons"),
+        (["-K", "9"], "--k 9 is larger than --n-components 8"),
+        (["--seeds", "2", "--residual-rounds", "1"], "--residual-rounds does not go with --seeds; leave"),
+        (["--by", "won", "--residual-rounds", "1"], "--residual-rounds does not go with --by; leave"),
+        (["--residual-rounds", "4"], "--n-hypotheses 3 is too few for 5 rounds"),
+        (["--text-b", "other", "--target", "won", "--seeds", "2"], "--seeds is for single texts, and these are pairs"),
+        (["--naming", "llm", "--residual-rounds", "1"], "find again what the first hypotheses miss: --offset with"),
+        (["--weight", "none"], "--weight is zero for every row"),
+        (["--by", "none"], "--by has 1 value"),
+        (["--offset", "stars", "--target", "won"], "--offset must be the probability of second"),
+        (["--naming", "llm", "--base-url", "localhost"], "--base-url (of an embedder --embedder-url) must look like"),
         (["--embedder", "no/such-model"], "no/such-model"),
         (["--base-url", "http://127.0.0.1:9/v1"], "--base-url is for --naming llm"),
         (["--embedder-url", "http://127.0.0.1:9/v1"], "--embedder-url is for an --embedder that a server has"),
@@ -405,6 +415,8 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
     ],
 )
 def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_path, capsys):
+    won = np.where(np.arange(len(reviews)) % 2, "first", "second")
+    reviews = reviews.assign(won=won, none=0, other=reviews["review"].to_numpy()[::-1])
     assert main(["discover", write(reviews, tmp_path / "reviews.csv"), *small, *change]) == 1
     error = capsys.readouterr().err
     assert error.startswith("sklearn-sae: ")
