@@ -65,6 +65,9 @@ def test_the_part_by_subgroup_is_printed_in_lines_of_the_width(found, width):
 def test_what_cannot_be_used_is_said_before_the_work(reviews):
     with pytest.raises(ValueError, match="by holds dates; pass periods"):
         discover(reviews, "stars", by=pd.to_datetime(reviews["date"]), **SMALL)
+    for dates in ("date", [*pd.date_range("2025-01-01", periods=1200).date]):
+        with pytest.raises(ValueError, match=r"by has 1,200 dates, .*: by=pandas.to_datetime\(by\)"):
+            discover(reviews, "stars", by=dates, **SMALL)
     with pytest.raises(ValueError, match="by names the column 'city'"):
         discover(reviews, "stars", by="city", **SMALL)
     with pytest.raises(ValueError, match="by has 62 values, too many"):
@@ -95,7 +98,8 @@ def test_reports_have_a_part_by_subgroup(found, tmp_path):
 
 def test_subgroups_on_the_command_line(reviews, tmp_path, capsys):
     file, out = tmp_path / "reviews.csv", tmp_path / "out.csv"
-    reviews.assign(town=reviews["town"].where(reviews.index % 50 > 0)).to_csv(file, index=False)
+    day = pd.to_datetime(reviews["age"], unit="D").dt.strftime("%d.%m.%Y")
+    reviews.assign(town=reviews["town"].where(reviews.index % 50 > 0), day=day).to_csv(file, index=False)
     command = ["discover", str(file), "--text", "text", *OPTIONS]
     assert main([*command, "--target", "stars", "--by", "town", "--output", str(out)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -106,6 +110,7 @@ def test_subgroups_on_the_command_line(reviews, tmp_path, capsys):
         (["--by", "date"], "--by 'date' holds dates; say by which periods, such as --period month."),
         (["--by", "town", "--period", "month"], "--by 'town' holds no date in row"),
         (["--by", "age"], "--by has 62 values, too many for subgroups"),
+        (["--by", "day"], "--by has 62 dates, too many for subgroups; take their periods: --period (the year"),
         (["--by", "stars"], "--by and --target name the same column, 'stars'"),
         (["--period", "month"], "--period is for --by"),
     ):

@@ -1,5 +1,7 @@
 """To which subgroup or period each row belongs."""
 
+import datetime
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 from sklearn_sae.utils._validation import check_alignment, counted, is_missing, refuse_masked
 
 _MOST_SUBGROUPS = 20
+_DATE = re.compile(r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{4}[-/]\d{1,2})(\D.*)?", re.DOTALL)
 _TAKEN = ("class", "hypothesis", "n_samples", "prevalence", "effect", "pvalue", "significant")
 
 
@@ -59,6 +62,11 @@ def check_by(by, n_samples, X=None, X_name="X"):
     is_period = bool(labels) and all(isinstance(label, pd.Period) for label in labels)
     if len(labels) < 2:
         raise ValueError(f"by has {counted(len(labels), 'value')}; to compare subgroups it needs two or more.")
+    if len(labels) > _MOST_SUBGROUPS and all(map(_is_date, labels)):
+        raise ValueError(
+            f"by has {len(labels):,} dates, too many for subgroups; pass periods, such as their months: "
+            "by=pandas.to_datetime(by).dt.to_period('M')."
+        )
     if len(labels) > _MOST_SUBGROUPS and not is_period:
         raise ValueError(
             f"by has {len(labels):,} values, too many for subgroups; cut numbers into ranges (pandas.cut), or join "
@@ -68,6 +76,11 @@ def check_by(by, n_samples, X=None, X_name="X"):
     codes = np.array([-1 if gap else place[value] for value, gap in zip(values, missing, strict=True)])
     times = np.array([label.ordinal for label in labels], dtype=np.float64) if is_period else None
     return Subgroups(str(name), labels, codes, times)
+
+
+def _is_date(label):
+    """Return whether a label is a date, or text that is written as one."""
+    return isinstance(label, datetime.date) or (isinstance(label, str) and _DATE.fullmatch(label.strip()) is not None)
 
 
 def refuse_one_subgroup(by, rows):
