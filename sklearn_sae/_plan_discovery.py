@@ -104,6 +104,7 @@ def plan_discovery(
     named = {"y": y, **others}
     y, groups, controls, sample_weight, by, offset = columns_named(texts, **named)
     texts = without_named(texts, named)
+    by_name = getattr(by, "name", None)
     with noted() as on_rows:
         check_alignment(texts, y, name="texts")
         check_alignment(texts, groups, name="texts", other_name="groups")
@@ -215,7 +216,7 @@ def plan_discovery(
             **({} if offset is None else {"offset": offset.name or "given"}),
             "alpha": alpha,
             "correction": correction,
-            **({} if by is None else {"by": by.name}),
+            **({} if by is None else {"by": by_name if isinstance(by_name, str) else "given"}),
             "task": target.task if not target.scale else "ordinal",
             "texts": texts_name,
             **settings_of_seeds(n_seeds, pipeline),

@@ -7,6 +7,7 @@ import pytest
 from sklearn_sae import discover, evaluate_hypotheses
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.report._report_of import report_of_discovery
 
 SMALL = {"n_components": 24, "k": 4, "n_hypotheses": 8, "random_state": 0, "test_size": 0.3}
 OPTIONS = ["--n-hypotheses", "8", "-M", "24", "-K", "4", "--held-out", "0.3"]
@@ -75,7 +76,6 @@ def test_what_cannot_be_used_is_said_before_the_work(reviews):
 
 
 def test_reports_have_a_part_by_subgroup(found, tmp_path):
-    from sklearn_sae.report._report_of import report_of_discovery
     from sklearn_sae.report._write import write_report
 
     report = report_of_discovery(found)
@@ -94,6 +94,16 @@ def test_reports_have_a_part_by_subgroup(found, tmp_path):
     assert len(rows) == 1 + 2 * len(report.hypotheses)
     by = found.evaluation.by
     assert sorted(row[rows[0].index("effect (stars)")] for row in rows[1:]) == pytest.approx(sorted(by["effect"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("In which town do you live?", "In which town do you live?"), (None, "given")]
+)
+def test_settings_name_the_column(reviews, name, shown):
+    some = reviews[:300]
+    options = {"by": some["town"].rename(name), "groups": pd.Series(range(300)).rename(name), "n_hypotheses": 2}
+    parameters = dict(report_of_discovery(discover(some["text"], some["stars"], **{**SMALL, **options})).parameters)
+    assert (parameters["by"], parameters["groups"]) == (shown, shown)
 
 
 def test_subgroups_on_the_command_line(reviews, tmp_path, capsys):

@@ -9,6 +9,7 @@ from sklearn_sae._text_pairs import annotator_of
 # Of these only whether they are set is shown, because they may hold a secret, a prompt, texts or a user's folder.
 _PRIVATE = re.compile(r"(?:^|_)(?:key|token|password|secret|headers|kwargs|params|dir)$|prompt|instructions")
 _NO_MATTER = ("verbose", "memory", "transform_input", "max_concurrency", "n_jobs", "batch_size", "prices", "timeout")
+_COLUMNS = ("groups", "by", "offset")  # Of these a setting has the name of the column, as the page shows it elsewhere.
 _KEY = re.compile(r"\b(?:sk|hf|pk|ghp|gsk|xai|AIza)[-_][\w-]{8,}|\bAIza[\w-]{20,}")
 _FOLDER = re.compile(r"[/~.]|[A-Za-z]:\\")
 _MOST_CHARACTERS, _MOST_WORDS = 80, 3  # A longer text may be a prompt.
@@ -29,7 +30,9 @@ def parameters_of(pipeline, settings):
     parameters : tuple of (str, str)
     """
     chosen = {
-        name: shown_value(name, value) for name, value in {**settings, **sizes_of(pipeline)}.items() if name != "texts"
+        name: value if name in _COLUMNS else shown_value(name, value)
+        for name, value in {**settings, **sizes_of(pipeline)}.items()
+        if name != "texts"
     }
     steps = {
         name: shown_value(name.rpartition("__")[2], value)
