@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn_sae._fit_once import selection_params
 from sklearn_sae._refits import FROM, activations_of, come_back, costs_nothing, refit, table_of
 from sklearn_sae._text_pairs import is_of_pairs
+from sklearn_sae.utils._notes import noted
 from sklearn_sae.utils._sklearn_compat import safe_indexing
 from sklearn_sae.utils._targets import as_given
 
@@ -49,11 +50,10 @@ def across_seeds(plan, annotations):
     if of == "neurons":
         annotations = activations_of(annotator.encoder_.transform(unseen), annotator.hypotheses_["neuron"].tolist())
     target = safe_indexing(as_given(plan.target), plan.train) if plan.found_for is None else plan.found_for
-    params = selection_params(
-        plan.pipeline,
-        None if plan.weights is None else plan.weights[plan.train],
-        None if plan.by is None else plan.by.take(plan.train).of_rows(),
-    )
+    weights = None if plan.weights is None else plan.weights[plan.train]
+    by = None if plan.by is None else plan.by.take(plan.train).of_rows()
+    with noted():  # the first fit says the same
+        params = selection_params(plan.pipeline, weights, by)
     options = {"of": of, "params": params}
     texts = plan.texts[plan.train]
     found = [refit(annotator, texts, target, unseen, seed=seed, **options).values for seed in plan.seeds]

@@ -8,7 +8,7 @@ from sklearn_sae.utils._decimals import shortened
 from sklearn_sae.utils._validation import counted
 
 
-def describe(target, name, n_train, n_test, encoder, controls=(), by=None, n_rounds=1, noun="text"):
+def describe(target, name, n_train, n_test, encoder, controls=(), by=None, looks_by=True, n_rounds=1, noun="text"):
     """Return what the target is, how texts are split and what reads them, in two or three lines.
 
     Parameters
@@ -21,6 +21,8 @@ def describe(target, name, n_train, n_test, encoder, controls=(), by=None, n_rou
     controls : sequence of str, default=()
         Their names.
     by : Subgroups or None, default=None
+    looks_by : bool, default=True
+        Whether neurons are also selected by it.
     n_rounds : int, default=1
         In how many hypotheses are found.
     noun : str, default="text"
@@ -44,7 +46,7 @@ def describe(target, name, n_train, n_test, encoder, controls=(), by=None, n_rou
     return (
         f"{n_train + n_test:,} {rows}; the target{'' if name is None else f' {name!r}'} is {what}.\n"
         f"Hypotheses are found on {counted(n_train, noun)} and tested on the other {n_test:,}.{_read_by(encoder)}"
-        f"{_beyond(target, controls)}{_by(by)}{_in_rounds(n_rounds)}"
+        f"{_beyond(target, controls)}{_by(by, looks_by)}{_in_rounds(n_rounds)}"
     )
 
 
@@ -66,11 +68,13 @@ def _beyond(target, controls):
     return f"\nThey are tested beyond {named_controls(controls)}."
 
 
-def _by(by):
+def _by(by, looks_by):
     if by is None:
         return ""
     n = len(by.labels)
     parts = counted(n, "period") if by.times is not None else counted(n, "subgroup")
+    if not looks_by:
+        return f"\nThey are also tested by {by.name} ({parts})."
     return f"\nThey are also looked for where effects differ by {by.name} ({parts}), and tested by that."
 
 

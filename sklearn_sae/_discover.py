@@ -152,7 +152,8 @@ def discover(
         A column of subgroups, such as the region, or of periods, such as ``dates.dt.to_period("M")``. The effect of
         each hypothesis is then tested in each of them, and whether it differs, as `evaluate_hypotheses` does; and
         hypotheses are also looked for that hold in one subgroup only, or turn their sign or grow over time, as
-        `NeuronSelector` does. Texts without a value are left out of that.
+        `NeuronSelector` does (by an annotator that is not of this package, if its `fit` takes ``by``). Texts without a
+        value are left out of that.
 
     offset : array-like of shape (n_texts,), default=None
         Predictions of a model of your own: numbers, or of two classes the probability of the second, between 0 and 1.

@@ -1,9 +1,12 @@
 """The fit of a pipeline that keeps what each costly step makes, so that it is made once."""
 
 from sklearn import config_context
+from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.annotation._base import BaseHypothesisAnnotator
+from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._validation import listed
 
 
 class _FirstOutput:
@@ -24,10 +27,19 @@ class _FirstOutput:
 
 
 def selection_params(pipeline, sample_weight, by):
-    """Return what the annotator of a pipeline passes on to the selection of neurons, if it is one of ours."""
-    params = {"sample_weight": sample_weight, "by": by}
-    ours = isinstance(annotator_of(pipeline), BaseHypothesisAnnotator)
-    return {name: value for name, value in params.items() if ours and value is not None}
+    """Return what the annotator of a pipeline passes on to the selection of neurons; warn of what it does not take."""
+    params = {name: value for name, value in (("sample_weight", sample_weight), ("by", by)) if value is not None}
+    annotator = annotator_of(pipeline)
+    taken = {name: value for name, value in params.items() if takes_for_selection(annotator, name)}
+    if len(taken) < len(params):
+        left = listed([name for name in params if name not in taken], "and")
+        warn(f"Neurons are selected without {left}, because fit of {type(annotator).__name__} takes no such parameter.")
+    return taken
+
+
+def takes_for_selection(annotator, name):
+    """Return whether an annotator takes ``by`` or ``sample_weight`` in `fit`: ours pass them on, others may."""
+    return isinstance(annotator, BaseHypothesisAnnotator) or has_fit_parameter(annotator, name)
 
 
 def fit_once(pipeline, texts, y, *, found_for=None, sample_weight=None, by=None):

@@ -11,6 +11,7 @@ from sklearn_sae._beyond_controls import target_to_find_for
 from sklearn_sae._check_discovery import check_discovery_target, refuse_useless_groups
 from sklearn_sae._check_pipeline import check_pipeline
 from sklearn_sae._describe import describe
+from sklearn_sae._fit_once import takes_for_selection
 from sklearn_sae._pipeline import annotator_for, make_hypothesis_pipeline
 from sklearn_sae._residual_rounds import per_round, refuse_beside_rounds
 from sklearn_sae._sample_size import (
@@ -202,6 +203,7 @@ def plan_discovery(
             annotator_of(pipeline).encoder,
             controls=names_beyond(controls, offset),
             by=by,
+            looks_by=takes_for_selection(annotator_of(pipeline), "by"),
             n_rounds=1 + residual_rounds,
             noun=noun,
         ),

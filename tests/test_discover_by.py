@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from sklearn_sae import discover, evaluate_hypotheses
+from sklearn_sae import KeywordHypothesisAnnotator, discover, evaluate_hypotheses
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 from sklearn_sae.report._report_of import report_of_discovery
@@ -94,6 +95,47 @@ def test_reports_have_a_part_by_subgroup(found, tmp_path):
     assert len(rows) == 1 + 2 * len(report.hypotheses)
     by = found.evaluation.by
     assert sorted(row[rows[0].index("effect (stars)")] for row in rows[1:]) == pytest.approx(sorted(by["effect"]))
+
+
+class Foreign(TransformerMixin, BaseEstimator):
+    """An annotator that is not of this package, and selects as its encoder does."""
+
+    def __init__(self, encoder=None):
+        self.encoder = encoder
+
+    def fit(self, X, y=None, **params):
+        self.given_ = params
+        self.named_ = KeywordHypothesisAnnotator(self.encoder, random_state=0).fit(X, y, **params)
+        self.encoder_, self.hypotheses_ = self.named_.encoder_, self.named_.hypotheses_
+        return self
+
+    def fit_transform(self, X, y=None, **params):
+        return self.fit(X, y, **params).transform(X)
+
+    def transform(self, X):
+        return self.named_.transform(X)
+
+    def get_feature_names_out(self, input_features=None):
+        return self.named_.get_feature_names_out()
+
+
+class ForeignThatTakes(Foreign):
+    def fit(self, X, y=None, by=None):
+        return super().fit(X, y, by=by)
+
+
+def test_a_foreign_annotator_is_given_the_subgroups_if_it_takes_them(reviews):
+    some, options = reviews[:300], {**SMALL, "n_hypotheses": 3}
+    takes = discover(some, "stars", by="town", naming=ForeignThatTakes(), **options)
+    given = takes.pipeline["hypotheses"].given_["by"]
+    assert given.tolist() == some["town"].iloc[takes.train].tolist()
+    assert "also looked for where effects differ by town" in takes.description
+    plain = discover(some, "stars", by="town", sample_weight=np.ones(300), naming=Foreign(), **options)
+    assert plain.pipeline["hypotheses"].given_ == {}
+    assert "looked for" not in plain.description
+    assert "They are also tested by town (2 subgroups)." in plain.description
+    note = "Neurons are selected without sample_weight and by, because fit of Foreign takes no such parameter."
+    assert note in plain.notes
 
 
 @pytest.mark.parametrize(
