@@ -5,20 +5,17 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_sae.sae._check_rows import check_rows
 from sklearn_sae.sae._decoding import decode, reconstruction_r2
 from sklearn_sae.sae._exchange import TopKExchangeMixin
 from sklearn_sae.sae._settings import check_encoder, resolve_settings
 from sklearn_sae.sae._target import encode_chunk_of_target, encode_whole_target, require_target
-from sklearn_sae.utils._chunked import mapped
 from sklearn_sae.utils._containers import in_container
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, _fit_context
 from sklearn_sae.utils._validation import refuse_texts
-
-_DTYPES = [np.float64, np.float32, np.float16]
-_ROWS_CHECKED = 2**14
 
 
 class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -319,7 +316,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
         check_encoder(self)
         fitted = hasattr(self, "components_")
-        X = self._check_rows(X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
+        X = check_rows(self, X, ensure_min_samples=1 if fitted else 2, reset=not fitted)
         known = getattr(self, "_target_encoding", None)
         encoding, values = encode_chunk_of_target(y, len(X), self.target_weight, known, classes)
         sizes = resolve_settings(self, len(X), fitted=fitted)
@@ -349,7 +346,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
             range of float32.
         """
         check_is_fitted(self)
-        return self._in_container(self._encode(self._check_rows(X, reset=False)), X)
+        return self._in_container(self._encode(check_rows(self, X, reset=False)), X)
 
     def inverse_transform(self, X):
         """Return the rows that activations stand for: ``X @ components_ + bias_``.
@@ -394,7 +391,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
             As `transform`.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
+        X = check_rows(self, X, reset=False)
         return reconstruction_r2(X, self._encode(X), self.components_, self.bias_)
 
     @property
@@ -407,13 +404,6 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         tags.target_tags.required = bool(self.target_weight)
         return tags
 
-    def _check_rows(self, X, *, name="X", **checks):
-        with refuse_texts(name):
-            X = validate_data(self, mapped(X), dtype=_DTYPES, ensure_all_finite=False, **checks)
-        for start in range(0, len(X), _ROWS_CHECKED):  # of half precision all at once, the check would need more memory
-            assert_all_finite(X[start : start + _ROWS_CHECKED], estimator_name=type(self).__name__, input_name=name)
-        return X
-
     def _fit(self, X, y, X_val, y_val, *, encode=False):
         """Fit, and return the codes of `X`, or None where these are not asked for."""
         from sklearn_sae.sae._encoding import active_share
@@ -421,9 +411,9 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
 
         check_encoder(self)
         warm = self.warm_start and hasattr(self, "components_")
-        X = self._check_rows(X, ensure_min_samples=2, reset=not warm)
+        X = check_rows(self, X, ensure_min_samples=2, reset=not warm)
         if X_val is not None:
-            X_val = self._check_rows(X_val, name="X_val", reset=False)
+            X_val = check_rows(self, X_val, name="X_val", reset=False)
         elif y_val is not None:
             raise ValueError("y_val was passed without X_val; pass both or neither.")
         target = require_target(y, len(X), self.target_weight)
