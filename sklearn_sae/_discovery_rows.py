@@ -104,7 +104,9 @@ def check_rows(texts, y, *, task, control_length, **others):
     rows = rows._replace(offset=check_offset(given["offset"], rows.target))
     if control_length is True or (control_length == "auto" and rows.are_pairs):
         rows = _with_length(rows)
-    return rows if rows.weights is None else rows._replace(notes=[*rows.notes, *notes_on_weights(rows.weights)])
+    if rows.weights is None:
+        return rows
+    return rows._replace(notes=[*rows.notes, *notes_on_weights(rows.weights, noun=rows.noun)])
 
 
 def phrase_of_target(columns):

@@ -64,8 +64,8 @@ def notes_on_copies(of_copies, groups, n_units, *, noun="text"):
         )
 
 
-def notes_on_weights(weights):
-    """Return notes on texts of weight 0, as a list."""
+def notes_on_weights(weights, *, noun="text"):
+    """Return notes on rows of weight 0, as a list."""
     n_without = int((weights == 0).sum())
-    are = "text is" if n_without == 1 else "texts are"
-    return [f"{n_without:,} {are} left out, of weight 0."] if n_without else []
+    are = "is" if n_without == 1 else "are"
+    return [f"{counted(n_without, noun)} {are} left out, of weight 0."] if n_without else []

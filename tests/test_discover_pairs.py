@@ -188,8 +188,10 @@ def test_the_command_line(answers, tmp_path, capsys):
     assert "500 pairs of texts; the target 'winner' is which text wins" in printed
     assert "win rate above 50%" in " ".join(printed.split())
     assert "How was visit number" in report.read_text("utf-8")
-    main(["discover", str(file), *options, *sizes, "--no-control-length"])
-    assert "length leaves" not in capsys.readouterr().out
+    main(["discover", str(file), *options, *sizes, "--no-control-length", "--verbose"])
+    printed = capsys.readouterr()
+    assert "length leaves" not in printed.out
+    assert "Embedding 400 pairs, then" in printed.err
 
 
 def test_prompts_of_one_template_are_no_copies():

@@ -104,6 +104,8 @@ def test_weights_reach_the_selection_of_pairs(reviews, monkeypatch):
     found = discover(pairs, lead, sample_weight=weights, **SMALL)
     of_train = weights[found.train] / weights[found.train].mean()
     np.testing.assert_allclose(seen[0], np.repeat(of_train, 2))  # no text stands in two pairs
+    some = discover(pairs, lead, sample_weight=np.where(np.arange(len(lead)) < 3, 0, weights), **SMALL)
+    assert "3 pairs are left out, of weight 0." in some.notes
     pipeline = clone(found.pipeline)
     pipeline.fit(pairs, lead, sample_weight=weights)
     np.testing.assert_allclose(seen[-1], np.repeat(weights / weights.mean(), 2))

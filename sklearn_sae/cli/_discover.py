@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sklearn_sae._text_pairs import annotator_of
+from sklearn_sae._text_pairs import annotator_of, is_of_pairs
 from sklearn_sae.cli._by import subgroups_of
 from sklearn_sae.cli._files import check_files
 from sklearn_sae.cli._options import in_options
@@ -120,7 +120,8 @@ def discover(texts, y, arguments, *, transform=None, about=(), **options):
     check_cost(plan, getattr(arguments, "max_cost", None))
     autoencoder_of(annotator.encoder).set_params(verbose=arguments.verbose)
     does = "Reading" if "read" in annotator.encoder.named_steps else "Embedding"
-    say(arguments, f"{does} {counted(len(plan.train), 'text')}, then training, naming and testing …")
+    noun = "pair" if is_of_pairs(plan.pipeline) else "text"
+    say(arguments, f"{does} {counted(len(plan.train), noun)}, then training, naming and testing …")
     discovery = carry_out(plan)
     discovery = replace(discovery, notes=[in_options(note) for note in discovery.notes])
     if getattr(arguments, "groups", None) is not None:
