@@ -35,6 +35,8 @@ class Embedder(NamedTuple):
         The batches that a process claims and gives to `run` at once.
     n_tokens : callable or None, default=None
         Returns how many tokens of a text the model reads, or None.
+    close : callable
+        Ends what `run` has started.
     """
 
     identity: str | None
@@ -45,6 +47,7 @@ class Embedder(NamedTuple):
     extra_bytes: int = 0
     batches_per_chunk: int = 32
     n_tokens: Callable | None = None
+    close: Callable = lambda: None
 
 
 class _Vectors:

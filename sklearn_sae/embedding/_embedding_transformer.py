@@ -1,6 +1,7 @@
 """The transformer from texts to embeddings."""
 
 import os
+from contextlib import closing
 from numbers import Integral
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
@@ -47,9 +48,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
     truncate_dim : int or None, default=None
         The number of dimensions that are kept of each vector, for models that were trained to allow it.
         None: all.
-    device : str, default="auto"
+    device : str or list of str, default="auto"
         Where a sentence-transformers model runs: "cpu", "cuda", "cuda:1", "mps". "auto" leaves the choice to
-        sentence-transformers.
+        sentence-transformers. With a list such as ``["cuda:0", "cuda:1"]``, a process for each embeds; they start when
+        more texts than one batch are to be embedded, and end with the call. See docs/distributed.md.
     base_url : str or None, default=None
         A server that speaks the OpenAI protocol, such as ``http://localhost:8000/v1``. None: the
         environment variable OPENAI_BASE_URL, or OpenAI. See docs/servers.md.
@@ -117,7 +119,7 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "normalize": ["boolean"],
         "truncate_dim": [Interval(Integral, 1, None, closed="left"), None],
-        "device": [str],
+        "device": [str, list],
         "base_url": [str, None],
         "api_key_env": [str, None],
         "max_concurrency": [Interval(Integral, 1, None, closed="left")],
@@ -245,9 +247,10 @@ class EmbeddingTransformer(ClassNamePrefixFeaturesOutMixin, TextTransformerMixin
         return embeddings
 
     def _embed(self, texts):
-        vectors = embed_texts(
-            texts, self._embedder(), truncate_dim=self.truncate_dim, cache_dir=self.cache_dir, verbose=self.verbose
-        )
+        with closing(self._embedder()) as embedder:
+            vectors = embed_texts(
+                texts, embedder, truncate_dim=self.truncate_dim, cache_dir=self.cache_dir, verbose=self.verbose
+            )
         return normalize(vectors, copy=False) if self.normalize else vectors
 
     def _asks_a_server(self):

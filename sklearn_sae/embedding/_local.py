@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from sklearn_sae.embedding._embed import Embedder
+from sklearn_sae.embedding._pool import Pool
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 from sklearn_sae.utils._minilm import minilm_folder
@@ -37,17 +38,20 @@ def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose
     model : str
     prompt : str or None
     batch_size : int
-    device : str
+    device : str or list of str
+        A list: a process for each runs the model, until the `Embedder` is closed.
     verbose : bool
     **options : object
         `max_seq_length`, `model_kwargs`, `revision` and `trust_remote_code` of `EmbeddingTransformer`.
     """
     fingerprint = path_fingerprint(model) if os.path.isdir(model) else None
     given = {name: value for name, value in options.items() if value not in (None, False, {})}
+    pool = Pool(device) if isinstance(device, list) else None
+    load_on = "cpu" if pool else device  # because the processes of a pool get the model from the CPU
 
     def load():
         with _progress_bars(verbose):
-            return _load(model, fingerprint, device, _Options(given))
+            return _load(model, fingerprint, load_on, _Options(given))
 
     def run(batches, on_batch):
         n_cut = 0
@@ -59,13 +63,29 @@ def sentence_transformers_embedder(model, *, prompt, batch_size, device, verbose
             on_batch(b, vectors)
         return n_cut
 
+    def run_in_pool(batches, on_batch):
+        with _in_use:
+            texts = [text for batch in batches for text in batch]
+            loaded = load()
+            n_cut = _count_cut(loaded, texts, prompt)
+            vectors = pool.encode(loaded, texts, batch_size, prompt=prompt, show_progress_bar=False)
+        start = 0
+        for b, batch in enumerate(batches):
+            on_batch(b, vectors[start : start + len(batch)])
+            start += len(batch)
+        return n_cut
+
     identity = [
         "sentence-transformers",
         fingerprint or model,
         prompt,
         *([repr(sorted(given.items()))] if given else []),
     ]
-    return Embedder(json.dumps(identity), model, run, batch_size, n_tokens=lambda: load().max_seq_length)
+    embedder = Embedder(json.dumps(identity), model, run, batch_size, n_tokens=lambda: load().max_seq_length)
+    if pool is None:
+        return embedder
+    n_batches = embedder.batches_per_chunk * len(device)  # because devices wait for each other after each chunk
+    return embedder._replace(run=run_in_pool, batches_per_chunk=n_batches, close=pool.close)
 
 
 def _count_cut(loaded, texts, prompt):

@@ -85,13 +85,18 @@ def _what_helps(name, device):
     # What is fitted inside `fit` may be a clone, for which the parameters stand. Elsewhere a part that is no parameter
     # is a clone that was fitted before, which the parameters do not change.
     if any(value is part for value in (whole, *params.values())) or any(do.startswith("fit") for _, do in at_work):
-        names = [key for key, value in params.items() if key.split("__")[-1] == name and str(value) == str(device)]
+        names = [key for key, value in params.items() if key.split("__")[-1] == name and _names(value, device)]
     else:
         names = []
     whole, names = (whole, names) if names else (part, [name])
     arguments = ", ".join(f'{key}="auto"' for key in names)
     call = f"set_params({arguments})"
     return f"call pipeline.{call}" if isinstance(whole, Pipeline) else f"call {call} of the {type(whole).__name__}"
+
+
+def _names(value, device):
+    """Return whether a parameter is this device, or a list that holds it."""
+    return str(device) in map(str, value if isinstance(value, list) else [value])
 
 
 def free_memory(device):

@@ -1,9 +1,12 @@
 """The estimator as a user meets it: local models and callables."""
 
 import json
+import multiprocessing
 import os
 import pickle
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,6 +29,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import normalize as unit_length
 
 from sklearn_sae import EmbeddingTransformer
+from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._minilm import has_minilm
 
 TEXTS = ["warm bread", "cold soup, again and again", "a long wait for a table by the door", "ok", "great wine"]
 
@@ -456,8 +461,6 @@ def test_vectors_of_two_lengths():
 
 
 def test_a_damaged_vector_in_the_cache(log, tmp_path):
-    import sqlite3
-
     embed = EmbeddingTransformer(make_counter(log), cache_dir=tmp_path)
     embed.fit_transform(TEXTS)
     with sqlite3.connect(tmp_path / "embeddings.sqlite") as connection:
@@ -477,6 +480,52 @@ def test_no_such_folder_and_no_model_in_it(tmp_path):
 def test_a_device_that_is_not_there(tiny_sentence_transformer):
     with pytest.raises(ValueError, match="device='quantum' cannot be used"):
         EmbeddingTransformer(tiny_sentence_transformer, device="quantum").fit(TEXTS)
+
+
+@pytest.mark.parametrize("devices", [["cpu", "quantum"], ["quantum", "cpu"]])
+def test_a_device_of_several_that_is_not_there(devices, tmp_path):
+    embed = EmbeddingTransformer(tmp_path / "no such model", device=devices)  # which would be missed on loading it
+    with pytest.raises(ValueError, match=r"device='quantum' cannot be used here.*set_params\(device=.auto.\)"):
+        embed.fit(TEXTS)
+    for wrong in ([], [0, 1]):
+        with pytest.raises(ValueError, match="a name or a list of names"):
+            embed.set_params(device=wrong).fit(TEXTS)
+
+
+@pytest.mark.slow
+def test_several_devices_give_the_vectors_of_one_and_share_its_store(tmp_path):
+    if not has_minilm():
+        pytest.skip("needs the extra minilm")
+    texts = make_concept_texts(90, random_state=0).data
+    options = {"batch_size": 16, "device": ["cpu", "cpu"]}
+    alone = EmbeddingTransformer("all-MiniLM-L6-v2", batch_size=16, device="cpu", cache_dir=None).fit_transform(texts)
+    embed = EmbeddingTransformer("all-MiniLM-L6-v2", cache_dir=tmp_path, **options).fit(texts[:50])
+    assert not multiprocessing.active_children()  # one text is worth no process
+    together = embed.transform(texts)
+    assert not multiprocessing.active_children()
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    with sqlite3.connect(tmp_path / "embeddings.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM store").fetchone() == (len(set(texts)),)
+    connection.close()
+    stored = EmbeddingTransformer("all-MiniLM-L6-v2", cache_dir=tmp_path, batch_size=16, device="cpu").transform(texts)
+    np.testing.assert_array_equal(stored, together)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_process_of_several_devices_that_is_killed_ends_the_call(tiny_sentence_transformer):
+    def kill():
+        while not (found := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(found[0].pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    embed = EmbeddingTransformer(tiny_sentence_transformer, batch_size=2, device=["cpu", "cpu"], cache_dir=None)
+    with pytest.raises(RuntimeError, match="has ended: killed for its memory, perhaps"):
+        embed.transform([f"text {i}" for i in range(20)])
+    killer.join()
+    assert not multiprocessing.active_children()
 
 
 class _Hub(BaseHTTPRequestHandler):
