@@ -24,6 +24,7 @@ from sklearn_sae.pretrained._tokens import pad
 from sklearn_sae.utils._device import check_device
 from sklearn_sae.utils._hub import load_model
 from sklearn_sae.utils._minilm import NAMES, minilm_folder
+from sklearn_sae.utils._optional import require
 
 _CONTEXT = ("max_position_embeddings", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx")
 _HUB_ARGUMENTS = ("revision", "token", "trust_remote_code", "cache_dir", "subfolder")
@@ -79,6 +80,8 @@ class Reader:
         If the model has no such layer or site, has both an encoder and a decoder, or lacks weights.
     NotOnHubError, PermissionError, ConnectionError, OSError
         If there is no such model, it is gated, the hub cannot be reached, or its files cannot be loaded.
+    ImportError
+        If the model goes to a GPU or to several devices, and accelerate is not installed.
     """
 
     def __init__(
@@ -377,11 +380,11 @@ def _load_model(name, config, *, device, dtype, model_kwargs):
     from transformers import AutoModel
 
     device = str(check_device(device))
-    placed = {} if device == "cpu" else {"device_map": {"": device}}
+    placed = ({} if device == "cpu" else {"device_map": {"": device}}) | model_kwargs
+    if placed.get("device_map") is not None:
+        require("accelerate", extra="pretrained", purpose=f"A reader with device_map={placed['device_map']!r}")
     with _quiet():
-        model, info = _load(
-            AutoModel, name, config=config, dtype=dtype, output_loading_info=True, **placed | model_kwargs
-        )
+        model, info = _load(AutoModel, name, config=config, dtype=dtype, output_loading_info=True, **placed)
     # A pooler is not run, and models that were not trained to pool come without one.
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     if missing:  # an error, because they would be random numbers

@@ -87,7 +87,8 @@ class ReaderSAETransformer(ReaderExchangeMixin, WordMixin, TextTransformerMixin,
     tokenizer : PreTrainedTokenizerFast or None, default=None
         None: the reader's own.
     model_kwargs : dict or None, default=None
-        More arguments of ``from_pretrained``, such as ``{"revision": "main"}``.
+        More arguments of ``from_pretrained``, such as ``{"revision": "main"}``, or ``{"device_map": "auto"}``, which
+        spreads the reader over all GPUs and takes the place of `device` (needs accelerate).
     cache_dir : "auto", path-like or None, default="auto"
         The folder of the store, in which activations are kept, and states until `fit` ends. "auto" is the environment
         variable SKLEARN_SAE_CACHE_DIR, else the user's cache folder. None: all is held in memory.

@@ -127,6 +127,17 @@ def test_every_aggregation_is_that_of_the_activations_of_words(request, model):
     assert single.get_feature_names_out()[7] == "neuron 7"
 
 
+def test_a_reader_may_be_spread_over_devices(reader, monkeypatch):
+    spread = reader(cache_dir=None, model_kwargs={"device_map": "auto"})
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ImportError, match=r"device_map='auto' needs the package 'accelerate': pip install"):
+        spread.fit(TEXTS)
+    monkeypatch.undo()
+    pytest.importorskip("accelerate")
+    expected = reader(cache_dir=None).fit_transform(TEXTS)
+    np.testing.assert_allclose(spread.fit_transform(TEXTS).toarray(), expected.toarray(), atol=1e-5)
+
+
 def test_the_activations_of_words_as_tables(reader):
     transformer = reader(aggregation=["max", "sum"]).fit(TEXTS)
     texts = ["Cold food, cold soup", "the", "COLD ship"]
