@@ -152,7 +152,8 @@ class PartitionTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
         Returns
         -------
         y : as X
-            Of a DataFrame, a Series; of a Ray Data dataset, one with the column "prediction".
+            Of a DataFrame, a Series; of a Ray Data dataset, one with the column "prediction". Predictions of several
+            targets are the columns "prediction0", "prediction1" and so on.
         """
         return self._apply("predict", X)
 

@@ -134,7 +134,7 @@ class _RayActor:
         values = values.toarray() if sparse.issparse(values) else values  # because columns of Ray are dense
         if values.ndim == 1:
             return {self.names: values}
-        return {column: values} if is_tensor else dict(zip(self.names, values.T, strict=True))
+        return {column: values} if is_tensor else dict(zip(_columns(self.names, values), values.T, strict=True))
 
 
 def _over_ray(estimator, method, X, options):
@@ -149,10 +149,15 @@ def _over_ray(estimator, method, X, options):
 
 
 def _names(estimator, method):
-    """Return the names of what comes out: of columns, or the name of the one column of predictions."""
+    """Return the names of what comes out: of columns, or the name of predictions."""
     if method == "transform":
         return [str(name) for name in estimator.get_feature_names_out()]
     return "prediction" if method == "predict" else [str(label) for label in estimator.classes_]
+
+
+def _columns(names, values):
+    """Return the names of columns; those of predictions of several targets are numbered."""
+    return names if isinstance(names, list) else [f"{names}{i}" for i in range(values.shape[1])]
 
 
 def _frame(values, index, names):
@@ -161,7 +166,7 @@ def _frame(values, index, names):
         return pd.Series(values, index=index, name=names, dtype=dtype)
     if sparse.issparse(values):
         return sparse_frame(values, index, names)
-    return pd.DataFrame(values, index=index, columns=names)
+    return pd.DataFrame(values, index=index, columns=_columns(names, values))
 
 
 def _like(estimator, method, X):

@@ -17,7 +17,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from sklearn_sae import (
@@ -143,6 +143,18 @@ def test_predictions(classifier, array, frames):
     texts = array.from_array(TEXTS, chunks=100)
     assert_same(lazy.predict(texts).compute(), classifier.predict(TEXTS))
     assert_same(lazy.predict_proba(texts).compute(), classifier.predict_proba(TEXTS))
+
+
+def test_predictions_of_several_targets(encoder, array, frames):
+    targets = np.column_stack([REVIEWS.target, -REVIEWS.target])
+    model = make_pipeline(FrozenEstimator(encoder), Ridge()).fit(TEXTS, targets)
+    lazy = PartitionTransformer(model)
+    texts = frames.from_pandas(pd.Series(TEXTS), npartitions=3)
+    for some, rows in ((texts, slice(None)), (texts[texts.index < 5], slice(5))):  # of which partitions are empty
+        predicted = lazy.predict(some)
+        assert list(predicted.columns) == list(predicted.compute().columns) == ["prediction0", "prediction1"]
+        assert_same(predicted.compute(), model.predict(TEXTS)[rows])
+    assert_same(lazy.predict(array.from_array(TEXTS, chunks=100)).compute(), model.predict(TEXTS))
 
 
 def test_nothing_is_asked_before_it_is_computed(array, openai_server):
