@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +13,7 @@ from sklearn_sae._auto_linear_model import AutoLinearModel
 from sklearn_sae._hypothesis_pipeline import HypothesisPipeline
 from sklearn_sae._rare_class_terms import RareClassTerms
 from sklearn_sae._sentence_encoder import SentenceEncoder
+from sklearn_sae._sequential_union import SequentialUnion
 from sklearn_sae.annotation import KeywordHypothesisAnnotator, LLMHypothesisAnnotator, QuoteHypothesisAnnotator
 from sklearn_sae.embedding import EmbeddingTransformer
 from sklearn_sae.pretrained import ReaderSAETransformer
@@ -167,11 +168,16 @@ def _embedder(embedder, naming, random_state):
         return sentence_model()
     if embedder is None:
         tokenizer = getattr(naming, "tokenizer", None)
-        return make_pipeline(
-            WithoutBoilerplate(),
-            WordTfidf(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS),
-            make_union(CappedSVD(256, random_state=random_state), RareClassTerms()),
-            Normalizer(),
+        tfidf = WordTfidf(sublinear_tf=True, analyzer=TermAnalyzer((1, 2), tokenizer), max_features=_MAX_TERMS)
+        svd = CappedSVD(256, random_state=random_state)
+        union = SequentialUnion([("cappedsvd", svd), ("rareclassterms", RareClassTerms())])
+        return Pipeline(
+            [
+                ("withoutboilerplate", WithoutBoilerplate()),
+                ("wordtfidf", tfidf),
+                ("featureunion", union),
+                ("normalizer", Normalizer()),
+            ]
         )
     return EmbeddingTransformer(embedder) if isinstance(embedder, str) else embedder
 
