@@ -183,9 +183,8 @@ def test_no_answer_is_asked_for_twice(client, reviews, openai_server, tmp_path):
     assert sorted(asked[0]) == sorted(asked[1])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_a_worker_that_is_killed_changes_nothing(client, reviews, tmp_path):
-    texts, y = reviews.data, reviews.target
+def search_with_a_kill(texts, y, tmp_path, **backend):
+    """Check that a search in which a worker is killed finds what one without finds, and embeds little twice."""
     grid = {"hypotheses__encoder__sae__k": [1, 2]}
 
     def pipeline(name, seconds):
@@ -205,7 +204,7 @@ def test_a_worker_that_is_killed_changes_nothing(client, reviews, tmp_path):
     alone = search(pipeline("alone", 0), grid, texts, refit=False).fit(texts, y)
     killer = threading.Thread(target=kill_who_embeds, daemon=True)
     killer.start()
-    with joblib.parallel_config("dask", scatter=[texts, y]):
+    with joblib.parallel_config(**backend):
         together = search(pipeline("together", 0.1), grid, texts, refit=False).fit(texts, y)
     killer.join()
     assert_same(alone, together)
@@ -213,7 +212,39 @@ def test_a_worker_that_is_killed_changes_nothing(client, reviews, tmp_path):
     embedded = [text for _, text in calls(tmp_path / "together.log")]
     assert set(embedded) == set(texts)
     assert len(embedded) <= len(texts) + 2  # a batch was lost
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_that_is_killed_changes_nothing(client, reviews, tmp_path):
+    texts, y = reviews.data, reviews.target
+    search_with_a_kill(texts, y, tmp_path, backend="dask", scatter=[texts, y])
     client.wait_for_workers(2, timeout=60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_worker_of_ray_that_is_killed_changes_nothing(reviews, tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        register_ray()
+        again = {"max_restarts": 3, "max_task_retries": 3}
+        search_with_a_kill(reviews.data, reviews.target, tmp_path, backend="ray", n_jobs=2, ray_remote_args=again)
+    finally:
+        ray.shutdown()
+
+
+def test_a_fit_is_one_task(client, reviews):
+    distributed = pytest.importorskip("distributed")
+    pipeline = make_hypothesis_pipeline(**SMALL, random_state=0)
+    with distributed.get_task_stream(client) as tasks, joblib.parallel_config("dask"):
+        search(pipeline, {"hypotheses__encoder__sae__k": [1, 2]}, reviews.data, refit=False).fit(
+            reviews.data, reviews.target
+        )
+    batches = [task["key"] for task in tasks.data if "batch_of" in task["key"]]
+    assert batches
+    assert all("fit_and_score" in key for key in batches)
 
 
 def test_the_page_runs_and_dask_and_ray_find_the_same():
