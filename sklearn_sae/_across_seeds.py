@@ -103,5 +103,5 @@ def meaning_of_seeds(settings):
     what = "the like of it comes" if settings["compared"] == "names" else "the like of its neuron comes"
     return (
         f"of {n} more fit{'s' * (n > 1)} with other seeds, those in which {what} back (correlation above {FROM:g}); "
-        "that is not significance"
+        "that is not significance, nor does it say what other texts give"
     )

@@ -25,6 +25,7 @@ from sklearn_sae.utils._text_transformer import TextTransformerMixin
 from sklearn_sae.utils._validation import check_texts
 from sklearn_sae.utils._words import TermAnalyzer
 
+_EXACT_UP_TO = 3_000  # texts or terms; the time of the exact decomposition grows faster than that of the other
 _MAX_TERMS = 15_000  # TF-IDF keeps so many terms, the most frequent ones; docs/pipeline.md says why.
 
 
@@ -141,7 +142,8 @@ def _of_units(embedder, unit, sizes):
     if unit not in ("auto", "document", "sentence"):
         raise ValueError(f'unit must be "auto", "document" or "sentence"; got {unit!r}.')
     is_of_sentences = isinstance(embedder, EmbeddingTransformer) and isinstance(embedder.model, str)
-    steps = [("embed", embedder), ("sae", TopKSAETransformer(**sizes))]
+    # Rows held out at random would make the neurons differ between seeds, and training hardly ever stops early.
+    steps = [("embed", embedder), ("sae", TopKSAETransformer(**sizes, validation_fraction=None))]
     if unit == "document" or (unit == "auto" and not is_of_sentences):
         return steps
     return [("sentences", SentenceEncoder(Pipeline(steps), unit=unit))]
@@ -238,15 +240,20 @@ class WordTfidf(TfidfVectorizer):
 
 
 class CappedSVD(TruncatedSVD):
-    """Truncated SVD of at most as many components as there are features, because a few short texts have few words."""
+    """Truncated SVD of at most as many components as there are features, because a few short texts have few words.
+
+    It is exact, and so the same with every seed, where that takes no longer than the randomized algorithm.
+    """
 
     def fit_transform(self, X, y=None):
         """Fit and reduce `X`."""
         if X.shape[1] < 2:
             raise ValueError("the texts have fewer than 2 different words; TF-IDF needs more to tell them apart.")
-        wanted = self.n_components
-        self.n_components = min(wanted, X.shape[1])
+        wanted = self.n_components, self.algorithm
+        self.n_components = min(self.n_components, X.shape[1])
+        if self.n_components < min(X.shape) <= _EXACT_UP_TO:
+            self.algorithm = "arpack"
         try:
             return super().fit_transform(X, y)
         finally:
-            self.n_components = wanted
+            self.n_components, self.algorithm = wanted

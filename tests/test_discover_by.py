@@ -17,14 +17,14 @@ OPTIONS = ["--n-hypotheses", "8", "-M", "24", "-K", "4", "--held-out", "0.3"]
 @pytest.fixture(scope="module")
 def reviews():
     """Reviews in which waits cost stars in one town and bring them in the other, and do more so every month."""
-    reviews = make_concept_texts(1200, n_concepts=4, random_state=0)
+    reviews = make_concept_texts(2000, n_concepts=4, random_state=0)
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"text": reviews.data, "town": rng.choice(["Trier", "Ulm"], size=1200)})
+    table = pd.DataFrame({"text": reviews.data, "town": rng.choice(["Trier", "Ulm"], size=2000)})
     others, waits = reviews.concepts[:, 1:].sum(axis=1), reviews.concepts[:, 0]
-    table["stars"] = others + 3 * waits * np.where(table["town"] == "Ulm", 1, -1) + 0.3 * rng.normal(size=1200)
-    table["later"] = others + waits * np.linspace(-3, 3, 1200) + 0.3 * rng.normal(size=1200)
-    table["date"] = pd.date_range("2025-01-01", periods=1200, freq="7h").strftime("%Y-%m-%dT%H:%M")
-    table["age"] = rng.integers(18, 80, size=1200)
+    table["stars"] = others + 3 * waits * np.where(table["town"] == "Ulm", 1, -1) + 0.3 * rng.normal(size=2000)
+    table["later"] = others + waits * np.linspace(-3, 3, 2000) + 0.3 * rng.normal(size=2000)
+    table["date"] = pd.date_range("2025-01-01", periods=2000, freq="4h").strftime("%Y-%m-%dT%H:%M")
+    table["age"] = rng.integers(18, 80, size=2000)
     return table
 
 
@@ -67,8 +67,8 @@ def test_the_part_by_subgroup_is_printed_in_lines_of_the_width(found, width):
 def test_what_cannot_be_used_is_said_before_the_work(reviews):
     with pytest.raises(ValueError, match="by holds dates; pass periods"):
         discover(reviews, "stars", by=pd.to_datetime(reviews["date"]), **SMALL)
-    for dates in ("date", [*pd.date_range("2025-01-01", periods=1200).date]):
-        with pytest.raises(ValueError, match=r"by has 1,200 dates, .*: by=pandas.to_datetime\(by\)"):
+    for dates in ("date", [*pd.date_range("2025-01-01", periods=2000).date]):
+        with pytest.raises(ValueError, match=r"by has 2,000 dates, .*: by=pandas.to_datetime\(by\)"):
             discover(reviews, "stars", by=dates, **SMALL)
     with pytest.raises(ValueError, match="by names the column 'city'"):
         discover(reviews, "stars", by="city", **SMALL)

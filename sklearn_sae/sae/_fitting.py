@@ -89,7 +89,7 @@ def _prepare(sae, data, n_components, settings, stored, *, warm, on):
 
 def _train(sae, run, rows, validation, settings, checkpoint):
     """Train to the end. Of several processes the first writes the checkpoint and shows the progress."""
-    schedule, is_first = _schedule(sae, rows, settings), run.state.shards.rank == 0
+    schedule, is_first = _schedule(sae, rows, run.state, settings), run.state.shards.rank == 0
     limits = {"patience": sae.patience, "dead_after": sae.dead_after}
     shown = {"desc": "TopKSAETransformer", "verbose": sae.verbose and is_first, "unit": "epoch"}
     with progress(total=schedule.max_epochs, **shown) as bar:
@@ -124,7 +124,7 @@ def fit_pass(sae, X, encoding, values, n_components, settings, *, fitted):
             state = State.start(weights, device)
         else:
             state.weights = weights.tensors(device)
-    schedule = _schedule(sae, rows, settings)
+    schedule = _schedule(sae, rows, state, settings, one_pass=True)
     row = one_epoch(
         state,
         rows,
@@ -161,9 +161,9 @@ def _draw_seed(sae):
     return int(check_random_state(sae.random_state).randint(2**31 - 1))
 
 
-def _schedule(sae, rows, settings):
-    names = ("batch_size", "learning_rate", "max_epochs")
-    return resolve_schedule(len(rows), **{name: getattr(sae, name) for name in names}, pursuit=settings.pursuit)
+def _schedule(sae, rows, state, settings, *, one_pass=False):
+    given = {name: getattr(sae, name) for name in ("batch_size", "learning_rate", "max_epochs")}
+    return resolve_schedule(len(rows), state.n_neurons, **given, pursuit=settings.pursuit, one_pass=one_pass)
 
 
 def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted, of_classes=None):

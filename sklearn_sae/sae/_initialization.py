@@ -6,30 +6,34 @@ import numpy as np
 import torch
 
 from sklearn_sae.sae._kernels import Active, decode, topk_linear
+from sklearn_sae.sae._rotation import rotated_components
 from sklearn_sae.sae._rows import EVALUATION_ROWS
 from sklearn_sae.sae._weights import Weights
 
 _HELD_OFF = 0.999  # of the other rows
 _FEW_DRAWN = 2  # a class is rare if fewer of its rows than this are to be expected among those drawn
+_MOST_ROTATED = 256  # directions, because the time of a rotation grows with their square
+_STARTING_ROWS = 4096  # From so many the start is computed, so that of fewer rows it is the same in any order.
 
 
 def new_weights(rows, n_components, k, rng, *, pursuit, signed=False, of_classes=None):
-    """Return new weights. Their decoder is rows of the data, and their encoder a multiple of the decoder.
+    """Return new weights. Their decoder is directions in which the rows vary, and their encoder a multiple of it.
 
-    `of_classes` are the classes of the rows, if there are some, as codes from 0. Hardly a row of a rare class would be
-    among those drawn, and no neuron would come to stand for it, so that each has the mean of its rows.
+    `of_classes` are the classes of the rows, if there are some, as codes from 0. Hardly a direction would be that of a
+    rare class, and no neuron would come to stand for it, so that each has the mean of its rows.
     """
     directions = initial_directions(rows, n_components, rng)
-    rare = []
+    rare, places = [], []
     if of_classes is not None:
         rare = _rare_classes(of_classes.astype(int), n_components)[: n_components // 2]
-        for place, members in enumerate(rare):
+        places = range(n_components - len(rare), n_components)  # because rows vary least along the last
+        for place, members in zip(places, rare, strict=True):
             mean = rows.batch(members).cpu().numpy().mean(axis=0)
             directions[place] = mean / max(np.linalg.norm(mean), 1e-12)
     if pursuit:
         return initial_weights(directions).without_encoder()
     weights = initial_weights(directions, initial_gain(rows, directions, k, signed))
-    for place, members in enumerate(rare):
+    for place, members in zip(places, rare, strict=True):
         _keep_to(weights, place, rows, members)
     return weights
 
@@ -78,6 +82,16 @@ def initial_weights(directions, gain=1.0):
 
 
 def initial_directions(rows, n_components, rng):
+    """Return unit vectors (M, d): rotated principal components, then distinct rows, then random directions.
+
+    Autoencoders that start from drawn rows end in other neurons with each draw; see docs/stability.md.
+    """
+    some = rows.batch(slice(None, None, math.ceil(len(rows) / _STARTING_ROWS))).cpu().numpy()
+    rotated = rotated_components(some, min(n_components, _MOST_ROTATED))
+    return np.concatenate([rotated, _drawn_directions(rows, n_components - len(rotated), rng)])
+
+
+def _drawn_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
     order = np.arange(len(rows), dtype=np.min_scalar_type(len(rows)))  # because int64 takes twice the memory or more
     rng.shuffle(order)
@@ -97,7 +111,7 @@ def initial_gain(rows, directions, k, signed=False):
 
     The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
     """
-    x = rows.batch(slice(None, None, math.ceil(len(rows) / EVALUATION_ROWS)))
+    x = rows.batch(slice(None, None, math.ceil(len(rows) / _STARTING_ROWS)))
     weight = torch.tensor(np.asarray(directions, order="C"), device=x.device)
     values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k, signed=signed)
     sums = decode((values if signed else values.relu()).flatten(), Active.regular(neurons), weight)

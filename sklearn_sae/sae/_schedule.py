@@ -4,6 +4,9 @@ import math
 from typing import NamedTuple
 
 _WARMUP_STEPS = 50
+# Few neurons of few rows are trained in whole batches, which are quick and give the same neurons with every seed. More
+# neurons would fit the rows too closely.
+_FEW_ROWS, _FEW_NEURONS = 3_000, 64
 
 
 class Schedule(NamedTuple):
@@ -14,13 +17,26 @@ class Schedule(NamedTuple):
     max_epochs: int
 
 
-def resolve_schedule(n_rows, *, batch_size, learning_rate, max_epochs, pursuit):
-    """Return the `Schedule` for a number of training rows."""
+def resolve_schedule(n_rows, n_neurons, *, batch_size, learning_rate, max_epochs, pursuit, one_pass=False):
+    """Return the `Schedule` for numbers of training rows and neurons. `one_pass`: rows are passed over once."""
+    if batch_size == max_epochs == "auto" and n_rows < _FEW_ROWS and n_neurons <= _FEW_NEURONS and not one_pass:
+        batch_size, max_epochs = n_rows, suggest_whole_epochs(n_rows)
     return Schedule(
         suggest_batch_size(n_rows) if batch_size == "auto" else batch_size,
         (2e-2 if pursuit else 5e-3) if learning_rate == "auto" else learning_rate,
         suggest_max_epochs(n_rows) if max_epochs == "auto" else max_epochs,
     )
+
+
+def suggest_whole_epochs(n_rows):
+    """Return the passes for a number of training rows that all make one batch: 40 to 150, of fewer rows fewer.
+
+    Examples
+    --------
+    >>> [suggest_whole_epochs(n) for n in (100, 1_000, 2_999)]
+    [40, 83, 150]
+    """
+    return min(150, max(40, n_rows // 12))
 
 
 def suggest_batch_size(n_rows):

@@ -62,12 +62,13 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
         A neuron is dead when it was not active in so many training steps.
     batch_size : int or "auto", default="auto"
         Rows a training step. "auto" is 128, from 16,000 training rows on 256, and from 64,000 on 512. An epoch is cut
-        into batches of nearly equal size, none larger.
+        into batches of nearly equal size, none larger. Of at most 64 neurons and fewer than 3,000 rows, where
+        `max_epochs` is "auto" too, `fit` takes all rows in each step, so that hardly anything depends on the seed.
     learning_rate : float or "auto", default="auto"
         The highest rate of the Adam optimizer. "auto" is 5e-3, and 2e-2 with the encoder "matching_pursuit".
     max_epochs : int or "auto", default="auto"
         The most passes over the training rows; the rate falls to zero over them. "auto" is 25, from 30,000 training
-        rows on as many as make 750,000 rows, and at least 5.
+        rows on as many as make 750,000 rows, and at least 5; of steps that take all rows it is 40 to 150.
     validation_fraction : float or None, default=0.1
         Share of the rows held out to stop early, if it comes to at least one row. 0 or None holds out none and trains
         all epochs. It has no effect when `X_val` is given.

@@ -290,8 +290,8 @@ def test_a_quote_marks_a_word_of_the_text_as_it_is_read(fitted):
 def test_a_word_that_is_divided_otherwise_without_its_entity_is_quoted(planted, reader):
     encoder = make_pipeline(clone_of(reader, n_components=30, tokens=lambda word: len(word) > 1), NeuronSelector(30))
     annotator = KeywordHypothesisAnnotator(encoder, stop_words=None, random_state=0).fit(planted.texts, planted.y)
-    clauses = [clause for some in annotator.quotes(["Nice. The by&gt; of it."]).values() for clause in some]
-    assert "The <<by>>&gt; of it." in clauses
+    clauses = [clause for some in annotator.quotes(["Nice. Oh by&gt; of it."]).values() for clause in some]
+    assert "Oh <<by>>&gt; of it." in clauses
 
 
 def test_the_strongest_place_of_each_text_is_quoted_once_and_the_strongest_first():

@@ -119,7 +119,7 @@ def test_the_answer_of_a_discovery(found):
     metrics = found.evaluation.metrics
     how_many, strongest, score = report_of_discovery(found).answer
     n = metrics["n_significant"]
-    begin = "All 4 hypotheses hold" if n == 4 else f"Of 4 hypotheses, {n} hold"
+    begin = "All 4 hypotheses hold" if n == 4 else f"Of 4 hypotheses, {n} hold{'s' * (n == 1)}"
     assert how_many.startswith(f"{begin} on reviews that they were not found on")
     assert f"{metrics['n_significant_jointly']} add" in how_many
     assert f"Together they predict {found.scores['r2']:.0%} of the differences in stars" in score

@@ -266,6 +266,7 @@ def test_the_starting_weights_come_from_all_rows():
     X = np.random.default_rng(0).normal(size=(400, 5))
     X = X[np.argsort(X[:, 0])]
     start = TopKSAETransformer(50, 2, max_epochs=1, learning_rate=1e-12, random_state=0).fit(X).components_
+    start = start[5:]  # after the rotated principal components
     assert 10 < (start[:, 0] > 0).sum() < 40  # neither the first rows nor the smallest
     steps = np.diff(start[:, 0]) > 0
     assert 10 < steps.sum() < 40  # nor sorted
@@ -454,7 +455,9 @@ def test_target_in_validation_and_warm_start():
         after = sae.set_params(target_weight=weight).fit(X, y).transform(X).toarray()
         same = np.isclose(before > 0, after > 0).mean()
         assert same > 0.9
-        assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.8
+        # The length of a neuron's direction is another in another metric, and so is the scale of its activations.
+        alike = [np.corrcoef(x, z)[0, 1] for x, z in zip(before.T, after.T, strict=True) if x.any() and z.any()]
+        assert np.median(alike) > 0.95
         assert sae.score(X) > score - 0.2
     assert not hasattr(sae, "target_coef_")
 

@@ -1,0 +1,119 @@
+"""The start of training: principal components rotated by varimax."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae._rotation import rotated_components, varimax
+from sklearn_sae.sae._schedule import resolve_schedule
+
+
+def sums_of_few(n_rows=2000, n_directions=10, n_features=30, seed=0):
+    """Return centered rows that are sums of a few directions each with positive amounts, and the directions."""
+    rng = np.random.default_rng(seed)
+    directions = np.linalg.qr(rng.standard_normal((n_features, n_directions)))[0].T
+    amounts = rng.exponential(size=(n_rows, n_directions)) * (rng.random((n_rows, n_directions)) < 0.1)
+    rows = amounts @ directions + 0.01 * rng.standard_normal((n_rows, n_features))
+    return (rows - rows.mean(axis=0)).astype(np.float32), directions
+
+
+def cosines(some, others):
+    """Return the largest cosine of each unit vector with one of others."""
+    return (some @ others.T).max(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_directions_that_rows_are_sums_of_are_found_with_their_signs(seed):
+    rows, directions = sums_of_few(seed=seed)
+    found = rotated_components(rows, len(directions))
+    assert found.dtype == np.float32
+    assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    assert cosines(directions, found).min() > 0.95
+
+
+def test_principal_components_alone_do_not_find_them():
+    rows, directions = sums_of_few()
+    axes = np.linalg.svd(rows, full_matrices=False)[2][: len(directions)]
+    assert np.median(np.abs(directions @ axes.T).max(axis=1)) < 0.9
+
+
+def test_the_rotation_is_orthogonal_and_a_maximum_of_the_fourth_moments():
+    rows, directions = sums_of_few()
+    axes = np.linalg.svd(rows, full_matrices=False)[2][: len(directions)]
+    white = rows.astype(np.float64) @ axes.T.astype(np.float64)
+    white /= np.sqrt(np.mean(white**2, axis=0))
+    rotation = varimax(white)
+    assert_allclose(rotation @ rotation.T, np.eye(len(directions)), atol=1e-9)
+    turned = white @ rotation
+    pull = turned.T @ turned**3 / len(white)
+    assert_allclose(pull, pull.T, atol=0.02 * pull.max())  # as where no small turn changes the moments
+    others = [np.linalg.qr(np.random.default_rng(i).standard_normal(rotation.shape))[0] for i in range(20)]
+    assert (turned**4).mean() > 1.5 * max(((white @ other) ** 4).mean() for other in [*others, np.eye(10)])
+
+
+def test_neither_the_order_of_rows_nor_rounding_changes_the_directions():
+    rows, _ = sums_of_few()
+    rng = np.random.default_rng(1)
+    found = rotated_components(rows, 10)
+    rounded = (rows * (1 + 1e-6 * rng.standard_normal(rows.shape))).astype(np.float32)
+    assert_allclose(rotated_components(rng.permutation(rows), 10), found, atol=1e-4)
+    assert_allclose(rotated_components(rounded, 10), found, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_found"),
+    [
+        (np.zeros((20, 5)), 0),
+        (np.ones((1, 5)), 0),
+        (np.repeat(np.eye(5)[:2] - np.eye(5)[:2].mean(axis=0), 10, axis=0), 1),
+        (np.random.default_rng(0).standard_normal((6, 40)), 5),
+        (np.random.default_rng(0).standard_normal((50, 3)) @ np.random.default_rng(1).standard_normal((3, 8)), 3),
+    ],
+    ids=["constant", "one row", "two points", "fewer rows than features", "rank 3"],
+)
+def test_only_directions_along_which_rows_vary_are_returned(rows, n_found):
+    found = rotated_components(rows.astype(np.float32), 8)
+    assert np.linalg.matrix_rank(found) == n_found
+    assert n_found <= len(found) <= 8
+    assert np.isfinite(found).all()
+
+
+def test_two_groups_of_like_size_have_a_direction_each():
+    rows, directions = sums_of_few()
+    group = np.random.default_rng(1).choice([-1, 1], size=len(rows))
+    between = np.linalg.qr(np.column_stack([directions.T, np.ones(30)]))[0][:, -1]
+    found = rotated_components((rows + np.outer(group, between)).astype(np.float32), 16)
+    assert cosines(np.array([between, -between]), found).min() > 0.95
+    assert cosines(directions, found).min() > 0.9
+
+
+@pytest.mark.parametrize("options", [{}, {"encoder": "matching_pursuit"}, {"signed": True}], ids=str)
+def test_few_rows_give_the_same_neurons_with_any_seed_and_in_any_order(options):
+    rows, _ = sums_of_few(600)
+    order = np.random.default_rng(2).permutation(len(rows))
+    options = {"n_components": 10, "k": 2, "validation_fraction": None, **options}
+    first, second, ordered = (
+        TopKSAETransformer(**options, random_state=seed).fit(x).components_
+        for seed, x in ((0, rows), (1, rows), (0, rows[order]))
+    )
+    assert cosines(first, second).min() > 0.999
+    assert cosines(first, ordered).min() > 0.99
+
+
+def test_the_first_neurons_stand_for_more_than_the_last():
+    rows, _ = sums_of_few(400)
+    rows[:, :3] *= 5
+    start = rotated_components(rows, 10)
+    spread = (rows @ start.T).var(axis=0)
+    assert spread[:3].min() > spread[-3:].max()
+
+
+def test_few_rows_make_one_batch_unless_told_otherwise():
+    auto = {"batch_size": "auto", "learning_rate": "auto", "max_epochs": "auto", "pursuit": False}
+    assert_array_equal(resolve_schedule(1200, 32, **auto)[::2], (1200, 100))
+    assert_array_equal(resolve_schedule(1200, 32, **auto, one_pass=True)[::2], (128, 25))
+    assert_array_equal(resolve_schedule(1200, 32, **{**auto, "max_epochs": 7})[::2], (128, 7))
+    assert_array_equal(resolve_schedule(1200, 32, **{**auto, "batch_size": 64})[::2], (64, 25))
+    assert_array_equal(resolve_schedule(1200, 65, **auto)[::2], (128, 25))
+    assert_array_equal(resolve_schedule(3000, 32, **auto)[::2], (128, 25))
