@@ -10,7 +10,10 @@ import pandas as pd
 from sklearn_sae.utils._validation import check_alignment, counted, is_missing, refuse_masked
 
 _MOST_SUBGROUPS = 20
-_DATE = re.compile(r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{4}[-/]\d{1,2})(\D.*)?", re.DOTALL)
+# The year comes first with four digits, or last with four or two; 4.12.0 is a version.
+_DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{4}[-/]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))(\D.*)?", re.DOTALL
+)
 _TAKEN = ("class", "hypothesis", "n_samples", "prevalence", "effect", "pvalue", "significant")
 
 

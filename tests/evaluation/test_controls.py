@@ -198,6 +198,7 @@ def test_trends_over_periods(data):
     [
         (pd.Series(pd.date_range("2020-01-01", periods=N)), r"by holds dates; pass periods, .*to_period"),
         (np.arange(N), "by has 400 values, too many"),
+        ([f"{i // 40}.{i % 40}.{i % 3}" for i in range(N)], "by has 400 values, too many"),  # of an app
         (["a"] * N, "by has 1 value"),
         (["a"], "by must be one value a row"),
     ],
