@@ -19,7 +19,7 @@ _OPTIONS = {
     r"pass a model of many languages as embedder=": "name a model of many languages: --embedder",
     r"\b(its logarithm or ranks) may": r"\1 (--transform log1p or rank) may",
     r"cut numbers into ranges \(pandas\.cut\)": "cut numbers into ranges",
-    r"pass periods, such as their months: by=pandas.*": "take their periods: --period (the year first).",
+    r"pass periods, such as their months: by=pandas.*": "with the year first, --period month takes their months.",
     r"too large: n_neurons=(\d+) is": r"too large: \1 is",
     r"\bk=(?=\d)": "--k ",
     r"does not go with by;": "does not go with --by;",

@@ -68,7 +68,7 @@ def check_by(by, n_samples, X=None, X_name="X"):
     if len(labels) > _MOST_SUBGROUPS and all(map(_is_date, labels)):
         raise ValueError(
             f"by has {len(labels):,} dates, too many for subgroups; pass periods, such as their months: "
-            "by=pandas.to_datetime(by).dt.to_period('M')."
+            "by=pandas.to_datetime(pandas.Series(by)).dt.to_period('M')."
         )
     if len(labels) > _MOST_SUBGROUPS and not is_period:
         raise ValueError(
