@@ -143,7 +143,9 @@ def evaluate(
         **more,
     )
     if by is not None and (by.codes < 0).any():
-        notes.add(f"{counted((by.codes < 0).sum(), 'row')} without {by.name} are left out of what is by {by.name}")
+        n_without = int((by.codes < 0).sum())
+        are = "is" if n_without == 1 else "are"
+        notes.add(f"{counted(n_without, 'row')} without {by.name} {are} left out of what is by {by.name}")
     if weights is not None:
         metrics["n_effective"] = float(effective_number(weights))
     if groups is not None:

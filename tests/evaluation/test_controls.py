@@ -208,12 +208,13 @@ def test_a_bad_column_of_subgroups_gets_one_sentence(data, by, message):
         evaluate_hypotheses(*data[:2], by=by)
 
 
-def test_rows_of_no_subgroup_are_left_out_and_said(data):
+@pytest.mark.parametrize(("n", "are"), [(50, "50 rows without topic are"), (1, "1 row without topic is")])
+def test_rows_of_no_subgroup_are_left_out_and_said(data, n, are):
     A, y, frame, _ = data
-    topic = frame["topic"].where(np.arange(N) >= 50)
+    topic = frame["topic"].where(np.arange(N) >= n)
     evaluation = evaluate_hypotheses(A, y, by=topic)
-    assert evaluation.by["n_samples"][:3].sum() == N - 50
-    assert "50 rows without topic are left out of what is by topic." in evaluation.notes
+    assert evaluation.by["n_samples"][:3].sum() == N - n
+    assert f"{are} left out of what is by topic." in evaluation.notes
 
 
 def test_authors_in_several_subgroups_are_heeded():
