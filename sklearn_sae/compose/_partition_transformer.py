@@ -170,6 +170,11 @@ class PartitionTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_key
         -------
         probabilities : as X
             A column for each class, by whose name columns go if they have names.
+
+        Raises
+        ------
+        ValueError
+            If X is a collection and the estimator has several targets, because their probabilities are several arrays.
         """
         return self._apply("predict_proba", X)
 

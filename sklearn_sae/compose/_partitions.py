@@ -58,7 +58,17 @@ def apply_lazily(estimator, method, X, *, ray_kwargs=None):
     X : Dask array, bag, DataFrame or Series, or Ray Data dataset
     ray_kwargs : dict or None, default=None
         More arguments of `Dataset.map_batches`.
+
+    Raises
+    ------
+    ValueError
+        If probabilities are those of several targets.
     """
+    if method == "predict_proba" and isinstance(getattr(estimator, "classes_", None), list):
+        raise ValueError(
+            f"predict_proba returns {len(estimator.classes_)} arrays, one a target, which are no rows of a collection; "
+            "call predict, or pass a model of one target."
+        )
     kind = lazy_kind(X)
     if kind == "ray dataset":
         return _over_ray(estimator, method, X, ray_kwargs or {})

@@ -14,6 +14,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -155,6 +156,21 @@ def test_predictions_of_several_targets(encoder, array, frames):
         assert list(predicted.columns) == list(predicted.compute().columns) == ["prediction0", "prediction1"]
         assert_same(predicted.compute(), model.predict(TEXTS)[rows])
     assert_same(lazy.predict(array.from_array(TEXTS, chunks=100)).compute(), model.predict(TEXTS))
+
+
+def test_probabilities_of_several_targets_are_refused(encoder, array, frames):
+    bag = pytest.importorskip("dask.bag")
+    targets = np.column_stack([REVIEWS.target > 0, REVIEWS.target > np.median(REVIEWS.target)])
+    model = make_pipeline(FrozenEstimator(encoder), DummyClassifier()).fit(TEXTS, targets)
+    lazy = PartitionTransformer(model)
+    assert [len(one) for one in lazy.predict_proba(TEXTS)] == [len(TEXTS)] * 2
+    for texts in (
+        array.from_array(TEXTS, chunks=100),
+        frames.from_pandas(pd.Series(TEXTS), npartitions=3),
+        bag.from_sequence(list(TEXTS), npartitions=3),
+    ):
+        with pytest.raises(ValueError, match="predict_proba returns 2 arrays, one a target"):
+            lazy.predict_proba(texts)
 
 
 def test_nothing_is_asked_before_it_is_computed(array, openai_server):
