@@ -2,6 +2,7 @@
 
 TEXT = "text"
 _FEW_WORDS = 3  # of a title or a name
+_MOST_SHOWN = 5  # names in an error, because a list of too few labels may be as long as the texts
 _MAY_BE_SEVERAL = ("controls",)  # Of the others a list of str is one label a row, if perhaps too few.
 
 
@@ -84,8 +85,9 @@ def _looked_up(X, name, value):
     if not (is_frame(X) or isinstance(X, ParquetTexts)):
         are_names = len(set(names)) == len(names) > 0 and name in _MAY_BE_SEVERAL  # Categories come again.
         if isinstance(value, str) or are_names:
+            shown = ", ".join([*map(repr, names[:_MOST_SHOWN]), *["…"] * (len(names) > _MOST_SHOWN)])
             raise ValueError(
-                f"{name} names the column{'s' * (len(names) > 1)} {', '.join(map(repr, names))}, and beside the texts "
+                f"{name} names the column{'s' * (len(names) > 1)} {shown}, and beside the texts "
                 "there are no columns: pass a DataFrame with the texts in its column 'text', or the values themselves."
             )
         return value

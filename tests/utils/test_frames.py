@@ -25,6 +25,8 @@ def test_names_where_there_are_no_columns_are_said(X):
     ):
         with pytest.raises(ValueError, match=f"controls names the {columns}.* beside the texts there are no columns"):
             columns_named(X, controls=given)
+    with pytest.raises(ValueError, match="columns 'id 0', 'id 1', 'id 2', 'id 3', 'id 4', …, and beside"):
+        columns_named(X, controls=[f"id {i}" for i in range(100)])
     with pytest.raises(ValueError, match=r"by names the column 'month', .* pass a DataFrame"):
         columns_named(X, by="month")
     categories, labels = ["x", "y", "x", "y"], ["x", "y"]  # of another length than the texts, which others say
