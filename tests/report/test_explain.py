@@ -217,6 +217,8 @@ def test_the_command_line(found, reviews, tmp_path, capsys):
     ):
         assert main(["explain", str(tmp_path / "kind"), reviews.data[0], *options]) == 1
         assert message in capsys.readouterr().err
+    assert main(["explain", str(tmp_path / "kind"), " "]) == 1
+    assert "TEXT is empty" in capsys.readouterr().err
 
 
 @pytest.mark.slow
