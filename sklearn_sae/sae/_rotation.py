@@ -8,6 +8,8 @@ rotation starts from the rows that are least alike, found by a QR decomposition 
 principal axes other rows of the same kind lead elsewhere more often; see docs/stability.md.
 """
 
+import math
+
 import numpy as np
 from scipy.linalg import eigh, qr
 from threadpoolctl import threadpool_limits
@@ -43,9 +45,7 @@ def rotated_components(rows, n_components):
         return np.empty((0, n_features), np.float32)
     with threadpool_limits(1, user_api="blas"):  # because the bits of a product depend on the number of threads
         rows = rows.astype(np.float64)
-        variances, axes = eigh(rows.T @ rows / n_rows, subset_by_index=(n_features - n_axes, n_features - 1))
-        telling = np.flatnonzero(variances > _LEAST_VARIANCE * variances[-1])[::-1]  # the largest variance first
-        spreads, axes = np.sqrt(variances[telling]), axes[:, telling]
+        spreads, axes = _principal_axes(rows, n_axes)
         white = rows @ (axes / spreads)
         flat = np.flatnonzero((white**4).mean(axis=0) < _FLAT)[: n_components // 4]
         others = np.delete(np.arange(len(spreads)), flat)[: n_components - 2 * len(flat)]
@@ -59,6 +59,18 @@ def rotated_components(rows, n_components):
     lengths = np.linalg.norm(directions, axis=1)
     order = np.argsort(-lengths, kind="stable")
     return (directions[order] / lengths[order, None]).astype(np.float32)
+
+
+def _principal_axes(rows, n_axes):
+    """Return the standard deviations along the axes, the largest first, and the axes as columns."""
+    n_rows, n_features = rows.shape
+    is_wide = n_rows < n_features  # Products of rows then make the smaller matrix, with the same variances.
+    products = rows @ rows.T if is_wide else rows.T @ rows
+    size = len(products)
+    variances, vectors = eigh(products / n_rows, subset_by_index=(size - n_axes, size - 1))
+    telling = np.flatnonzero(variances > _LEAST_VARIANCE * variances[-1])[::-1]
+    spreads, vectors = np.sqrt(variances[telling]), vectors[:, telling]
+    return spreads, rows.T @ vectors / (spreads * math.sqrt(n_rows)) if is_wide else vectors
 
 
 def varimax(white):

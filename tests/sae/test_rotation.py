@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import linalg
 
 from sklearn_sae import TopKSAETransformer
+from sklearn_sae.sae import _rotation
 from sklearn_sae.sae._rotation import rotated_components, varimax
 from sklearn_sae.sae._schedule import resolve_schedule
 
@@ -86,6 +88,22 @@ def test_two_groups_of_like_size_have_a_direction_each():
     found = rotated_components((rows + np.outer(group, between)).astype(np.float32), 16)
     assert cosines(np.array([between, -between]), found).min() > 0.95
     assert cosines(directions, found).min() > 0.9
+
+
+def test_more_features_than_rows_take_no_matrix_of_all_features(monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((80, 400)).astype(np.float32)
+    rows -= rows.mean(axis=0)
+    axes = np.linalg.svd(rows, full_matrices=False)[2][:20]
+    sizes = []
+
+    def eigh(matrix, **options):
+        sizes.append(len(matrix))
+        return linalg.eigh(matrix, **options)
+
+    monkeypatch.setattr(_rotation, "eigh", eigh)
+    found = rotated_components(rows, 20)
+    assert sizes == [80]
+    assert_allclose(np.linalg.norm(found @ axes.T, axis=1), 1, atol=1e-5)  # They span what the largest axes do.
 
 
 @pytest.mark.parametrize("options", [{}, {"encoder": "matching_pursuit"}, {"signed": True}], ids=str)
