@@ -22,7 +22,7 @@ def new_weights(rows, n_components, k, rng, *, pursuit, signed=False, of_classes
     `of_classes` are the classes of the rows, if there are some, as codes from 0. Hardly a direction would be that of a
     rare class, and no neuron would come to stand for it, so that each has the mean of its rows.
     """
-    directions = initial_directions(rows, n_components, rng)
+    directions = initial_directions(rows, n_components, rng, signed=signed)
     rare, places = [], []
     if of_classes is not None:
         rare = _rare_classes(of_classes.astype(int), n_components)[: n_components // 2]
@@ -81,13 +81,13 @@ def initial_weights(directions, gain=1.0):
     )
 
 
-def initial_directions(rows, n_components, rng):
+def initial_directions(rows, n_components, rng, *, signed=False):
     """Return unit vectors (M, d): rotated principal components, then distinct rows, then random directions.
 
     Autoencoders that start from drawn rows end in other neurons with each draw; see docs/stability.md.
     """
     some = rows.batch(slice(None, None, math.ceil(len(rows) / _STARTING_ROWS))).cpu().numpy()
-    rotated = rotated_components(some, min(n_components, _MOST_ROTATED))
+    rotated = rotated_components(some, min(n_components, _MOST_ROTATED), signed=signed)
     return np.concatenate([rotated, _drawn_directions(rows, n_components - len(rotated), rng)])
 
 

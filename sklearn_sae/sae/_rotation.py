@@ -21,11 +21,12 @@ _MOST_ITER, _LEAST_ITER = 1000, 10
 _WORK = _MOST_ITER * 32**2  # iterations times components squared, above which fewer iterations are made
 
 
-def rotated_components(rows, n_components):
+def rotated_components(rows, n_components, *, signed=False):
     """Return rotated principal components: unit vectors, the ones along which rows vary most first.
 
     Each points to where the rows are skewed to, because an active neuron is positive. A component along which the rows
-    fall into two groups of like size is not rotated, which would spread it over the others, and is returned both ways.
+    fall into two groups of like size is not rotated, which would spread it over the others, and is returned both ways,
+    if neurons are not `signed`.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ def rotated_components(rows, n_components):
         Centered.
     n_components : int
         The most to return.
+    signed : bool, default=False
+        Whether an active neuron may be negative, so that one stands for both ways.
 
     Returns
     -------
@@ -48,14 +51,14 @@ def rotated_components(rows, n_components):
         spreads, axes = _principal_axes(rows, n_axes)
         white = rows @ (axes / spreads)
         flat = np.flatnonzero((white**4).mean(axis=0) < _FLAT)[: n_components // 4]
-        others = np.delete(np.arange(len(spreads)), flat)[: n_components - 2 * len(flat)]
+        others = np.delete(np.arange(len(spreads)), flat)[: n_components - (1 if signed else 2) * len(flat)]
         axes *= spreads
-        both, rotated = axes[:, flat].T, np.empty((0, n_features))
+        kept, rotated = axes[:, flat].T, np.empty((0, n_features))
         if others.size:
             rotation = varimax(white[:, others])
             skews = ((white[:, others] @ rotation) ** 3).sum(axis=0)
             rotated = (axes[:, others] @ rotation).T * np.where(skews < 0, -1, 1)[:, None]
-    directions = np.concatenate([both, -both, rotated])
+    directions = np.concatenate([kept, rotated] if signed else [kept, -kept, rotated])
     lengths = np.linalg.norm(directions, axis=1)
     order = np.argsort(-lengths, kind="stable")
     return (directions[order] / lengths[order, None]).astype(np.float32)

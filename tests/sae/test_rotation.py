@@ -90,6 +90,17 @@ def test_two_groups_of_like_size_have_a_direction_each():
     assert cosines(directions, found).min() > 0.9
 
 
+def test_a_signed_neuron_stands_for_both_of_two_groups():
+    rows, directions = sums_of_few()
+    group = np.random.default_rng(1).choice([-1, 1], size=len(rows))
+    between = np.linalg.qr(np.column_stack([directions.T, np.ones(30)]))[0][:, -1]
+    found = rotated_components((rows + np.outer(group, between)).astype(np.float32), 11, signed=True)
+    assert np.sum(np.abs(found @ between) > 0.95) == 1
+    assert cosines(directions, found).min() > 0.9
+    sae = TopKSAETransformer(11, 3, signed=True, random_state=0).fit(rows + np.outer(group, between))
+    assert (sae.components_ @ sae.components_.T).min() > -0.5  # no neuron is the contrary of another
+
+
 def test_more_features_than_rows_take_no_matrix_of_all_features(monkeypatch):
     rows = np.random.default_rng(0).standard_normal((80, 400)).astype(np.float32)
     rows -= rows.mean(axis=0)
