@@ -86,9 +86,19 @@ def initial_directions(rows, n_components, rng, *, signed=False):
 
     Autoencoders that start from drawn rows end in other neurons with each draw; see docs/stability.md.
     """
-    some = rows.batch(slice(None, None, math.ceil(len(rows) / _STARTING_ROWS))).cpu().numpy()
+    some = rows.batch(_starting_rows(rows)).cpu().numpy()
     rotated = rotated_components(some, min(n_components, _MOST_ROTATED), signed=signed)
     return np.concatenate([rotated, _drawn_directions(rows, n_components - len(rotated), rng)])
+
+
+def _starting_rows(rows):
+    """Return the positions of the rows that the start is computed from, the same with every seed.
+
+    They are drawn, because every second row may be of one kind.
+    """
+    if len(rows) <= _STARTING_ROWS:
+        return np.arange(len(rows))
+    return np.sort(np.random.default_rng(0).choice(len(rows), _STARTING_ROWS, replace=False, shuffle=False))
 
 
 def _drawn_directions(rows, n_components, rng):
@@ -111,7 +121,7 @@ def initial_gain(rows, directions, k, signed=False):
 
     The k directions closest to a row overlap, so that their sum can be up to k times as long as the row.
     """
-    x = rows.batch(slice(None, None, math.ceil(len(rows) / _STARTING_ROWS)))
+    x = rows.batch(_starting_rows(rows))
     weight = torch.tensor(np.asarray(directions, order="C"), device=x.device)
     values, neurons = topk_linear(x, weight, weight.new_zeros(len(weight)), k, signed=signed)
     sums = decode((values if signed else values.relu()).flatten(), Active.regular(neurons), weight)

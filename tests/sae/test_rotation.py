@@ -117,6 +117,17 @@ def test_more_features_than_rows_take_no_matrix_of_all_features(monkeypatch):
     assert_allclose(np.linalg.norm(found @ axes.T, axis=1), 1, atol=1e-5)  # They span what the largest axes do.
 
 
+def test_rows_of_two_kinds_in_turn_give_directions_of_both():
+    rng = np.random.default_rng(3)
+    directions = np.linalg.qr(rng.standard_normal((30, 12)))[0].T
+    amounts = rng.exponential(size=(8192, 12)) * (rng.random((8192, 12)) < 0.2)
+    amounts[::2, :6] = amounts[1::2, 6:] = 0
+    rows = amounts @ directions + 0.01 * rng.standard_normal((8192, 30))
+    options = {"max_epochs": 1, "learning_rate": 1e-12, "validation_fraction": None}  # hardly more than the start
+    start = TopKSAETransformer(12, 3, **options, random_state=0).fit(rows).components_
+    assert cosines(directions, start).min() > 0.95
+
+
 @pytest.mark.parametrize("options", [{}, {"encoder": "matching_pursuit"}, {"signed": True}], ids=str)
 def test_few_rows_give_the_same_neurons_with_any_seed_and_in_any_order(options):
     rows, _ = sums_of_few(600)
