@@ -69,9 +69,9 @@ def _principal_axes(rows, n_axes):
     n_rows, n_features = rows.shape
     is_wide = n_rows < n_features  # Products of rows then make the smaller matrix, with the same variances.
     products = rows @ rows.T if is_wide else rows.T @ rows
-    size = len(products)
-    variances, vectors = eigh(products / n_rows, subset_by_index=(size - n_axes, size - 1))
-    telling = np.flatnonzero(variances > _LEAST_VARIANCE * variances[-1])[::-1]
+    # All eigenvalues are found, because LAPACK fails to find some of many equal ones, as rows of a category each have.
+    variances, vectors = eigh(products / n_rows, driver="evd")
+    telling = np.flatnonzero(variances > _LEAST_VARIANCE * variances[-1])[::-1][:n_axes]
     spreads, vectors = np.sqrt(variances[telling]), vectors[:, telling]
     return spreads, rows.T @ vectors / (spreads * math.sqrt(n_rows)) if is_wide else vectors
 

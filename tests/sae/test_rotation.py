@@ -141,6 +141,13 @@ def test_few_rows_give_the_same_neurons_with_any_seed_and_in_any_order(options):
     assert cosines(first, ordered).min() > 0.99
 
 
+def test_rows_that_vary_alike_along_all_axes_have_directions():
+    rows = np.repeat(np.eye(20), 25, axis=0)  # of a category each, all of one size
+    found = rotated_components((rows - rows.mean(axis=0)).astype(np.float32), 16)
+    assert_allclose(found @ found.T, np.eye(16), atol=1e-6)
+    assert TopKSAETransformer(16, 1, random_state=0).fit(rows).score(rows) > 0.5
+
+
 def test_the_first_neurons_stand_for_more_than_the_last():
     rows, _ = sums_of_few(400)
     rows[:, :3] *= 5
