@@ -46,8 +46,18 @@ def fit(sae, X, X_val, encoding, values, n_components, settings, *, warm):
     checkpoint, stored = in_all(shards, lambda: _stored_run(sae, seed, device, arrays))
     check_same(shards, 0 if stored is None else len(stored["history"]), _NOT_SHARED)
     data = X, X_val, encoding, values
-    run, scaling, rows, validation = in_all(
-        shards, lambda: _prepare(sae, data, n_components, settings, stored, warm=warm, on=(device, seed, shards))
+    seed = seed if stored is None else int(stored["seed"])  # a resumed fit draws what the first one drew
+    weights, scaling, rows, validation = in_all(
+        shards, lambda: _prepare(sae, data, n_components, settings, stored, warm=warm, on=(device, seed))
+    )
+    weights = shards.start_of_first(weights)
+    run = in_all(
+        shards,
+        lambda: (
+            Run(State.start(weights, device, shards), seed)
+            if stored is None
+            else Run.from_arrays(stored, device, shards)
+        ),
     )
     try:
         _train(sae, run, rows, validation, settings, checkpoint)
@@ -66,10 +76,12 @@ def _stored_run(sae, seed, device, arrays):
 
 
 def _prepare(sae, data, n_components, settings, stored, *, warm, on):
-    """Return a new `Run` or the stored one, its `Scaling`, and the `Rows` to train and, or None, to validate on."""
-    (X, X_val, encoding, values), (device, seed, shards) = data, on
-    run = None if stored is None else Run.from_arrays(stored, device, shards)
-    rng = np.random.default_rng(seed if run is None else run.seed)  # a resumed fit draws what the first one drew
+    """Return the starting weights, None of a stored run, the `Scaling`, and the `Rows` to train and to validate on.
+
+    The last are None without validation.
+    """
+    (X, X_val, encoding, values), (device, seed) = data, on
+    rng = np.random.default_rng(seed)
     index, held_out = choose_rows(len(X), sae.validation_fraction if X_val is None else None, rng)
     scaling = center_and_scale(X, index)
     if encoding is not None:
@@ -80,11 +92,11 @@ def _prepare(sae, data, n_components, settings, stored, *, warm, on):
         validation = Rows(X_val, scaling, device).check_range()
     elif held_out is not None:
         validation = rows.at(held_out).check_range()
-    if run is None:
-        of_classes = None if encoding is None or encoding.classes is None else values[np.asarray(index)]
-        weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
-        run = Run(State.start(weights, device, shards), seed)
-    return run, scaling, rows, validation
+    if stored is not None:
+        return None, scaling, rows, validation
+    of_classes = None if encoding is None or encoding.classes is None else values[np.asarray(index)]
+    weights = _starting_weights(sae, rows, scaling, n_components, settings, rng, fitted=warm, of_classes=of_classes)
+    return weights, scaling, rows, validation
 
 
 def _train(sae, run, rows, validation, settings, checkpoint):

@@ -45,6 +45,14 @@ class Shards(NamedTuple):
         _together(dist.broadcast, tensor, src=0)
         return float(tensor)
 
+    def start_of_first(self, weights):
+        """Return the starting weights of the first process, because other rounding may find other directions."""
+        if self.n_processes == 1:
+            return weights
+        shared = [weights]
+        _together(dist.broadcast_object_list, shared, src=0)
+        return shared[0]
+
     def min(self, tensor):
         """Return the least over the processes, entry by entry."""
         return self._reduced(tensor, dist.ReduceOp.MIN)

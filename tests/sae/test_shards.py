@@ -167,6 +167,32 @@ def test_processes_that_round_differently_stop_in_the_same_epoch(tmp_path):
 
 
 @pytest.mark.slow
+def test_processes_that_round_differently_start_from_the_same_neurons(tmp_path):
+    # Rows that vary alike along all axes have no principal components of their own, so that rounding decides.
+    script = """
+    rng = np.random.default_rng(dist.get_rank())
+    turn = np.linalg.qr(rng.standard_normal((20, 20)))[0].astype(np.float32)
+    from sklearn_sae.sae import _initialization
+    rotated, starts = _initialization.rotated_components, []
+    def turned(rows, n, **options):
+        starts.append(rotated(rows @ turn, n, **options) @ turn.T)
+        return starts[-1]
+    _initialization.rotated_components = turned
+    X = np.repeat(np.eye(20, dtype=np.float32), 25, axis=0)
+    params = {"max_epochs": 1, "learning_rate": 1e-12, "validation_fraction": None, "random_state": 0}
+    sae = TopKSAETransformer(16, 1, **params).fit(X)
+    np.savez(f"{sys.argv[1]}/{dist.get_rank()}.npz", fitted=sae.components_, start=starts[0])
+    dist.destroy_process_group()
+    """
+    status, said = end([start(script, tmp_path, rank=rank) for rank in range(2)])
+    assert status == [0, 0], said
+    first, second = (np.load(tmp_path / f"{rank}.npz") for rank in range(2))
+    assert not np.allclose(first["start"], second["start"], atol=0.1)
+    for one in (first, second):
+        np.testing.assert_allclose(one["fitted"], first["start"], atol=1e-4)
+
+
+@pytest.mark.slow
 def test_what_fails_in_one_process_before_training_ends_the_fit_of_all(tmp_path):
     script = """
     import pathlib
