@@ -242,7 +242,7 @@ class WordTfidf(TfidfVectorizer):
 class CappedSVD(TruncatedSVD):
     """Truncated SVD of at most as many components as there are features, because a few short texts have few words.
 
-    It is exact, and so the same with every seed, where that takes no longer than the randomized algorithm.
+    It is exact, and so hardly depends on the seed, where that takes no longer than the randomized algorithm.
     """
 
     def fit_transform(self, X, y=None):

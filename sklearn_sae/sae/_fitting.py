@@ -174,8 +174,9 @@ def _draw_seed(sae):
 
 
 def _schedule(sae, rows, state, settings, *, one_pass=False):
+    in_batches = one_pass or settings.batch_topk  # because the threshold is an average over many steps
     given = {name: getattr(sae, name) for name in ("batch_size", "learning_rate", "max_epochs")}
-    return resolve_schedule(len(rows), state.n_neurons, **given, pursuit=settings.pursuit, one_pass=one_pass)
+    return resolve_schedule(len(rows), state.n_neurons, **given, pursuit=settings.pursuit, in_batches=in_batches)
 
 
 def _starting_weights(sae, rows, scaling, n_components, settings, rng, *, fitted, of_classes=None):

@@ -103,6 +103,8 @@ def _starting_rows(rows):
 
 def _drawn_directions(rows, n_components, rng):
     """Return unit vectors (M, d): distinct centered rows in random order, then random directions if they run out."""
+    if not n_components:
+        return np.empty((0, rows.batch(slice(1)).shape[1]), np.float32)
     order = np.arange(len(rows), dtype=np.min_scalar_type(len(rows)))  # because int64 takes twice the memory or more
     rng.shuffle(order)
     chosen = np.sort(order[: 2 * n_components]).astype(np.int64)  # twice as many as needed, because rows may repeat

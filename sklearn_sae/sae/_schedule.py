@@ -17,9 +17,9 @@ class Schedule(NamedTuple):
     max_epochs: int
 
 
-def resolve_schedule(n_rows, n_neurons, *, batch_size, learning_rate, max_epochs, pursuit, one_pass=False):
-    """Return the `Schedule` for numbers of training rows and neurons. `one_pass`: rows are passed over once."""
-    if batch_size == max_epochs == "auto" and n_rows < _FEW_ROWS and n_neurons <= _FEW_NEURONS and not one_pass:
+def resolve_schedule(n_rows, n_neurons, *, batch_size, learning_rate, max_epochs, pursuit, in_batches=False):
+    """Return the `Schedule` for numbers of training rows and neurons. `in_batches`: never all rows at once."""
+    if batch_size == max_epochs == "auto" and n_rows < _FEW_ROWS and n_neurons <= _FEW_NEURONS and not in_batches:
         batch_size, max_epochs = n_rows, suggest_whole_epochs(n_rows)
     return Schedule(
         suggest_batch_size(n_rows) if batch_size == "auto" else batch_size,

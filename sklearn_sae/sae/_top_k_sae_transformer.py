@@ -63,7 +63,8 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     batch_size : int or "auto", default="auto"
         Rows a training step. "auto" is 128, from 16,000 training rows on 256, and from 64,000 on 512. An epoch is cut
         into batches of nearly equal size, none larger. Of at most 64 neurons and fewer than 3,000 rows, where
-        `max_epochs` is "auto" too, `fit` takes all rows in each step, so that hardly anything depends on the seed.
+        `max_epochs` is "auto" too, `fit` with "topk" takes all rows in each step: without rows held out, hardly
+        anything depends on the seed.
     learning_rate : float or "auto", default="auto"
         The highest rate of the Adam optimizer. "auto" is 5e-3, and 2e-2 with the encoder "matching_pursuit".
     max_epochs : int or "auto", default="auto"

@@ -156,10 +156,16 @@ def test_the_first_neurons_stand_for_more_than_the_last():
     assert spread[:3].min() > spread[-3:].max()
 
 
+def test_a_threshold_that_is_learned_keeps_k_neurons_of_few_rows():
+    rows, _ = sums_of_few(1500)
+    sae = TopKSAETransformer(32, 4, sparsity="batch_topk", random_state=0).fit(rows)
+    assert sae.transform(rows).nnz / len(rows) == pytest.approx(4, rel=0.2)
+
+
 def test_few_rows_make_one_batch_unless_told_otherwise():
     auto = {"batch_size": "auto", "learning_rate": "auto", "max_epochs": "auto", "pursuit": False}
     assert_array_equal(resolve_schedule(1200, 32, **auto)[::2], (1200, 100))
-    assert_array_equal(resolve_schedule(1200, 32, **auto, one_pass=True)[::2], (128, 25))
+    assert_array_equal(resolve_schedule(1200, 32, **auto, in_batches=True)[::2], (128, 25))
     assert_array_equal(resolve_schedule(1200, 32, **{**auto, "max_epochs": 7})[::2], (128, 7))
     assert_array_equal(resolve_schedule(1200, 32, **{**auto, "batch_size": 64})[::2], (64, 25))
     assert_array_equal(resolve_schedule(1200, 65, **auto)[::2], (128, 25))
