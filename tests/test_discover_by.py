@@ -23,7 +23,7 @@ def reviews():
     others, waits = reviews.concepts[:, 1:].sum(axis=1), reviews.concepts[:, 0]
     table["stars"] = others + 3 * waits * np.where(table["town"] == "Ulm", 1, -1) + 0.3 * rng.normal(size=2000)
     table["later"] = others + waits * np.linspace(-3, 3, 2000) + 0.3 * rng.normal(size=2000)
-    table["date"] = pd.date_range("2025-01-01", periods=2000, freq="4h").strftime("%Y-%m-%dT%H:%M")
+    table["date"] = pd.date_range("2025-01-01", periods=2000, freq="250min").strftime("%Y-%m-%dT%H:%M")
     table["age"] = rng.integers(18, 80, size=2000)
     return table
 
