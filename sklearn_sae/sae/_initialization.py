@@ -12,7 +12,7 @@ from sklearn_sae.sae._weights import Weights
 
 _HELD_OFF = 0.999  # of the other rows
 _FEW_DRAWN = 2  # a class is rare if fewer of its rows than this are to be expected among those drawn
-_MOST_ROTATED = 256  # directions, because the time of a rotation grows with their square
+_MOST_ROTATED = 64  # directions, because more take longer and make no other neurons; see docs/stability.md
 _STARTING_ROWS = 4096  # From so many the start is computed, so that of fewer rows it is the same in any order.
 
 

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 _LEAST_VARIANCE = 1e-4  # of that along the first component; rounding error has no direction
 _FLAT = 2.5  # a kurtosis; rows in two groups of like size have one near 1, a Gaussian has 3
 _TOLERANCE = 1e-5  # one less the cosine by which an axis turns in the last iteration
-_MOST_ITER, _LEAST_ITER = 1000, 10
-_WORK = _MOST_ITER * 32**2  # iterations times components squared, above which fewer iterations are made
+_MOST_ITER = 1000
+_WORK = 100 * 32**2  # iterations times components squared, above which fewer iterations are made
 
 
 def rotated_components(rows, n_components, *, signed=False):
@@ -50,13 +50,13 @@ def rotated_components(rows, n_components, *, signed=False):
         rows = rows.astype(np.float64)
         spreads, axes = _principal_axes(rows, n_axes)
         white = rows @ (axes / spreads)
-        flat = np.flatnonzero((white**4).mean(axis=0) < _FLAT)[: n_components // 4]
+        flat = np.flatnonzero(np.square(white * white).mean(axis=0) < _FLAT)[: n_components // 4]
         others = np.delete(np.arange(len(spreads)), flat)[: n_components - (1 if signed else 2) * len(flat)]
         axes *= spreads
         kept, rotated = axes[:, flat].T, np.empty((0, n_features))
         if others.size:
             rotation = varimax(white[:, others])
-            skews = ((white[:, others] @ rotation) ** 3).sum(axis=0)
+            skews = _cubed(white[:, others] @ rotation).sum(axis=0)
             rotated = (axes[:, others] @ rotation).T * np.where(skews < 0, -1, 1)[:, None]
     directions = np.concatenate([kept, rotated] if signed else [kept, -kept, rotated])
     lengths = np.linalg.norm(directions, axis=1)
@@ -86,17 +86,24 @@ def varimax(white):
     Returns
     -------
     rotation : ndarray of shape (n_components, n_components)
-        Orthogonal. The work is bounded, so that of some hundred components it has not converged.
+        Orthogonal. The work is bounded, so that of more than some thirty components it has not always converged.
     """
     n_rows, n_components = white.shape
     unlike = qr(white.T, mode="r", pivoting=True)[1][:n_components]
     rotation = _nearest_rotation(white[unlike].T)
-    for _ in range(max(_LEAST_ITER, min(_MOST_ITER, _WORK // n_components**2))):
-        turned = white @ rotation
-        last, rotation = rotation, _nearest_rotation(white.T @ (turned * turned * turned) / n_rows - rotation)
+    # The products of all rows take half the time in float32. What comes before in float64 keeps the order of the rows
+    # from choosing another start.
+    white = white.astype(np.float32)
+    for _ in range(min(_MOST_ITER, max(1, _WORK // n_components**2))):
+        moments = white.T @ _cubed(white @ rotation.astype(np.float32)) / n_rows
+        last, rotation = rotation, _nearest_rotation(moments - rotation)
         if 1 - np.abs((last * rotation).sum(axis=0)).min() < _TOLERANCE:
             break
     return rotation
+
+
+def _cubed(values):
+    return values * values * values  # ten times as fast as a power
 
 
 def _nearest_rotation(matrix):
