@@ -106,10 +106,13 @@ def _score(scores, words):
         said = f"Together they predict {score.value:.0%} of the differences in {predicted(words)}"
     if rival is None:
         return f"{said}."
-    value = f"{rival.value:.0%}" if rival.value > nothing.value else "nothing"
-    better = ", which is more" if rival.value > max(score.value, nothing.value) else ""
-    verb = "reach" if words.form == "class" else "predict"
-    return f"{said}; {rival.label.removesuffix(' chosen by lasso')} alone {verb} {value}{better}."
+    label, verb = rival.label.removesuffix(" chosen by lasso"), "reach" if words.form == "class" else "predict"
+    if rival.value <= nothing.value:
+        return f"{said}; {label} alone {verb} nothing."
+    value = f"{rival.value:.0%}"
+    if value == f"{score.value:.0%}":
+        return f"{said}; {label} alone {verb} as much."
+    return f"{said}; {label} alone {verb} {value}{', which is more' * (rival.value > score.value)}."
 
 
 def _auc(score, nothing, words):

@@ -1,6 +1,7 @@
 """What a report says, against the results that it is made of."""
 
 import copy
+import dataclasses
 import pickle
 import re
 import time
@@ -126,6 +127,20 @@ def test_the_answer_of_a_discovery(found):
     assert f"4 words alone predict {found.scores['r2_words']:.0%}" in score
     best = found.table.loc[found.table["separation_score"].abs().idxmax()]
     assert best["short"].replace('"', "'") in strongest
+
+
+@pytest.mark.parametrize(
+    ("of_words", "said"),
+    [
+        (0.19, "predict 19%."),
+        (0.212, "predict as much."),
+        (0.23, "predict 23%, which is more."),
+        (-1, "predict nothing."),
+    ],
+)
+def test_the_answer_compares_what_it_shows_with_words(found, of_words, said):
+    scored = dataclasses.replace(found, scores={**found.scores, "r2": 0.208, "r2_words": of_words})
+    assert report_of_discovery(scored).answer[2].endswith(f"; 4 words alone {said}")
 
 
 def test_examples_show_what_holds_and_what_does_not(reviews, found):
