@@ -6,7 +6,7 @@ from typing import NamedTuple
 _WARMUP_STEPS = 50
 # Few neurons of few rows are trained in whole batches, which are quick and give the same neurons with every seed. More
 # neurons would fit the rows too closely.
-_FEW_ROWS, _FEW_NEURONS = 3_000, 64
+_WHOLE_BELOW, _WHOLE_NEURONS = 3_000, 64  # training rows, and neurons
 
 
 class Schedule(NamedTuple):
@@ -19,7 +19,7 @@ class Schedule(NamedTuple):
 
 def resolve_schedule(n_rows, n_neurons, *, batch_size, learning_rate, max_epochs, pursuit, in_batches=False):
     """Return the `Schedule` for numbers of training rows and neurons. `in_batches`: never all rows at once."""
-    if batch_size == max_epochs == "auto" and n_rows < _FEW_ROWS and n_neurons <= _FEW_NEURONS and not in_batches:
+    if batch_size == max_epochs == "auto" and n_rows < _WHOLE_BELOW and n_neurons <= _WHOLE_NEURONS and not in_batches:
         batch_size, max_epochs = n_rows, suggest_whole_epochs(n_rows)
     return Schedule(
         suggest_batch_size(n_rows) if batch_size == "auto" else batch_size,

@@ -2,7 +2,7 @@
 
 import math
 
-_FEW_ROWS = 3_000
+_FEW_NEURONS_BELOW = 3_000  # rows of all, held out or not
 
 
 def suggest_size(n_samples):
@@ -25,7 +25,7 @@ def suggest_size(n_samples):
     >>> [suggest_size(n) for n in (10, 1_000, 10_000, 100_000)]
     [(32, 8), (32, 8), (256, 8), (1024, 8)]
     """
-    n_components = 2 ** round(2 * math.log10(n_samples)) if n_samples >= _FEW_ROWS else 32
+    n_components = 2 ** round(2 * math.log10(n_samples)) if n_samples >= _FEW_NEURONS_BELOW else 32
     return n_components, suggest_k(n_components)
 
 

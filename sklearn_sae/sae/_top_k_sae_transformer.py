@@ -59,7 +59,8 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     multi_weight : float, default=0.0
         Weight of the multi-K loss.
     dead_after : int, default=256
-        A neuron is dead when it was not active in so many training steps.
+        A neuron is dead when it was not active in so many training steps, or in 10 passes of `fit` over the rows if
+        these are fewer steps.
     batch_size : int or "auto", default="auto"
         Rows a training step. "auto" is 128, from 16,000 training rows on 256, and from 64,000 on 512. An epoch is cut
         into batches of nearly equal size, none larger. Of at most 64 neurons and fewer than 3,000 rows, where

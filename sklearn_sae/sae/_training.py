@@ -21,6 +21,7 @@ from sklearn_sae.sae._schedule import cosine_schedule
 from sklearn_sae.sae._shards import ALONE, Shards
 from sklearn_sae.sae._weights import Weights
 
+_DEAD_PASSES = 10  # A neuron not active in so many passes is dead, because passes over few rows are few steps.
 _THRESHOLD_RATE = 0.01  # the rate of the exponential moving average
 _THRESHOLD = ("threshold_sum", "threshold_weight")
 _HISTORY = ("epoch", "train_loss", "dead_fraction", "validation_loss")
@@ -182,8 +183,9 @@ class Run:
         Training ends with the last epoch of the schedule, or when the loss on `validation` (Rows or None) has not
         fallen for `patience` epochs.
         """
-        n_steps = schedule.max_epochs * math.ceil(len(rows) / schedule.batch_size)
-        rate = cosine_schedule(schedule.learning_rate, n_steps)
+        steps = math.ceil(len(rows) / schedule.batch_size)
+        rate = cosine_schedule(schedule.learning_rate, schedule.max_epochs * steps)
+        dead_after = min(dead_after, _DEAD_PASSES * steps)
         while len(self.history) < schedule.max_epochs and not self._stalled(patience):
             epoch = len(self.history) + 1
             row = one_epoch(

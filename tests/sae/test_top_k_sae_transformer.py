@@ -307,8 +307,11 @@ def test_batch_topk_threshold_keeps_k_on_average(X):
     assert small().fit(X).threshold_ == 0.0
 
 
-def test_auxiliary_loss_revives_dead_neurons(X):
-    sae = small(warm_start=True, dead_after=10, max_epochs=20, patience=None).fit(X)
+@pytest.mark.parametrize(
+    "steps", [{"dead_after": 10, "max_epochs": 20}, {"max_epochs": 40}, {"max_epochs": "auto"}], ids=str
+)
+def test_auxiliary_loss_revives_dead_neurons(X, steps):
+    sae = small(warm_start=True, patience=None, **steps).fit(X)
     sae.encoder_weight_[:16] *= 0.05  # still positive on some rows,
     sae.encoder_bias_[:16] = 0.0
     sae.encoder_bias_[16:] += 4.0  # and never among the largest
