@@ -50,6 +50,8 @@ def resolve_settings(sae, n_samples, *, fitted):
         prefixes do not increase strictly or not end in it.
     """
     n_components, k = sae.n_components, sae.k
+    if n_components == k == "auto":
+        n_components, k = (sae.n_components_, sae.k_) if fitted else suggest_size(n_samples)
     if fitted:
         if n_components not in ("auto", sae.n_components_):
             raise ValueError(

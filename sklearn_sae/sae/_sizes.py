@@ -2,15 +2,15 @@
 
 import math
 
-_FEW_NEURONS_BELOW = 3_000  # rows of all, held out or not
+_SMALL = (500, (32, 8)), (3_000, (48, 12))  # below so many rows, held out or not, these (M, K)
 
 
 def suggest_size(n_samples):
     """Return (M, K) for a number of rows, after the rule of thumb of HypotheSAEs.
 
     M is the power of two nearest to ``n_samples ** 0.6``: 256 for 10,000 rows, 1024 for 100,000. K is 8. Below 3,000
-    rows M is 32, where HypotheSAEs advises (64, 4) near 1,000: neurons that are active in more texts have names that
-    predict more. See docs/sizes.md.
+    rows they are 48 and 12, and below 500 rows 32 and 8, where HypotheSAEs advises (64, 4) near 1,000: neurons that are
+    active in more texts have names that predict more. See docs/sizes.md.
 
     Parameters
     ----------
@@ -23,9 +23,12 @@ def suggest_size(n_samples):
     Examples
     --------
     >>> [suggest_size(n) for n in (10, 1_000, 10_000, 100_000)]
-    [(32, 8), (32, 8), (256, 8), (1024, 8)]
+    [(32, 8), (48, 12), (256, 8), (1024, 8)]
     """
-    n_components = 2 ** round(2 * math.log10(n_samples)) if n_samples >= _FEW_NEURONS_BELOW else 32
+    for limit, size in _SMALL:
+        if n_samples < limit:
+            return size
+    n_components = 2 ** round(2 * math.log10(n_samples))
     return n_components, suggest_k(n_components)
 
 

@@ -690,11 +690,15 @@ def test_texts_are_refused_and_not_quoted(form):
 
 
 def test_auto_sizes(X):
-    assert suggest_size(1_000) == (32, 8)
+    assert suggest_size(400) == (32, 8)
+    assert suggest_size(1_000) == (48, 12)
     assert suggest_size(10_000) == (256, 8)
     assert suggest_size(100_000) == (1024, 8)
     sae = TopKSAETransformer(n_components="auto", k="auto", max_epochs=1).fit(X)
-    assert (sae.n_components_, sae.k_) == suggest_size(len(X)) == (32, 8)
+    assert (sae.n_components_, sae.k_) == suggest_size(len(X))
+    sae = TopKSAETransformer(n_components="auto", k="auto", max_epochs=1, warm_start=True).fit(X[:600])
+    assert (sae.n_components_, sae.k_) == (48, 12)
+    assert (sae.fit(X[:100]).n_components_, sae.k_) == (48, 12)
     sae = TopKSAETransformer(n_components="auto", k=9, max_epochs=1).fit(X[:2])
     assert (sae.n_components_, sae.k_) == (32, 9)
     sae = TopKSAETransformer(n_components=200, k="auto", max_epochs=1).fit(X)
