@@ -17,7 +17,7 @@ from sklearn.preprocessing import Normalizer
 from benchmarks._data import load
 from sklearn_sae import NeuronSelector, make_hypothesis_pipeline
 
-SIZES = [(32, 4), (32, 8), (64, 4), (64, 8), (64, 16)]
+SIZES = [(32, 4), (32, 8), (48, 12), (64, 4), (64, 8), (64, 16)]
 TARGET_WEIGHTS = [0.0, 0.3, 1.0]
 
 
