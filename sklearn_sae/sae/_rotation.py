@@ -18,7 +18,7 @@ _LEAST_VARIANCE = 1e-4  # of that along the first component; rounding error has 
 _FLAT = 2.5  # a kurtosis; rows in two groups of like size have one near 1, a Gaussian has 3
 _TOLERANCE = 1e-5  # one less the cosine by which an axis turns in the last iteration
 _MOST_ITER = 1000
-_WORK = 100 * 32**2  # iterations times components squared, above which fewer iterations are made
+_WORK = 2**29  # iterations times rows times components squared, above which fewer iterations are made
 
 
 def rotated_components(rows, n_components, *, signed=False):
@@ -86,7 +86,8 @@ def varimax(white):
     Returns
     -------
     rotation : ndarray of shape (n_components, n_components)
-        Orthogonal. The work is bounded, so that of more than some thirty components it has not always converged.
+        Orthogonal. The work is bounded, so that of thousands of rows and more than some thirty components it has not always
+        converged.
     """
     n_rows, n_components = white.shape
     unlike = qr(white.T, mode="r", pivoting=True)[1][:n_components]
@@ -94,7 +95,7 @@ def varimax(white):
     # The products of all rows take half the time in float32. What comes before in float64 keeps the order of the rows
     # from choosing another start.
     white = white.astype(np.float32)
-    for _ in range(min(_MOST_ITER, max(1, _WORK // n_components**2))):
+    for _ in range(min(_MOST_ITER, max(1, _WORK // (n_rows * n_components**2)))):
         moments = white.T @ _cubed(white @ rotation.astype(np.float32)) / n_rows
         last, rotation = rotation, _nearest_rotation(moments - rotation)
         if 1 - np.abs((last * rotation).sum(axis=0)).min() < _TOLERANCE:
