@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_sae.utils._controls import Adjustment
+from sklearn_sae.utils._offset import notes_on_scale
 from sklearn_sae.utils._targets import as_given
 
 
@@ -45,7 +46,8 @@ def left_by_controls(target, controls, weights, *, offset=None, name="y"):
             raise ValueError(f"{offset.phrase} (offset) miss nothing of {name}: there is nothing to find.")
     left = Adjustment(controls, weights).residuals(left)
     if not left.any():
-        raise ValueError(f"{name} is a linear combination of the controls: they leave nothing of it to predict.")
+        of_what = name if offset is None else f"what {offset.phrase} (offset) miss of {name}"
+        raise ValueError(f"{of_what} is a linear combination of the controls: they leave nothing of it to predict.")
     return left
 
 
@@ -73,4 +75,5 @@ def target_to_find_for(target, controls, weights, rows, *, offset=None, name="y"
     target = target._replace(values=target.values[rows])
     controls, offset = (None if each is None else each.take(rows) for each in (controls, offset))
     weights = None if weights is None else weights[rows]
-    return left_by_controls(target, controls, weights, offset=offset, name=name), []
+    notes = [] if offset is None else notes_on_scale(offset, target)
+    return left_by_controls(target, controls, weights, offset=offset, name=name), notes

@@ -8,7 +8,7 @@ from sklearn_sae._baselines import WordPresence, n_words_in, predictions, ridge_
 from sklearn_sae._discovery import Discovery
 from sklearn_sae._fit_once import fit_model, fit_once, leave_out_near_copies
 from sklearn_sae._offset_scores import scores_with_offset
-from sklearn_sae._residual_rounds import further_rounds
+from sklearn_sae._residual_rounds import further_rounds, of_round
 from sklearn_sae._text_pairs import annotator_of, embedded_pairs, is_of_pairs
 from sklearn_sae.evaluation._evaluate import evaluate
 from sklearn_sae.utils._in_batches import transform_in_batches
@@ -46,6 +46,8 @@ def carry_out(plan):
             embedded_test = embedded_pairs(pipeline, texts[test])
         else:
             embedded_test = transform_in_batches(annotator.encoder_[0], texts[test])
+    if plan.residual_rounds:
+        said[:] = [of_round(note, 1) for note in said]
     said += [f"In the texts held out: {note}" for note in said_of_test]
     names = annotator.get_feature_names_out()
     evaluation = evaluate(
@@ -101,7 +103,7 @@ def carry_out(plan):
 
 def _in_order(planned, said, of_tests, *, n_first):
     """Return all notes, those first that one can act on, because the last are only counted where they are printed."""
-    of_names = ("Neurons were passed over", "Hypotheses are left out")
+    of_names = ("Neurons were passed over", "Hypotheses are left out", "Round ")
     on_markup = [note for note in said if note.endswith("which do not count as words.")]
     on_names = [note for note in said if note.startswith(of_names) or "neurons could not be named" in note]
     on_texts = [note for note in said if note not in [*on_markup, *on_names]]

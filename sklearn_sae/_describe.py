@@ -37,7 +37,11 @@ def describe(target, name, n_train, n_test, encoder, controls=(), by=None, looks
         what = f"numbers from {shortened(y.min(), 4)} to {shortened(y.max(), 4)}, mean {shortened(y.mean(), 3)}"
     elif noun == "pair":
         y = y.mean()
-        what = f"which text wins: the first ({target.classes[1]!s}, {y:.0%}) or the second ({target.classes[0]!s})"
+        labels = [str(label) for label in target.classes[::-1]]
+        if [label.casefold() for label in labels] == ["first", "second"]:
+            what = f"which text wins: the first ({y:.0%}) or the second"
+        else:
+            what = f"which text wins: the first ({labels[0]}, {y:.0%}) or the second ({labels[1]})"
     elif target.task == "binary":
         what = f"{target.classes[1]!s} (effects are on its share, {y.mean():.0%}) or {target.classes[0]!s}"
     else:

@@ -251,7 +251,7 @@ class CappedSVD(TruncatedSVD):
             raise ValueError("the texts have fewer than 2 different words; TF-IDF needs more to tell them apart.")
         wanted = self.n_components, self.algorithm
         self.n_components = min(self.n_components, X.shape[1])
-        if self.n_components < min(X.shape) <= _EXACT_UP_TO:
+        if self.n_components < min(X.shape) <= _EXACT_UP_TO and abs(X).max() > 0:  # ARPACK refuses zeros alone.
             self.algorithm = "arpack"
         try:
             return super().fit_transform(X, y)

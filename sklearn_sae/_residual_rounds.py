@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 
 from sklearn_sae._beyond_controls import has_residual
-from sklearn_sae.utils._notes import warn
+from sklearn_sae.utils._notes import noted, warn
 from sklearn_sae.utils._validation import counted
 
 _ALIKE = 0.7  # A name whose annotations correlate by more with one of a round before says it again.
@@ -72,8 +72,11 @@ def further_rounds(annotator, texts, base, annotations, *, n_rounds, n_hypothese
         steps = [(name, FrozenEstimator(step)) for name, step in annotator.encoder_.steps[:-1]]
         select = clone(annotator.encoder_[-1]).set_params(task="regression", n_neurons=size)
         again = clone(annotator).set_params(encoder=Pipeline([*steps, ("select", select)]))
-        again.fit(texts, left, **weights)
-        says = again.transform(texts)
+        with noted() as said:
+            again.fit(texts, left, **weights)
+            says = again.transform(texts)
+        for note in said:
+            warn(of_round(note, place + 2))
         new = _unlike(annotations, says)
         if len(new) < says.shape[1]:
             n = says.shape[1] - len(new)
@@ -83,6 +86,11 @@ def further_rounds(annotator, texts, base, annotations, *, n_rounds, n_hypothese
             _join(annotator, again, new, place + 2)
             annotations = np.hstack([annotations, says[:, new]])
     return annotations
+
+
+def of_round(note, number):
+    """Return a note on neurons with the number of its round. Other notes hold for all rounds."""
+    return f"Round {number}: n{note[1:]}" if note.startswith("Neurons were passed over") else note
 
 
 def _cross_fitted(A, base, sample_weight):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -12,6 +13,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn_sae import discover, evaluate_hypotheses
 from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
+from sklearn_sae.utils._offset import check_offset, notes_on_scale
+from sklearn_sae.utils._targets import check_target
 
 OPTIONS = {"n_hypotheses": 5, "random_state": 0}
 
@@ -90,6 +93,36 @@ def test_the_evaluation_alone_is_the_same(found, reviews):
         offset=reviews[f"p_{y}"].iloc[discovery.test].reset_index(drop=True),
     )
     pd.testing.assert_frame_equal(again.table, discovery.evaluation.table)
+
+
+def test_predictions_on_another_scale_are_noted():
+    rng = np.random.default_rng(0)
+    model = rng.normal(size=400)
+    stars = check_target((3 + model + rng.normal(size=400)).clip(1, 5))
+    wins = check_target(np.where(model + rng.normal(size=400) > 0, "won", "lost"))
+    p = expit(1.7 * model)
+
+    def notes(values, target):
+        return notes_on_scale(check_offset(values, target), target)
+
+    for right in (3 + model, 3 + 0.4 * model, 3.5 + model, np.full(400, 9.0), 9 + rng.normal(size=400)):
+        assert notes(right, stars) == []
+    for wrong in (model, 20 * (3 + model), 3 - model):
+        assert re.search(r"explains [45]\d% of it: are they in another unit\?", notes(wrong, stars)[0])
+    assert notes(p, wins) == notes(np.full(400, 0.1), wins) == notes(rng.random(400), wins) == []
+    assert notes(1 - p, wins)[0].endswith("are they probabilities of won? Calibrate them.")
+
+
+def test_the_note_on_the_scale_reaches_the_user(reviews):
+    z = (reviews["p_stars"] - reviews["p_stars"].mean()) / reviews["p_stars"].std()
+    found = discover(reviews["review"], reviews["stars"], offset=z, n_components=8, k=2, n_hypotheses=2, random_state=0)
+    assert any("are they in another unit?" in note for note in found.notes)
+    with pytest.raises(
+        ValueError, match=r"what the predictions \(offset\) miss of .*'stars' is a linear combination of"
+    ):
+        discover(
+            reviews["review"], reviews["stars"], offset=np.zeros(len(z)), controls=reviews["stars"], random_state=0
+        )
 
 
 def test_controls_and_subgroups_are_of_what_is_left():

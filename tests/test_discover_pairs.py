@@ -1,5 +1,7 @@
 """discover on pairs of texts."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,13 @@ def test_the_tests_are_of_win_rates_beyond_length(answers, found):
     assert found.evaluation.controls == ("length",)
     assert found.table["significant"].any()
     assert found.scores["auc"] > 0.65
+
+
+def test_classes_that_are_called_first_and_second_are_said_once(answers):
+    winner = answers["winner"].map({"response_a": "first", "response_b": "second"})
+    with pytest.warns(UserWarning, match="difference in length"):
+        printed = " ".join(str(discover(answers[TEXTS], winner, **SMALL)).split())
+    assert re.search(r"which text wins: the first \(\d+%\) or the second\. ", printed)
 
 
 def test_a_swapped_pair_has_the_opposite_prediction(answers, found):

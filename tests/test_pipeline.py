@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
@@ -33,6 +34,7 @@ from sklearn_sae import (
     TopKSAETransformer,
     make_hypothesis_pipeline,
 )
+from sklearn_sae._pipeline import CappedSVD
 from sklearn_sae.annotation._sentence_vectors import embedder_of
 from sklearn_sae.datasets import make_concept_texts
 
@@ -69,6 +71,11 @@ def test_quotes(reviews, naming):
     assert all(name.startswith("says something like ") for name in annotator.get_feature_names_out())
     assert pipeline.predict(reviews.data[300:]).shape == (100,)
     assert clone(pipeline)["hypotheses"].get_params()["n_quotes"] == annotator.n_quotes
+
+
+def test_the_decomposition_of_zeros_is_zero():
+    zeros = csr_array(np.zeros((20, 6)))
+    assert not CappedSVD(2, random_state=0).fit_transform(zeros).any()
 
 
 def test_quotes_need_a_sentence_model(monkeypatch):

@@ -83,6 +83,19 @@ def test_it_is_said_printed_and_saved(found, reviews, tmp_path):
     np.testing.assert_array_equal(loaded.predict(reviews.data[:50]), discovery.pipeline.predict(reviews.data[:50]))
 
 
+def test_notes_on_names_say_of_which_round_they_are():
+    rng = np.random.default_rng(0)
+    has = rng.random((300, 3)) < 0.4
+    texts = [f"Visit {row}." + " rude" * a + " cold" * b + " loud" * c for row, (a, b, c) in enumerate(has.tolist())]
+    y = has @ [2.0, -1.0, 0.5] + 0.3 * rng.random(300)
+    found = discover(texts, y, n_components=8, k=2, n_hypotheses=8, residual_rounds=1, random_state=0)
+    on_names = [note for note in found.notes if "passed over" in note]
+    assert [note.partition("ed over")[0] for note in on_names] == [
+        "Round 1: neurons were pass",
+        "Round 2: neurons were pass",
+    ]
+
+
 def test_rounds_go_with_controls_offset_and_weights(reviews):
     rng = np.random.default_rng(0)
     controls, weights = rng.normal(size=(800, 2)), rng.gamma(2, size=800)

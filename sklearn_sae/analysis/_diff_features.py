@@ -8,7 +8,7 @@ import pandas as pd
 
 from sklearn_sae.analysis._activations import active, counts, feature_labels
 from sklearn_sae.analysis._exact_tests import adjusted_pvalues, fisher_pvalues, mcnemar_pvalues
-from sklearn_sae.analysis._intervals import newcombe, paired_correlation
+from sklearn_sae.utils._intervals import newcombe, paired_correlation
 from sklearn_sae.utils._literal import draw_literally
 from sklearn_sae.utils._plotting import NAME, legend_above, name_rows, new_axes, row_height, style, wrapped
 from sklearn_sae.utils._sklearn_compat import Interval, StrOptions, validate_params

@@ -28,6 +28,7 @@ _OPTIONS = {
     r"^(by|groups|offset)(?= (has|have|holds|must|needs|and the|is for)\b)": r"--\1",
     r"^controls(?= (has|must)\b)": "--control",
     r"raise timeout, or check": "check",
+    r"try a smaller min_df, fewer stop_words or another tokenizer": "see whether --text names the column of the texts",
     r"pass another cache_dir(, or None to do without)?": "name another folder in SKLEARN_SAE_CACHE_DIR",
 }
 
@@ -44,8 +45,8 @@ _NAMES = {
     "target_class": "--class",
     "max_requests": "--max-requests",
     "concepts_per_call": "--concepts-per-call",
-    "base_url": "--base-url (of an embedder --embedder-url)",
-    "api_key_env": "--api-key-env (of an embedder --embedder-key-env)",
+    "base_url": "--base-url or --embedder-url",
+    "api_key_env": "--api-key-env or --embedder-key-env",
 }
 _NAME = re.compile(rf"(?<![\w'\"./-])({'|'.join(_NAMES)})(?![\w'\"])(=?)")
 

@@ -138,7 +138,7 @@ class _RayActor:
     def __call__(self, batch):
         """Return the columns that come out of those of a batch, each an array."""
         column, *others = batch
-        is_tensor = not others and np.ndim(batch[column]) == 2
+        is_tensor = self.method == "transform" and not others and np.ndim(batch[column]) == 2
         X = pd.DataFrame(batch) if others else batch[column]
         values = _apply(self.estimator, self.method, X)
         values = values.toarray() if sparse.issparse(values) else values  # because columns of Ray are dense

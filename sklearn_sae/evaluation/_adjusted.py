@@ -129,6 +129,8 @@ def adjusted_separation(annotation, y, adjustments, *, groups=None, confidence=0
         means = [np.average(y[side], weights=adjustment.weights[side]) for side in (x > 0, x == 0)]
         effect_size = share * 2 * float(np.subtract(*np.arcsin(np.sqrt(means))))
     reliable = bool((sizes >= FEW).all() and varies and np.isfinite(found.pvalue))
-    return Separation(
-        found.value, found.pvalue, *found.interval(confidence), effect_size, reliable, found.permutation_pvalue
-    ), found
+    low, high = found.interval(confidence)
+    if shares:  # A difference of shares ends at `share`, but a coefficient beyond controls need not.
+        end = np.fmax(share, abs(found.value))
+        low, high = np.clip((low, high), -end, end).tolist()
+    return Separation(found.value, found.pvalue, low, high, effect_size, reliable, found.permutation_pvalue), found

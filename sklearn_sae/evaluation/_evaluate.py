@@ -78,6 +78,7 @@ def evaluate(
         "max_correlation": _redundancy(A, notes),
     }
     shares = target.task != "regression"
+    of_shares = shares and offset is None  # because what an offset leaves of a share is none
     weighted = Adjustments(None, weights, len(A))
     beyond = None if controls is None and offset is None else Adjustments(controls, weights, len(A))
     blocks, fits, of_subgroups = [], [], []
@@ -98,13 +99,12 @@ def evaluate(
             permuted[tested] = partial_permutation_pvalues(filled[:, tested], values, groups, weights)
         estimates["joint_pvalue"] = np.where(np.isnan(statistics[2]), np.nan, np.fmax(statistics[2], permuted))
         if beyond is not None:
-            of_shares = shares and offset is None
             controlled = [adjusted_separation(one, left, beyond, shares=of_shares, **options)[0] for one in A.T]
             what = _in_one_phrase(controls, offset)
             estimates.update(_controlled(controlled, separations, unit, label, notes, what))
         if by is not None:
             effects, tests, untested = by_subgroup(
-                A, hypotheses, left, by, controls=controls, weights=weights, shares=shares, unit=unit, **options
+                A, hypotheses, left, by, controls=controls, weights=weights, shares=of_shares, unit=unit, **options
             )
             estimates.update(tests)
             if label is not None:

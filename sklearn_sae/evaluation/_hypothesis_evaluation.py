@@ -55,7 +55,8 @@ class HypothesisEvaluation:
         - `pvalue`: the p-value of that difference: the larger one of the t-test and of a permutation test, or that of
           the permutation test alone where the t-test is not reliable.
         - `separation_pvalue`: the p-value of Welch's t-test for that difference, or of a cluster-robust one.
-        - `separation_ci_low`, `separation_ci_high`: its confidence interval, from the same test.
+        - `separation_ci_low`, `separation_ci_high`: its confidence interval, from the same test; for
+          classes Newcombe's, or with `groups` or weights that of the test, cut where a difference of shares ends.
         - `effect_size`: the separation without a unit; Cohen's d, for classes Cohen's h.
         - `regression_coef`: its coefficient in the joint regression on all hypotheses; for classes, log-odds.
         - `regression_se`: standard error of that coefficient.

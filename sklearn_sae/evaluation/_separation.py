@@ -7,6 +7,7 @@ from scipy.stats import t
 
 from sklearn_sae.evaluation._permutation import permutation_pvalue
 from sklearn_sae.evaluation._regression import effective_number
+from sklearn_sae.utils._intervals import newcombe
 
 FEW = 10  # A test is not reliable with fewer rows, or groups of rows, on a side.
 
@@ -48,7 +49,9 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
     confidence : float, default=0.95
         Level of the interval.
     shares : bool, default=False
-        Whether `y` is 0 or 1, so that its means are shares and the effect size is Cohen's h.
+        Whether `y` is 0 or 1, so that its means are shares and the effect size is Cohen's h. The interval is then
+        Newcombe's, because that of the t-test is too short for few rows and shares near 0 or 1, and may pass them. With
+        groups it is that of the test, cut there.
 
     Returns
     -------
@@ -82,7 +85,11 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
         margin = error * t.isf((1 - confidence) / 2, df)
     else:
         pvalue, margin = float(sides[0][0] == sides[1][0]), 0.0
-    low, high = share * (difference - margin), share * (difference + margin)
+    limits = np.array([difference - margin, difference + margin])
+    if shares:
+        wins = [side.sum() for side in sides]
+        limits = newcombe(*wins, *sizes, confidence) if groups is None else np.clip(limits, -1, 1)
+    low, high = (share * float(limit) for limit in limits)
     return Separation(share * difference, float(pvalue), low, high, effect_size, reliable, permuted)
 
 

@@ -222,10 +222,12 @@ def of_tests(evaluation, words, *, held_out):
     is_clustered = evaluation.standard_errors == "clustered"
     test = "a t-test with HC3 errors [[long2000]]" if "n_effective" in m else "Welch's t-test [[welch1947]]"
     test = "a cluster-robust t-test [[cameron2015]]" if is_clustered else test
+    of_shares = evaluation.task != "regression" and not is_clustered and "n_effective" not in m
+    intervals = "Newcombe's intervals [[newcombe1998]]" if of_shares else "intervals"
     yield f"On {on} the effect of a hypothesis is {compared} {of_what}."
     yield (
         f"Its p-value is the larger one of {test} and a permutation test [[mielke2007]], or that of the latter where "
-        f"the former is not reliable; intervals are of {100 * evaluation.confidence:g}%."
+        f"the former is not reliable; {intervals} are of {100 * evaluation.confidence:g}%."
     )
     yield from of_controls_weights_and_subgroups(evaluation)
     yield _jointly(evaluation)

@@ -107,6 +107,13 @@ REFERENCES = {
         1947,
         {"journal": "Biometrika", "volume": "34", "number": "1-2", "pages": "28--35"},
     ),
+    "newcombe1998": Reference(
+        "article",
+        ("Newcombe, Robert G.",),
+        "Interval Estimation for the Difference between Independent Proportions: Comparison of Eleven Methods",
+        1998,
+        {"journal": "Statistics in Medicine", "volume": "17", "number": "8", "pages": "873--890"},
+    ),
     "mielke2007": Reference(
         "book",
         ("Mielke, Paul W.", "Berry, Kenneth J."),

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn_sae.utils._numbers import parse_numbers
 from sklearn_sae.utils._validation import counted, refuse_masked
 
+_LEAST_EXPLAINED, _LEAST_CHI2 = 0.1, 10  # of the variance, and so much that it is hardly chance among few rows
 _NEAREST = 1e-6  # A probability counts as at most so near to 0 and 1, because of these the log-odds are infinite.
 
 
@@ -75,6 +76,26 @@ def check_offset(offset, target):
             f"{values[row]:g}. Of log-odds take scipy.special.expit."
         )
     return Offset(values, name if isinstance(name, str) else None)
+
+
+def notes_on_scale(offset, target):
+    """Return a note where predictions are worse than the mean of a target, but a straight line of them is much better.
+
+    Predictions that say nothing of the target get none, because no other scale would help them.
+    """
+    values, y = offset.values, target.values.astype(np.float64)
+    if np.ptp(values) == 0 or np.ptp(y) == 0 or ((y - values) ** 2).mean() < y.var():
+        return []
+    explained = np.corrcoef(values, y)[0, 1] ** 2
+    if explained < max(_LEAST_EXPLAINED, _LEAST_CHI2 / len(y)):
+        return []
+    question = "are they in another unit? Put them on the scale of the target"
+    if target.classes is not None:
+        question = f"are they probabilities of {target.classes[1]!s}? Calibrate them"
+    return [
+        f"{offset.phrase[0].upper()}{offset.phrase[1:]} (offset) miss the target by more than its mean does, but a "
+        f"straight line of them explains {explained:.0%} of it: {question}."
+    ]
 
 
 def _as_numbers(given):

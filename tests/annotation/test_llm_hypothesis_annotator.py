@@ -468,8 +468,8 @@ def test_unreachable_server(given, planted):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(ConnectionError, match="cannot be reached"):
-        given.set_params(base_url=url, max_retries=0).transform(planted.texts)
+        with pytest.raises(ConnectionError, match="cannot be reached"):
+            given.set_params(base_url=url, max_retries=0).transform(planted.texts)  # while no other can take the port
 
 
 def test_cut_texts_are_marked_counted_and_kept_apart(openai_server):

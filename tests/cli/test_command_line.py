@@ -398,7 +398,7 @@ def test_naming_with_several_names_a_call(reviews, small, tmp_path, capsys, open
         (["--weight", "none"], "--weight is zero for every row"),
         (["--by", "none"], "--by has 1 value"),
         (["--offset", "stars", "--target", "won"], "--offset must be the probability of second"),
-        (["--naming", "llm", "--base-url", "localhost"], "--base-url (of an embedder --embedder-url) must look like"),
+        (["--naming", "llm", "--base-url", "localhost"], "--base-url or --embedder-url must look like"),
         (["--embedder", "no/such-model"], "no/such-model"),
         (["--base-url", "http://127.0.0.1:9/v1"], "--base-url is for --naming llm"),
         (["--embedder-url", "http://127.0.0.1:9/v1"], "--embedder-url is for an --embedder that a server has"),

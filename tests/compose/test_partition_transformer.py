@@ -314,6 +314,14 @@ def test_ray(encoder, vectors, tmp_path):
         assert list(out.columns) == list(encoder.get_feature_names_out())
         assert_same(out.to_numpy(dtype=np.float64), encoder.transform(TEXTS).toarray())
 
+        of_vectors = ray.data.from_numpy(vectors)
+        several = Ridge().fit(vectors, np.column_stack([REVIEWS.target, -REVIEWS.target]))
+        predicted = PartitionTransformer(several).predict(of_vectors).to_pandas()
+        assert list(predicted.columns) == ["prediction0", "prediction1"]
+        np.testing.assert_allclose(predicted.to_numpy(dtype=np.float64), several.predict(vectors), rtol=1e-5)
+        classes = LogisticRegression().fit(vectors, np.where(REVIEWS.target > 3, "good", "bad"))
+        assert list(PartitionTransformer(classes).predict_proba(of_vectors).to_pandas().columns) == ["bad", "good"]
+
         slow = slow_transformer(encoder[1], tmp_path)
         options = {"batch_size": 10, "compute": ray.data.ActorPoolStrategy(size=2)}
         lazy = PartitionTransformer(slow, ray_kwargs=options).transform(ray.data.from_numpy(np.split(vectors, 10)))

@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.stats import chi2, kstest, t, ttest_ind
-from statsmodels.stats.proportion import proportion_effectsize
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_effectsize
 
 from sklearn_sae import evaluate_hypotheses
 from sklearn_sae.evaluation._permutation import partial_permutation_pvalues, permutation_pvalue
@@ -164,16 +164,23 @@ def test_a_coefficient_of_a_single_row_has_no_robust_error():
 # --- separation ---------------------------------------------------------------------------------------------------
 
 
-def test_separation_has_the_interval_of_scipy(data):
+def test_separation_has_the_interval_of_scipy_or_of_shares_newcombes(data):
     A, y, _ = data
     for values in (y, y > 0.5):
         table = evaluate_hypotheses(A, values, confidence=0.9).table
         for j in (0, 1):
-            test = ttest_ind(values[A[:, j] == 1].astype(float), values[A[:, j] == 0].astype(float), equal_var=False)
-            interval = test.confidence_interval(0.9)
+            one, zero = (values[A[:, j] == side].astype(float) for side in (1, 0))
+            test = ttest_ind(one, zero, equal_var=False)
+            low, high = test.confidence_interval(0.9)
+            if values.dtype == bool:
+                np.testing.assert_allclose(
+                    table.loc[j, ["separation_ci_low", "separation_ci_high"]], (low, high), atol=5e-3
+                )
+                counts = (one.sum(), len(one), zero.sum(), len(zero))
+                low, high = confint_proportions_2indep(*counts, method="newcomb", alpha=0.1)
             assert table["separation_pvalue"][j] == pytest.approx(test.pvalue)
-            assert table["separation_ci_low"][j] == pytest.approx(interval.low)
-            assert table["separation_ci_high"][j] == pytest.approx(interval.high)
+            assert table["separation_ci_low"][j] == pytest.approx(low)
+            assert table["separation_ci_high"][j] == pytest.approx(high)
 
 
 def test_separation_of_groups_is_the_clustered_regression_on_one_hypothesis(data):
@@ -218,6 +225,42 @@ def test_effect_sizes(data):
 
 
 # --- simulation ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [10, 20])
+@pytest.mark.parametrize("rates", [(0.9, 0.1), (0.95, 0.9)])
+def test_intervals_of_few_win_rates_cover_and_stay_within_all_and_none(n, rates):
+    rng = np.random.default_rng(0)
+    a = np.repeat([1.0, -1.0], n)  # the hypothesis holds for the first text, or for the second
+    covered, truth = [], (rates[0] - rates[1]) / 2
+    for _ in range(400):
+        wins = (rng.random(2 * n) < np.repeat(rates, n)).astype(float)
+        found = separation(a, wins, shares=True)
+        assert -0.5 <= found.low < found.high <= 0.5
+        covered.append(found.low <= truth <= found.high)
+    assert np.mean(covered) > 0.93
+
+
+@pytest.mark.parametrize("options", ["groups", "controls", "sample_weight", "by"])
+def test_intervals_of_few_win_rates_stay_within_all_and_none(options):
+    rng = np.random.default_rng(0)
+    passed, a = 0, np.tile([1.0, 1.0, 0.0, 0.0, -1.0, -1.0], 4)
+    for _ in range(20):
+        wins = rng.random(24) < 0.5 + 0.45 * a
+        given = {
+            "groups": np.arange(24) // 2,
+            "controls": rng.normal(size=24),
+            "sample_weight": rng.uniform(0.5, 1.5, size=24),
+            "by": np.tile(["a", "b"], 12),
+        }
+        found = evaluate_hypotheses(a[:, None], wins, **{options: given[options]})
+        table = found.by if options == "by" else found.table
+        what = {"controls": "controlled", "by": "effect"}.get(options, "separation")
+        effects = table["effect" if options == "by" else f"{what}_score"].abs().clip(lower=0.5)
+        low, high = table[f"{what}_ci_low"], table[f"{what}_ci_high"]
+        assert not ((low < -effects) | (high > effects)).any()
+        passed += (np.abs([low, high]) == 0.5).any()
+    assert passed  # the test would go beyond
 
 
 def test_clustered_intervals_cover_where_the_plain_ones_fail():
