@@ -192,5 +192,6 @@ def _together(operation, *args, **options):
     except RuntimeError as error:  # each backend has its own sentence
         why = str(error).strip().partition("\n")[0]
         raise ConnectionError(
-            f"another process of the torch.distributed group has ended, or is out of reach ({why})"
+            f"another process of the torch.distributed group has ended, has left the fit by an error of its own, or is "
+            f"out of reach ({why})"
         ) from error

@@ -58,6 +58,7 @@ def check_controls(controls, n_samples, *, absorb=True, X=None, X_name="X"):
     -----
     Note
         If values are missing. They are a level of a category; of numbers they become the mean, beside an indicator.
+        If a control is the same in all rows.
     """
     if controls is None:
         return None
@@ -86,6 +87,8 @@ def check_controls(controls, n_samples, *, absorb=True, X=None, X_name="X"):
                 factors.append(levels)
             else:
                 columns.append(np.eye(levels.max() + 1)[levels][:, 1:])
+        if not missing.any() and np.ptp(levels if numbers is None else numbers) == 0:
+            warn(f"The control {name!r} is the same in all rows, so that it takes nothing out.")
         if missing.any():
             warn(f"The control {name!r} is missing in {missing.sum():,} of {n_samples:,} rows; {as_what}.")
     return Controls(np.hstack(columns), tuple(factors), tuple(map(str, frame.columns)))

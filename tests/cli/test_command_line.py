@@ -457,6 +457,11 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
             "review,stars\n" + "".join(f"{'!?' * i}!,{i}\n" for i in range(30)),
             "none of the texts has a word",
         ),
+        (
+            "days_as_texts.csv",
+            "review,stars\n" + "".join(f"2020-01-{i:02},{i % 7}\n" for i in range(1, 31)),
+            "; see whether --text names the column of the texts.",
+        ),
         ("constant.csv", "review,stars\ngood,1\nbad,1\n", "the target 'stars' is constant"),
         ("one.csv", "review,stars\ngood,1\nGood ,2\ngood,3\n", "1 different text is too few"),
         ("dates.csv", "review,stars\n" + "".join(f"text {i},d{i}\n" for i in range(30)), "30 different values in 30"),

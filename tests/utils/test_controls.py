@@ -30,6 +30,14 @@ def test_columns_are_numbers_indicators_and_levels():
     assert whole.values.shape == (200, 5 + len(np.unique(many)) - 1)
 
 
+@pytest.mark.parametrize("same", [1.0, "a", True])
+def test_a_control_without_differences_is_said(same):
+    frame = pd.DataFrame({"age": [1.0, 2.0, 3.0], "same": [same] * 3})
+    with pytest.warns(UserWarning, match="'same' is the same in all rows, so that it takes nothing out") as notes:
+        check_controls(frame, 3)
+    assert len(notes) == 1
+
+
 def test_missing_values_are_a_level_and_said():
     frame = pd.DataFrame({"age": [1.0, np.nan, 3.0, 4.0], "topic": ["a", "b", None, "a"]})
     with pytest.warns(UserWarning, match="is missing in 1 of 4 rows") as notes:
