@@ -27,8 +27,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     Parameters
     ----------
     n_components : int or "auto", default=256
-        The number of neurons, M. "auto" goes by the number of rows: 32 below 500, 48 below 3,000, 256 near 10,000,
-        1024 near 100,000.
+        The number of neurons, M. "auto" goes by the rows: 32 below 500, 48 below 3,000, 256 near 10,000, 1024 near 1e5.
     k : int or "auto", default=8
         The number of neurons that may be active in a row, K. "auto" is 8, or M / 4 if that is less; 12 for 48 neurons,
         if both are "auto".
@@ -61,8 +60,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     multi_weight : float, default=0.0
         Weight of the multi-K loss.
     dead_after : int, default=256
-        A neuron is dead when it was not active in so many training steps, or in 10 passes of `fit` over the rows if
-        these are fewer steps.
+        A neuron is dead when it was not active in so many training steps, or in 10 passes of `fit` if that is sooner.
     batch_size : int or "auto", default="auto"
         Rows a training step. "auto" is 128, from 16,000 training rows on 256, and from 64,000 on 512. An epoch is cut
         into batches of nearly equal size, none larger. Of at most 64 neurons and fewer than 3,000 rows, where
