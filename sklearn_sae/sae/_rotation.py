@@ -86,8 +86,8 @@ def varimax(white):
     Returns
     -------
     rotation : ndarray of shape (n_components, n_components)
-        Orthogonal. The work is bounded, so that of thousands of rows and more than some thirty components it has not always
-        converged.
+        Orthogonal. The work is bounded, so that of thousands of rows and more than some thirty components it has not
+        always converged.
     """
     n_rows, n_components = white.shape
     unlike = qr(white.T, mode="r", pivoting=True)[1][:n_components]
