@@ -1,11 +1,14 @@
 """How well the texts held out can be predicted without hypotheses, as baselines like for like."""
 
+from functools import partial
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
 
 from sklearn_sae.selection import NeuronSelector
 from sklearn_sae.utils._targets import as_given
@@ -13,6 +16,7 @@ from sklearn_sae.utils._words import TermAnalyzer, words
 
 _PENALTIES = np.logspace(0, 5, 11)  # of columns of unit variance
 _WIDEST = 2048  # columns of a sparse matrix that is made dense
+_ROWS_AT_ONCE = 2**12  # that are made dense and scaled
 
 
 def score(target, predicted):
@@ -59,11 +63,11 @@ class WordPresence:
 
     def __init__(self, texts, tokenizer=None):
         self._vectorizer = CountVectorizer(binary=True, dtype=np.float64, analyzer=TermAnalyzer(tokenizer=tokenizer))
-        self._vectorizer.fit(texts[:, -2:].ravel() if np.ndim(texts) == 2 else texts)
+        self._vectorizer.fit(texts[:, -2:].ravel() if len(texts.shape) == 2 else texts)
         self._presence = self._transform(texts)
 
     def _transform(self, texts):
-        if np.ndim(texts) < 2:
+        if len(texts.shape) < 2:
             return self._vectorizer.transform(texts)
         first, second = (self._vectorizer.transform(side) for side in texts[:, -2:].T)
         return first - second
@@ -110,33 +114,48 @@ def ridge_score(X, X_held_out, target, held_out):
     scaler = StandardScaler(with_mean=False).fit(X)
     if not issparse(X):
         scaler.scale_ = np.full(X.shape[1], max(np.sqrt(scaler.var_.mean()), 1e-12))
-    return score(held_out, _ridge_predictions(scaler.transform(X), Y, scaler.transform(X_held_out)))
+    return score(held_out, _ridge_predictions(X, Y, X_held_out, scaler))
 
 
-def _ridge_predictions(X, Y, X_held_out):
+def _ridge_predictions(X, Y, X_held_out, scaler):
     """Return what `RidgeCV` predicts, sooner, because one product of all rows and columns serves all penalties.
 
     A wide sparse matrix is left to `RidgeCV`, because it may be too large for memory once it is dense.
     """
-    if issparse(X) and X.shape[1] > _WIDEST:
-        return RidgeCV(_PENALTIES).fit(X, Y).predict(X_held_out)
-    X = np.array(X.toarray() if issparse(X) else X, dtype=np.float64)
-    Y = Y.reshape(len(Y), -1)
-    X_mean, Y_mean = X.mean(axis=0), Y.mean(axis=0)
-    X -= X_mean
-    if X.shape[0] < X.shape[1]:
-        _, singular, axes = np.linalg.svd(X, full_matrices=False)
+    n_rows, n_columns = X.shape
+    if issparse(X) and n_columns > _WIDEST:
+        return RidgeCV(_PENALTIES).fit(scaler.transform(X), Y).predict(scaler.transform(X_held_out))
+    Y = Y.reshape(n_rows, -1)
+    X_mean, Y_mean = sum(part.sum(axis=0) for _, part in _parts(X, scaler)) / n_rows, Y.mean(axis=0)
+    centered = partial(_parts, X, scaler, X_mean)
+    if n_rows < n_columns:
+        _, singular, axes = np.linalg.svd(np.vstack([part for _, part in centered()]), full_matrices=False)
         squares, axes = singular**2, axes.T
     else:
-        squares, axes = np.linalg.eigh(X.T @ X)
-    rotated = X @ axes
-    products = rotated.T @ Y
+        squares, axes = np.linalg.eigh(sum(part.T @ part for _, part in centered()))
+    products = axes.T @ sum(part.T @ Y[rows] for rows, part in centered())
     weights = 1 / (squares + _PENALTIES[:, None])  # (n_penalties, n_axes)
-    leverages = 1 / len(X) + rotated**2 @ weights.T
-    errors = [  # of each text, predicted from all others
-        np.mean(((Y - Y_mean - rotated @ (weight[:, None] * products)) / (1 - leverage[:, None])) ** 2)
-        for weight, leverage in zip(weights, leverages.T, strict=True)
-    ]
-    coef = axes @ (weights[np.argmin(errors)][:, None] * products)
-    predicted = X_held_out @ coef + (Y_mean - X_mean @ coef)
+    coefs = weights[:, :, None] * products
+    rotated = ((part @ axes, Y[rows] - Y_mean) for rows, part in centered())
+    errors = sum(_squared_errors(*some, weights, coefs, n_rows) for some in rotated)
+    coef = axes @ coefs[np.argmin(errors)]
+    predicted = np.vstack([part @ coef + Y_mean for _, part in _parts(X_held_out, scaler, X_mean)])
     return predicted[:, 0] if predicted.shape[1] == 1 else predicted
+
+
+def _parts(X, scaler, mean=0.0):
+    """Yield slices of rows, and these dense, scaled and centered; all together they may take a gigabyte."""
+    for rows in gen_batches(X.shape[0], _ROWS_AT_ONCE):
+        part = scaler.transform(X[rows])
+        yield rows, np.asarray(part.toarray() if issparse(part) else part, dtype=np.float64) - mean
+
+
+def _squared_errors(rotated, Y, weights, coefs, n_rows):
+    """Return the sum of the squared errors of some texts for each penalty, each text predicted from all others."""
+    leverages = 1 / n_rows + rotated**2 @ weights.T
+    return np.array(
+        [
+            np.sum(((Y - rotated @ coef) / (1 - leverage[:, None])) ** 2)
+            for coef, leverage in zip(coefs, leverages.T, strict=True)
+        ]
+    )
