@@ -250,7 +250,8 @@ class BaseHypothesisAnnotator(TransformerMixin, BaseEstimator, ABC):
         if self._takes_texts():
             texts, X = self._check_texts(X, texts)
             if isinstance(texts, ParquetTexts) and X is texts:
-                return np.vstack([self._judge(batch, self._shown(batch)) for batch in texts.batches()])
+                rows = (row for batch in texts.batches() for row in self._judge(batch, self._shown(batch)))
+                return np.fromiter(rows, dtype=(np.float64, (len(self._interpretations()),)), count=len(texts))
         else:
             texts = self._check_texts_beside(texts)
             check_consistent_length(validate_data(self, X, accept_sparse=("csr", "csc"), reset=False), texts)
