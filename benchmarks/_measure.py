@@ -17,6 +17,7 @@ class Alone(NamedTuple):
     result: Any
     seconds: float
     peak_bytes: int  # of anonymous memory, above the start
+    whole_bytes: int  # of anonymous memory, with what imports and the preparation took
     address_bytes: int  # of addresses in all, which `ulimit -v` limits
 
 
@@ -61,7 +62,7 @@ def alone(prepare, work, *args):
         peak = max(peak, _status_bytes(process.pid, "RssAnon"))
     elapsed, address_bytes, result = here.recv()
     process.join()
-    return Alone(result, elapsed, peak - idle, address_bytes)
+    return Alone(result, elapsed, peak - idle, peak, address_bytes)
 
 
 def _serve(pipe, prepare, work, args):
