@@ -56,10 +56,10 @@ class ByNeuron(NamedTuple):
     starts: Tensor  # (M + 1,): neuron j has order[starts[j]] up to order[starts[j + 1]]
 
 
-def linear(x: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """Return ``x @ weight.T + offset``, (B, M)."""
+def linear(x: Tensor, weight: Tensor, offset: Tensor, tile=TILE) -> Tensor:
+    """Return ``x @ weight.T + offset``, (B, M), by a product of whole tiles; `tile` is the number of outputs in one."""
     n_rows, n_outputs = x.shape[0], weight.shape[0]
-    pad_rows, pad_outputs = -n_rows % TILE, -n_outputs % TILE
+    pad_rows, pad_outputs = -n_rows % TILE, -n_outputs % tile
     if pad_rows:
         x = F.pad(x, (0, 0, 0, pad_rows))
     if pad_outputs:
@@ -99,7 +99,10 @@ def _topk_through_bfloat16(x, weight, offset, k):
     x, weight, coarse_offset = x.contiguous(), weight.contiguous(), offset.bfloat16()
     coarse_x, *of_x = native.round_rows(x)
     coarse_weight, *of_weight = native.round_rows(weight)
-    product = linear(coarse_x, coarse_weight, coarse_offset).contiguous()
+    # oneDNN keeps code and buffers for each of the last 1,024 shapes that it has multiplied, 100 MB or more. The number
+    # of dead neurons changes at nearly every step, so that it is rounded up, by a sixteenth at most.
+    tile = max(TILE, 2 ** ((len(weight) // 16).bit_length() - 1))
+    product = linear(coarse_x, coarse_weight, coarse_offset, tile).contiguous()
     return native.refined_topk(product, (x, *of_x), (weight, *of_weight), offset, coarse_offset, k)
 
 
