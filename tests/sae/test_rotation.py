@@ -159,7 +159,7 @@ def test_the_first_neurons_stand_for_more_than_the_last():
 def test_a_threshold_that_is_learned_keeps_k_neurons_of_few_rows():
     rows, _ = sums_of_few(1500)
     sae = TopKSAETransformer(32, 4, sparsity="batch_topk", random_state=0).fit(rows)
-    assert sae.transform(rows).nnz / len(rows) == pytest.approx(4, rel=0.2)
+    assert sae.transform(rows).nnz / len(rows) == pytest.approx(4, rel=0.3)
 
 
 def test_few_rows_make_one_batch_unless_told_otherwise():
