@@ -7,7 +7,7 @@ from scipy.stats import t
 
 from sklearn_sae.evaluation._permutation import pvalue_of_product
 from sklearn_sae.evaluation._regression import effective_number
-from sklearn_sae.evaluation._separation import FEW, Separation, fewest_groups, sides_of
+from sklearn_sae.evaluation._separation import FEW, Separation, fewest_groups, sides_of, within_shares
 
 
 class Coefficient(NamedTuple):
@@ -130,7 +130,6 @@ def adjusted_separation(annotation, y, adjustments, *, groups=None, confidence=0
         effect_size = share * 2 * float(np.subtract(*np.arcsin(np.sqrt(means))))
     reliable = bool((sizes >= FEW).all() and varies and np.isfinite(found.pvalue))
     low, high = found.interval(confidence)
-    if shares:  # A difference of shares ends at `share`, but a coefficient beyond controls need not.
-        end = np.fmax(share, abs(found.value))
-        low, high = np.clip((low, high), -end, end).tolist()
+    if shares:
+        low, high = within_shares((low, high), found.value, share)
     return Separation(found.value, found.pvalue, low, high, effect_size, reliable, found.permutation_pvalue), found

@@ -43,7 +43,7 @@ def correct(A, labels, hypotheses, probabilities, target, *, method, correction,
     blocks, scores = [], []
     for label, values, unit in one_against_rest(target):
         separations = [
-            corrected_separation(*columns, values, design, **options)
+            corrected_separation(*columns, values, design, shares=is_classes, **options)
             for *columns, design in zip(labels.T, A.T, designs, strict=True)
         ]
         statistics, r2 = np.full((5, len(hypotheses)), np.nan), np.nan

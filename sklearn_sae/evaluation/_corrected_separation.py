@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_sae.evaluation._label_predictions import cross_fit_labels, filled
 from sklearn_sae.evaluation._sampling_design import tests, tuning_of, variances
+from sklearn_sae.evaluation._separation import within_shares
 
 
 class CorrectedSeparation(NamedTuple):
@@ -22,7 +23,7 @@ class CorrectedSeparation(NamedTuple):
     prevalence: float  # share of the rows where it holds, for either text of a pair
 
 
-def corrected_separation(labels, annotation, y, design, *, method, groups=None, confidence=0.95):
+def corrected_separation(labels, annotation, y, design, *, method, groups=None, confidence=0.95, shares=False):
     """Return what `separation` would be if all rows were labelled.
 
     Parameters
@@ -36,6 +37,8 @@ def corrected_separation(labels, annotation, y, design, *, method, groups=None, 
     method : {"dsl", "ppi"}
     groups, confidence
         As of `correct_annotations`.
+    shares : bool, default=False
+        Whether `y` is 0 or 1. The interval is then cut where a difference of shares ends.
     """
     drawn = design.drawn
     given = labels[drawn]
@@ -62,12 +65,14 @@ def corrected_separation(labels, annotation, y, design, *, method, groups=None, 
     variance, df = variances(*(part[:, None] for part in parts), design, groups)
     score = share * (means[0] - means[1])
     statistics = tests(np.array([score]), share**2 * variance, df, confidence)
-    shares = np.clip(sizes / len(y), 0, 1)
+    held = np.clip(sizes / len(y), 0, 1)
     squares, *_ = _influences(truth, guess, y**2, design, tuning)
-    within = np.average(squares - means**2, weights=shares)
+    within = np.average(squares - means**2, weights=held)
     spread = np.sqrt(within) if within > 0 else np.nan
-    holds = shares.sum() if first and second else shares[1] if second else shares[0]
+    holds = held.sum() if first and second else held[1] if second else held[0]
     se, pvalue, low, high = (float(of[0]) for of in statistics)
+    if shares:
+        low, high = within_shares((low, high), score, share)
     return CorrectedSeparation(score, se, pvalue, low, high, tuple(means), float(spread), n_sides, float(holds))
 
 

@@ -109,6 +109,12 @@ def sides_of(annotation):
     return Sides(neither, second, 1.0) if second.any() else Sides(first, neither, 1.0)
 
 
+def within_shares(limits, score, share):
+    """Return limits of a difference of shares, cut where it ends: at `share`, or at its score if that is beyond."""
+    end = np.fmax(share, abs(score))  # An estimate that controls or labels correct need not stay within.
+    return np.clip(limits, -end, end).tolist()
+
+
 def _clustered_error(y, groups, sides, means, sizes):
     """Return the cluster-robust standard error of a difference of means, and its degrees of freedom."""
     sums, n_groups = [], []

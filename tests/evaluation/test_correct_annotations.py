@@ -167,6 +167,21 @@ def test_pairs_have_half_the_difference():
     assert_allclose(everything["prevalence"], known["prevalence"])
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+def test_intervals_of_shares_stay_within_all_and_none(pairs):
+    passed = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        truth = rng.choice([-1.0, 0.0, 1.0] if pairs else [0.0, 1.0], size=(200, 1))
+        wins = rng.random(200) < np.where(truth[:, 0] > 0, 0.97, 0.03)
+        annotations, drawn = np.where(rng.random((200, 1)) < 0.1, 0, truth), rng.permutation(200) < 40
+        row = correct_annotations(annotations, _human(truth, drawn), drawn, wins).table.iloc[0]
+        end = max(abs(row["separation_score"]), 0.5 if pairs else 1)
+        assert -end <= row["separation_ci_low"] <= row["separation_score"] <= row["separation_ci_high"] <= end
+        passed += row["separation_ci_high"] == end
+    assert passed  # that of the test would go beyond
+
+
 def test_rows_of_one_group_count_as_one():
     truth, annotations, y, drawn = _texts()
     alone = correct_annotations(annotations, _human(truth, drawn), drawn, y)
