@@ -107,9 +107,9 @@ def _score(scores, words):
     if rival is None:
         return f"{said}."
     label, verb = rival.label.removesuffix(" chosen by lasso"), "reach" if words.form == "class" else "predict"
-    if rival.value <= nothing.value:
-        return f"{said}; {label} alone {verb} nothing."
     value = f"{rival.value:.0%}"
+    if rival.value <= nothing.value or value == f"{nothing.value:.0%}":
+        return f"{said}; {label} alone {verb} nothing."
     if value == f"{score.value:.0%}":
         return f"{said}; {label} alone {verb} as much."
     return f"{said}; {label} alone {verb} {value}{', which is more' * (rival.value > score.value)}."

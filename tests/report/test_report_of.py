@@ -123,8 +123,9 @@ def test_the_answer_of_a_discovery(found):
     begin = "All 4 hypotheses hold" if n == 4 else f"Of 4 hypotheses, {n} hold{'s' * (n == 1)}"
     assert how_many.startswith(f"{begin} on reviews that they were not found on")
     assert f"{metrics['n_significant_jointly']} add" in how_many
-    assert f"Together they predict {found.scores['r2']:.0%} of the differences in stars" in score
-    assert f"4 words alone predict {found.scores['r2_words']:.0%}" in score
+    together, of_words = (f"{found.scores[name]:.0%}" for name in ("r2", "r2_words"))
+    assert f"Together they predict {together} of the differences in stars" in score
+    assert f"4 words alone predict {'as much' if of_words == together else of_words}" in score
     best = found.table.loc[found.table["separation_score"].abs().idxmax()]
     assert best["short"].replace('"', "'") in strongest
 
@@ -136,6 +137,7 @@ def test_the_answer_of_a_discovery(found):
         (0.212, "predict as much."),
         (0.23, "predict 23%, which is more."),
         (-1, "predict nothing."),
+        (0.003, "predict nothing."),
     ],
 )
 def test_the_answer_compares_what_it_shows_with_words(found, of_words, said):
