@@ -109,6 +109,8 @@ def test_predictions_on_another_scale_are_noted():
         assert notes(right, stars) == []
     for wrong in (model, 20 * (3 + model), 3 - model):
         assert re.search(r"explains [45]\d% of it: are they in another unit\?", notes(wrong, stars)[0])
+    tiny = check_target(1e-200 * rng.normal(size=400))
+    assert notes(1e-200 * rng.normal(size=400), tiny) == []
     assert notes(p, wins) == notes(np.full(400, 0.1), wins) == notes(rng.random(400), wins) == []
     assert notes(1 - p, wins)[0].endswith("are they probabilities of won? Calibrate them.")
 

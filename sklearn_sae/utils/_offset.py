@@ -86,7 +86,7 @@ def notes_on_scale(offset, target):
     values, y = offset.values, target.values.astype(np.float64)
     if np.ptp(values) == 0 or np.ptp(y) == 0 or ((y - values) ** 2).mean() < y.var():
         return []
-    explained = np.corrcoef(values, y)[0, 1] ** 2
+    explained = np.corrcoef(values / np.ptp(values), y / np.ptp(y))[0, 1] ** 2  # The square of a tiny number is 0.
     if explained < max(_LEAST_EXPLAINED, _LEAST_CHI2 / len(y)):
         return []
     question = "are they in another unit? Put them on the scale of the target"
