@@ -211,7 +211,7 @@ def effects(table, *, unit=1.0, margins=False):
     unit : float, default=1.0
         What scores are multiplied by: 100 for shares, which are then points of percentage.
     margins : bool, default=False
-        Whether to show how far the confidence interval reaches to either side, in the place of the star.
+        Whether to show how far the confidence interval reaches to either side at most, in the place of the star.
     """
     form, scores, reach = _scores(table, unit)
     scores = [written(score, f"+{form}") for score in scores]
@@ -223,7 +223,7 @@ def effects(table, *, unit=1.0, margins=False):
 
 
 def margins_in_words(table, *, unit=1.0, confidence=0.95):
-    """Return how far the confidence intervals of separation scores reach to either side, or "" if none is known."""
+    """Return how far the intervals of separation scores reach to either side at most, or "" if none is known."""
     form, _, margins = _scores(table, unit)
     if np.isnan(margins).all():
         return ""
@@ -232,11 +232,11 @@ def margins_in_words(table, *, unit=1.0, confidence=0.95):
 
 
 def _scores(table, unit):
-    """Return the form, the separation scores and the margins of their intervals."""
+    """Return the form, the separation scores and the margins of their intervals, of uneven ones the longer."""
     scores, low, high = (
         unit * table[f"separation_{what}"].to_numpy(dtype=np.float64) for what in ("score", "ci_low", "ci_high")
     )
-    margins = (high - low) / 2
+    margins = np.maximum(high - scores, scores - low)
     return number_form(scores, margins), scores, margins
 
 

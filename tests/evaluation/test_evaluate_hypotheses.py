@@ -591,3 +591,12 @@ def test_words_of_reviews(yelp):
     assert five.metrics["auc"] > 0.6
     by_star = evaluate_hypotheses(annotations, stars, task="multiclass")
     assert len(by_star.table) == 5 * len(np.unique(stars))
+
+
+def test_a_margin_is_the_longer_side_of_an_uneven_interval():
+    holds, positive = np.arange(72) < 12, np.arange(72) < 13
+    evaluation = evaluate_hypotheses(holds[:, None].astype(float), positive)
+    low, high = evaluation.table.loc[0, ["separation_ci_low", "separation_ci_high"]] * 100
+    assert (low, high) == pytest.approx((73.0, 99.7), abs=0.1)
+    assert "±25 (95%)" in " ".join(repr(evaluation).split())
+    assert "+98 ±25" in evaluation.to_text(wide=True)
