@@ -105,7 +105,7 @@ def test_the_command_line_takes_a_folder(tmp_path, monkeypatch, capsys):
     output = capsys.readouterr()
     printed = " ".join(output.out.split())
     assert "900 texts; the target 'stars' is numbers" in printed
-    assert "Left out 2 of 902 rows: 1 without a text, 1 without a target." in " ".join(output.err.split())
+    assert "Left out 2 of 902 rows: 1 without a text and 1 without a target." in " ".join(output.err.split())
     assert "learned from 400 of 72" in printed
     assert report.stat().st_size > 1000
 

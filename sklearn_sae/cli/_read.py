@@ -79,13 +79,17 @@ def _without_gaps(table, texts, target, name):
     no_target = no_text & False if target is None else are_blank(table[target])
     lacking = no_text | no_target
     if lacking.any():
-        warn(
-            f"Left out {lacking.sum():,} of {len(table):,} rows: {no_text.sum():,} without a text"
-            + (f", {(no_target & ~no_text).sum():,} without a target." if target is not None else ".")
-        )
+        warn(describe_left_out(len(table), no_text.sum(), (no_target & ~no_text).sum()))
     if lacking.all():
         raise ValueError(f"{name} has no row with {'a text' if target is None else 'both a text and a target'}.")
     return table[~lacking].copy()
+
+
+def describe_left_out(n_rows, n_no_text, n_no_target):
+    """Return a sentence on the rows that are left out, of which there is at least one."""
+    lacking = [(n_no_text, "without a text"), (n_no_target, "without a target")]
+    parts = [f"{n:,} {what}" for n, what in lacking if n]
+    return f"Left out {n_no_text + n_no_target:,} of {n_rows:,} rows: {' and '.join(parts)}."
 
 
 def are_blank(values):

@@ -3,7 +3,7 @@
 from glob import has_magic
 from pathlib import Path
 
-from sklearn_sae.cli._read import are_blank
+from sklearn_sae.cli._read import are_blank, describe_left_out
 from sklearn_sae.datasets import ParquetTexts
 from sklearn_sae.utils._notes import warn
 
@@ -38,10 +38,7 @@ def read_folder(path, text, target, others):
     has_target = ~are_blank(table[target])
     n_blank, n_lacking = texts.n_left_out, int((~has_target).sum())
     if n_blank or n_lacking:
-        warn(
-            f"Left out {n_blank + n_lacking:,} of {len(texts) + n_blank:,} rows: {n_blank:,} without a text, "
-            f"{n_lacking:,} without a target."
-        )
+        warn(describe_left_out(len(texts) + n_blank, n_blank, n_lacking))
     if not has_target.any():
         raise ValueError(f"{path} has no row with both a text and a target.")
     return texts[has_target], table[has_target].reset_index(drop=True)

@@ -8,7 +8,15 @@ from sklearn.utils import check_array
 
 from sklearn_sae.utils._notes import warn
 from sklearn_sae.utils._numbers import parse_numbers
-from sklearn_sae.utils._validation import check_alignment, counted, is_missing, listed, refuse_masked, visible
+from sklearn_sae.utils._validation import (
+    check_alignment,
+    counted,
+    is_missing,
+    listed,
+    refuse_masked,
+    row_labels,
+    visible,
+)
 
 MOST_INDICATORS = 20  # A category of more levels is taken out by demeaning, without a column a level.
 _CONSTANT = 1e-9  # A spread below this share of the mean is a rounding error.
@@ -332,7 +340,8 @@ def check_weights(sample_weight, n_samples):
     weights = weights.astype(np.float64)
     if not np.isfinite(weights).all() or (weights < 0).any():
         row = int(np.argmax(~np.isfinite(weights) | (weights < 0)))
-        raise ValueError(f"sample_weight must be numbers from 0; row {row} has {weights[row]:g}.")
+        label = row_labels(sample_weight, n_samples)[row]
+        raise ValueError(f"sample_weight must be numbers from 0; row {label} has {weights[row]:g}.")
     if not weights.any():
         raise ValueError("sample_weight is zero for every row; give some row a weight above zero.")
     return weights / weights[weights > 0].mean()

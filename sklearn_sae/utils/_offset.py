@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_sae.utils._numbers import parse_numbers
-from sklearn_sae.utils._validation import counted, refuse_masked
+from sklearn_sae.utils._validation import counted, refuse_masked, row_labels
 
 _LEAST_EXPLAINED, _LEAST_CHI2 = 0.1, 10  # of the variance, and so much that it is hardly chance among few rows
 _NEAREST = 1e-6  # A probability counts as at most so near to 0 and 1, because of these the log-odds are infinite.
@@ -64,15 +64,15 @@ def check_offset(offset, target):
     given, n = np.asarray(offset), len(target.values)
     if given.shape != (n,):
         raise ValueError(f"offset must be one prediction a row: its shape is {given.shape} for {counted(n, 'row')}.")
-    values = _as_numbers(given)
+    values, rows = _as_numbers(given), row_labels(offset, n)
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"offset must be numbers; row {row} has {given[row]!s}.")
+        raise ValueError(f"offset must be numbers; row {rows[row]} has {given[row]!s}.")
     outside = (values < 0) | (values > 1)
     if target.task != "regression" and outside.any():
         row = int(np.argmax(outside))
         raise ValueError(
-            f"offset must be the probability of {target.classes[1]!s}, between 0 and 1; row {row} has "
+            f"offset must be the probability of {target.classes[1]!s}, between 0 and 1; row {rows[row]} has "
             f"{values[row]:g}. Of log-odds take scipy.special.expit."
         )
     return Offset(values, name if isinstance(name, str) else None)

@@ -237,7 +237,7 @@ def test_characters_that_cannot_be_seen(reviews, small, tmp_path, capsys):
         assert capsys.readouterr().out == expected
     gap = reviews.assign(stars=["\u200b", *map(str, reviews["stars"][1:])])
     assert main(["discover", write(gap, tmp_path / "gap.csv"), *small]) == 0
-    assert "Left out 1 of 300 rows: 0 without a text, 1 without a target." in capsys.readouterr().err
+    assert "Left out 1 of 300 rows: 1 without a target." in capsys.readouterr().err
 
 
 def test_a_script_without_spaces_is_said_beside_the_error(small, tmp_path, capsys):
@@ -260,7 +260,7 @@ def test_rows_that_lack_something_are_left_out_and_counted(reviews, small, tmp_p
     messy.loc[0, "review"], messy.loc[1, "review"], messy.loc[2, "stars"] = None, "  ", None
     assert main(["discover", write(messy, tmp_path / "messy.csv"), *small]) == 0
     captured = capsys.readouterr()
-    assert captured.err.startswith("Note: Left out 3 of 300 rows: 2 without a text, 1 without a target.\n")
+    assert captured.err.startswith("Note: Left out 3 of 300 rows: 2 without a text and 1 without a target.\n")
     assert captured.out.startswith("297 texts")
 
 
@@ -422,6 +422,17 @@ def test_a_wrong_argument_is_one_sentence(change, message, reviews, small, tmp_p
     assert error.startswith("sklearn-sae: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["weight", "offset"])
+def test_an_error_names_the_row_of_the_file_although_rows_before_it_were_left_out(
+    option, reviews, small, tmp_path, capsys
+):
+    reviews = reviews.assign(other=0.5, won=np.arange(len(reviews)) % 2)
+    reviews.loc[2, "review"], reviews.loc[5, "other"] = "", -1
+    file = write(reviews, tmp_path / "reviews.csv")
+    assert main(["discover", file, *small, "--target", "won", f"--{option}", "other"]) == 1
+    assert "row 7 has -1" in capsys.readouterr().err  # The header is row 1.
 
 
 @pytest.mark.parametrize(

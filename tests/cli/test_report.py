@@ -35,7 +35,7 @@ def test_a_report_says_what_file_it_is_of(command, reviews, tmp_path, capsys):
     said = (tmp_path / "out.md").read_text("utf-8")
     assert "What in the reviews predicts stars?" in said
     assert "The texts are the column 'review' of my reviews.csv, the target is the column 'stars'." in said
-    assert "Left out 2 of 300 rows: 1 without a text, 1 without a target." in said
+    assert "Left out 2 of 300 rows: 1 without a text and 1 without a target." in said
     assert str(reviews.parent) not in said
     table = pd.read_csv(reviews)
     row, target = said.split("- row ")[1].split("): ")[0].split(" (")

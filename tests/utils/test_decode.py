@@ -78,7 +78,7 @@ def test_the_same_rows_in_every_kind_of_file(tmp_path):
 def test_only_empty_cells_are_missing(tmp_path):
     path = tmp_path / "answers.csv"
     path.write_text('text,answer\none,None\ntwo,NA\nthree,\nfour,null\nfive,"n/a"\n,yes\nseven\n')
-    with pytest.warns(UserWarning, match="Left out 3 of 7 rows: 1 without a text, 2 without a target"):
+    with pytest.warns(UserWarning, match="Left out 3 of 7 rows: 1 without a text and 2 without a target"):
         table = read_columns(path, "text", "answer")
     assert table["answer"].tolist() == ["None", "NA", "null", "n/a"]
     assert table.index.tolist() == [2, 3, 5, 6]
@@ -191,7 +191,7 @@ def test_headers(tmp_path):
 def test_short_rows_and_trailing_separators(tmp_path):
     path = tmp_path / "short.csv"
     path.write_text("text,stars\na,1,,\nb\nc,2\n")
-    with pytest.warns(UserWarning, match="Left out 1 of 3 rows: 0 without a text, 1 without a target"):
+    with pytest.warns(UserWarning, match="Left out 1 of 3 rows: 1 without a target"):
         assert read_columns(path, "text", "stars").index.tolist() == [2, 4]
 
 
