@@ -603,7 +603,7 @@ def test_processes_that_drop_what_others_read(reader):
         .cv_results_["mean_test_score"]
         for n_jobs in (2, None)
     ]
-    np.testing.assert_allclose(*scores, atol=1e-6)
+    np.testing.assert_allclose(*scores, atol=1e-4)
 
 
 def test_pickles_and_clones(reader, gpt2_reader):
