@@ -174,8 +174,6 @@ def test_what_the_rate_limiter_learned_outlives_a_call(given, rule_server, plant
     given.transform(planted.texts[8:16])
     assert 1 < rule_server.max_in_flight < 8
     assert given.usage_["retried"] == 8
-    all_here.reset()
-    rule_server.requests.clear()
     rule_server.max_in_flight = 0
     clone(given).transform(planted.texts[16:24])
     assert 1 < rule_server.max_in_flight < 8

@@ -123,4 +123,7 @@ def _marked_spans(text):
         while text.startswith(">>", stop):
             stop += 2
         spans.append((start, stop))
+    if spans:  # What stands before the first and after the last is nothing but marks.
+        spans[0] = len(text) - len(text.lstrip()), spans[0][1]
+        spans[-1] = spans[-1][0], len(text.rstrip())
     return spans

@@ -1,7 +1,7 @@
 """Texts are cut between sentences, and what an encoder marks is shown in its context."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sklearn_sae.annotation.llm._cut import cut_between_sentences, excerpt
@@ -63,6 +63,8 @@ def test_a_mark_across_sentences_shows_them_all():
 
 
 @given(st.text(alphabet="ab .!<>\n服。"))
+@example(">><<<")
+@example("a<<>>>")
 def test_what_is_left_out_is_marked(text):
     short = excerpt(text)
     parts = ["".join(part.split()) for part in short.split(CUT)]
