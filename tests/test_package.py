@@ -36,6 +36,18 @@ print([m for m in {engines} if m in sys.modules])
     assert _python(code).splitlines()[-1] == "[]"
 
 
+def test_help_loads_no_library():
+    code = """
+import sys
+from sklearn_sae.cli import main
+try:
+    main(["discover", "--help"])
+except SystemExit:
+    print([m for m in ["numpy", "pandas", "sklearn", "torch"] if m in sys.modules])
+"""
+    assert _python(code).splitlines()[-1] == "[]"
+
+
 def test_every_public_name_is_there():
     for name in sklearn_sae.__all__:
         assert getattr(sklearn_sae, name) is not None

@@ -2,15 +2,18 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from types import SimpleNamespace
+from unittest import mock
 
 import pandas as pd
 import pytest
 
 from sklearn_sae import LLMHypothesisAnnotator, discover
 from sklearn_sae.annotation.llm._tokens import count_tokens
+from sklearn_sae.cli import main
 from sklearn_sae.datasets import make_concept_texts
 
 PRICES = {"gpt-5.2": (1.75, 14), "gpt-5-mini": (0.25, 2)}
@@ -32,10 +35,15 @@ def file(reviews, tmp_path):
 
 def run(file, *options, key="sk-test"):
     small = ["--text", "review", "--target", "stars", "--n-hypotheses", "3", "-M", "8", "-K", "2"]
-    command = [sys.executable, "-m", "sklearn_sae", "discover", str(file), *small, *options]
     environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
     environment |= {"OPENAI_API_KEY": key} if key else {}
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err), mock.patch.dict(os.environ, environment, clear=True):
+        try:
+            code = main(["discover", str(file), *small, *options])
+        except SystemExit as end:  # of argparse
+            code = end.code
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def llm(server):

@@ -3,8 +3,8 @@
 import argparse
 
 from sklearn_sae import __version__
-from sklearn_sae.cli._by import PERIODS
 from sklearn_sae.cli._values import (
+    PERIODS,
     encoding,
     file,
     language,

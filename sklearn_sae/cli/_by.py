@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 
+from sklearn_sae.cli._values import PERIODS
 from sklearn_sae.utils._validation import is_missing, visible
 
-PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(\D.*)?")
 _YEAR_FIRST = re.compile(r"\d{4}")
 

@@ -8,6 +8,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}  # as pandas calls them
+
 
 def positive(value):
     if not value.isdecimal() or int(value) < 1:
