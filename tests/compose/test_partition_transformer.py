@@ -287,7 +287,8 @@ def test_a_worker_of_dask_is_killed(encoder, vectors, tmp_path):
         assert_same(future.result(timeout=120), encoder[1].transform(vectors))
         used = noted(tmp_path, "used")
         assert used.keys() - here - {killed}
-        assert {noted(tmp_path, "got")[pid] for pid in used.keys() - here} == {1}  # once each, and not once a partition
+        got = [noted(tmp_path, "got")[pid] for pid in used.keys() - here]
+    assert max(got) < X.numblocks[0] / 2  # Once each, again perhaps after the loss, and not once a partition.
 
 
 @contextmanager
