@@ -112,8 +112,8 @@ def discover(
         read, and is at least `n_hypotheses`.
 
     k : int or "auto", default="auto"
-        K, the neurons active per text, sentence or word. "auto" is 8, or M / 4 if that is less, or 12 of 48
-        where both are "auto"; for sentences and with a `reader` see `make_hypothesis_pipeline`.
+        K, the neurons active per text, sentence or word. "auto" is 8, or M / 4 if that is less, and 12
+        where M is "auto" too and becomes 48; for sentences and with a `reader` see `make_hypothesis_pipeline`.
 
     n_hypotheses : int or "auto", default="auto"
         How many hypotheses to find. "auto" is 20, or fewer where there are few texts to test them on: one for every

@@ -69,8 +69,8 @@ def make_hypothesis_pipeline(
     n_components : int or "auto", default="auto"
         M, the number of neurons; "auto" goes by the number of texts, of sentences, or of words with a `reader`.
     k : int or "auto", default="auto"
-        K, the neurons active per text, sentence or word; "auto" is 8, or M / 4 if that is less, or 12 of 48
-        where both are "auto". Where texts have several sentences it is 4 to 8, by M; with a `reader` see
+        K, the neurons active per text, sentence or word; "auto" is 8, or M / 4 if that is less, and 12
+        where M is "auto" too and becomes 48. Where texts have several sentences it is 4 to 8, by M; with a `reader` see
         `ReaderSAETransformer`.
     n_hypotheses : int, default=20
         How many neurons to select and name. One whose name says the same as another's, or does not fit it, gives way

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import string
+import tracemalloc
 from pathlib import Path
 
 import joblib
@@ -29,6 +30,21 @@ def _interrupts_are_heard():
     """Where the tests run in the background SIGINT is ignored, and programs started from them would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def peak_bytes():
+    """Call a function; return what it returns, and the most memory of Python and NumPy that it takes at a time."""
+
+    def measured(work):
+        tracemalloc.start()
+        try:
+            result = work()
+            return result, tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measured
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The scores that hypotheses are set beside."""
 
-import tracemalloc
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,17 +19,7 @@ def words_of_texts(n_texts, n_columns, rng):
     return X, X[:, :3].toarray() @ [3.0, -2.0, 1.0] + 0.1 * rng.randn(n_texts)
 
 
-def peak_bytes(work):
-    """Return what work returns, and its peak of memory."""
-    tracemalloc.start()
-    try:
-        result = work()
-        return result, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_a_wide_sparse_embedding_stays_sparse():
+def test_a_wide_sparse_embedding_stays_sparse(peak_bytes):
     X, y = words_of_texts(200, 100_000, np.random.RandomState(0))
     learned, held_out = (check_target(some, task="regression") for some in (y[:150], y[150:]))
     found, peak = peak_bytes(lambda: ridge_score(X[:150], X[150:], learned, held_out))
@@ -39,7 +27,7 @@ def test_a_wide_sparse_embedding_stays_sparse():
     assert np.isfinite(found)
 
 
-def test_ridge_regression_makes_no_copy_of_all_rows_in_double_precision():
+def test_ridge_regression_makes_no_copy_of_all_rows_in_double_precision(peak_bytes):
     rng = np.random.RandomState(0)
     X = rng.rand(60_000, 32).astype(np.float32)
     y = X @ rng.rand(32) + rng.rand(len(X))
@@ -49,7 +37,7 @@ def test_ridge_regression_makes_no_copy_of_all_rows_in_double_precision():
     assert 0.5 < found < 1
 
 
-def test_one_long_text_on_disk_takes_no_room_for_the_others(tmp_path):
+def test_one_long_text_on_disk_takes_no_room_for_the_others(peak_bytes, tmp_path):
     pytest.importorskip("pyarrow")
     reviews = make_concept_texts(200, n_concepts=5, random_state=0)
     in_memory = np.array([*reviews.data, "very " * 20_000], dtype=object)

@@ -501,7 +501,7 @@ def test_a_rare_class_that_a_few_words_tell_is_found(seed):
 @pytest.mark.parametrize("kind", ["rows", "groups"])
 def test_of_null_data_at_most_a_share_of_alpha_has_a_significant_hypothesis(kind):
     """The target is permuted over texts, or over the groups of five in which all have nearly the same."""
-    n_called, n_runs = 0, 40
+    n_called, n_runs = 0, 60
     for seed in range(n_runs):
         rng = np.random.default_rng(seed)
         texts = make_concept_texts(400, n_concepts=5, random_state=seed).data

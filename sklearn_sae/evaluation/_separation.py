@@ -85,11 +85,12 @@ def separation(annotation, y, *, groups=None, confidence=0.95, shares=False):
         margin = error * t.isf((1 - confidence) / 2, df)
     else:
         pvalue, margin = float(sides[0][0] == sides[1][0]), 0.0
-    limits = np.array([difference - margin, difference + margin])
-    if shares:
-        wins = [side.sum() for side in sides]
-        limits = newcombe(*wins, *sizes, confidence) if groups is None else np.clip(limits, -1, 1)
+    limits = difference - margin, difference + margin
+    if shares and groups is None:
+        limits = newcombe(*(side.sum() for side in sides), *sizes, confidence)
     low, high = (share * float(limit) for limit in limits)
+    if shares:
+        low, high = within_shares((low, high), share * difference, share)
     return Separation(share * difference, float(pvalue), low, high, effect_size, reliable, permuted)
 
 

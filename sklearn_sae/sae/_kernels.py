@@ -56,7 +56,7 @@ class ByNeuron(NamedTuple):
     starts: Tensor  # (M + 1,): neuron j has order[starts[j]] up to order[starts[j + 1]]
 
 
-def linear(x: Tensor, weight: Tensor, offset: Tensor, tile=TILE) -> Tensor:
+def linear(x: Tensor, weight: Tensor, offset: Tensor, tile: int = TILE) -> Tensor:
     """Return ``x @ weight.T + offset``, (B, M), by a product of whole tiles; `tile` is the number of outputs in one."""
     n_rows, n_outputs = x.shape[0], weight.shape[0]
     pad_rows, pad_outputs = -n_rows % TILE, -n_outputs % tile

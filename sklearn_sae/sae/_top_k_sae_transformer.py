@@ -27,7 +27,7 @@ class TopKSAETransformer(TopKExchangeMixin, ClassNamePrefixFeaturesOutMixin, Tra
     Parameters
     ----------
     n_components : int or "auto", default=256
-        The number of neurons, M. "auto" goes by the rows: 32 below 500, 48 below 3,000, 256 near 10,000, 1024 near 1e5.
+        How many neurons, M. "auto" goes by the rows: 32 below 500, 48 below 3,000, 256 near 10,000, 1024 near 100,000.
     k : int or "auto", default=8
         The number of neurons that may be active in a row, K. "auto" is 8, or M / 4 if that is less; 12 for 48 neurons,
         if both are "auto".

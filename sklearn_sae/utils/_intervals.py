@@ -19,14 +19,14 @@ def newcombe(active, active_against, n, n_against, confidence, correlation=0.0):
 
     Parameters
     ----------
-    active, active_against : ndarray of int of shape (n_features,)
-        Documents in which a feature is active, in a data set and in the one that it is compared with.
+    active, active_against : int or ndarray of int of shape (n_features,)
+        How many rows have what is counted, on one side and on the other.
     n, n_against : int
-        Documents in the two data sets.
+        How many rows there are on each.
     confidence : float
         Level of the intervals.
     correlation : float or ndarray of shape (n_features,), default=0.0
-        Correlation of the two activities over paired documents; 0 for independent ones.
+        Correlation of the two over paired rows; 0 for independent ones.
     """
     share, against = active / n, active_against / n_against
     low, high = wilson(active, n, confidence)

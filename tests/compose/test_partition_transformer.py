@@ -288,7 +288,7 @@ def test_a_worker_of_dask_is_killed(encoder, vectors, tmp_path):
         used = noted(tmp_path, "used")
         assert used.keys() - here - {killed}
         got = [noted(tmp_path, "got")[pid] for pid in used.keys() - here]
-    assert max(got) < X.numblocks[0] / 2  # Once each, again perhaps after the loss, and not once a partition.
+        assert max(got) < X.numblocks[0] / 2  # Once each, again perhaps after the loss, and not once a partition.
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """Many rows are chosen and shuffled in blocks: each once, and nearly as random as one by one."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
@@ -52,22 +50,13 @@ def test_few_rows_are_chosen_one_by_one():
     assert len(held_out) == 100
 
 
-def _peak_bytes(work):
-    tracemalloc.start()
-    try:
-        result = work()
-        return result, tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_what_precedes_training_keeps_no_int64_for_each_row():
+def test_what_precedes_training_keeps_no_int64_for_each_row(peak_bytes):
     n_rows = 2**20
     X = np.random.default_rng(0).standard_normal((n_rows, 2), dtype=np.float32)
     index = Blocks(np.arange(n_rows // 256), n_rows)
-    scaling, of_scaling = _peak_bytes(lambda: center_and_scale(X, index))
+    scaling, of_scaling = peak_bytes(lambda: center_and_scale(X, index))
     rows = Rows(X, scaling, "cpu", index=index)
-    directions, of_directions = _peak_bytes(lambda: initial_directions(rows, 16, np.random.default_rng(0)))
+    directions, of_directions = peak_bytes(lambda: initial_directions(rows, 16, np.random.default_rng(0)))
     assert of_scaling < 0.1 * 8 * n_rows
     assert of_directions < 0.6 * 8 * n_rows
     in_order = Rows(X, scaling, "cpu")
